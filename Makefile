@@ -1,0 +1,33 @@
+# Each target sets up what it needs, the virtual environment .venv included. ARGS goes to the command behind a target,
+# for example: make demo ARGS="--headless --json"
+
+.PHONY: demo test test-long bench lint fmt venv build clean
+
+demo: build      ## replay a real crash through a venue and print the path of the report
+	@.venv/bin/novate demo $(ARGS)
+
+test:            ## every check; the last line counts them
+	@scripts/test.sh $(ARGS)
+
+test-long:       ## the tests that take minutes
+	@scripts/test.sh --long $(ARGS)
+
+bench: build     ## speed on this machine, against the raw limits of the same run; writes benches/results.json
+	@.venv/bin/python benches/run.py $(ARGS)
+
+lint:            ## the checks that run no test
+	@scripts/test.sh --lint $(ARGS)
+
+fmt: venv        ## format all code
+	@cargo fmt --all
+	@.venv/bin/ruff check --fix-only --quiet
+	@.venv/bin/ruff format --quiet
+
+venv:            ## the virtual environment with all packages
+	@scripts/setup.sh
+
+build:           ## the engine, compiled into the package
+	@scripts/build.sh
+
+clean:           ## what was built, not what was recorded
+	@rm -rf target dist .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache src/novate/*.so

@@ -1,0 +1,391 @@
+//! What an account is: balances, positions, open-order totals, client ids, and its place on the risk ladder.
+//!
+//! Responsible for: the records and their small invariants (sorted, no empty rows invented twice). Never moves money
+//! between accounts (the ledger does) and never values anything (margin does).
+
+use crate::order::{NIL, Side};
+use crate::units::{Amount, Lots, Ticks};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
+
+/// States by Excess (RULES section 10).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum AccountState {
+    /// Excess at initial is not negative.
+    #[default]
+    Green = 0,
+    /// Below initial.
+    Yellow = 1,
+    /// Below maintenance.
+    Orange = 2,
+    /// Below close-out.
+    Red = 3,
+    /// Equity at close-out is negative.
+    Black = 4,
+}
+
+/// One asset of one account, in the asset's units.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Balance {
+    /// The asset.
+    pub asset: u32,
+    /// Backs the portfolio; negative is a loan from the pool (stablecoins only).
+    pub pledged: Amount,
+    /// Claim on the lending pool.
+    pub lent: Amount,
+    /// Part of `pledged` (or of the pool's room) that open spot orders may use.
+    pub reserved: Amount,
+    /// Units admitted as unhedged collateral under the owner and venue caps, first come by sequence.
+    pub admitted: Amount,
+    /// Last deposit reference booked.
+    pub last_reference: u64,
+}
+
+impl Balance {
+    /// Units free to leave: pledged, less what open orders may use.
+    #[must_use]
+    pub fn free(&self) -> Amount {
+        (self.pledged - self.reserved).max(0)
+    }
+
+    /// What the pool must still be able to lend for the open orders of this balance, beyond the loan there is.
+    #[must_use]
+    pub fn pool_room(&self) -> Amount {
+        (self.reserved - self.pledged.max(0)).max(0)
+    }
+
+    /// The loan: how far below zero the balance is.
+    #[must_use]
+    pub fn loan(&self) -> Amount {
+        (-self.pledged).max(0)
+    }
+}
+
+/// Totals of the open orders of one side of one market.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenSide {
+    /// Orders open.
+    pub orders: u32,
+    /// Their lots.
+    pub lots: Lots,
+    /// Their sum of price times lots, in ticks x lots.
+    pub ticks_lots: i128,
+    /// The most aggressive price since this side was last empty: no order of it is worse for its owner.
+    pub extreme: Ticks,
+}
+
+/// An account's place in one market: position (perps) and open orders (both kinds).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// The market.
+    pub market: u32,
+    /// Signed lots; a spot market keeps 0.
+    pub lots: Lots,
+    /// Signed cost of those lots in quote units: what was paid for longs, minus what was received for shorts.
+    pub cost: i64,
+    /// Realised and not yet paid out, in quote units.
+    pub claim: i64,
+    /// Part of `claim` that was earned hedged.
+    pub hedged_claim: i64,
+    /// Realised against the account and not yet paid, in quote units.
+    pub debt: i64,
+    /// Open bids.
+    pub bids: OpenSide,
+    /// Open asks.
+    pub asks: OpenSide,
+}
+
+impl Position {
+    /// The totals of one side.
+    #[must_use]
+    pub fn open(&self, side: Side) -> &OpenSide {
+        match side {
+            Side::Bid => &self.bids,
+            Side::Ask => &self.asks,
+        }
+    }
+
+    fn open_mut(&mut self, side: Side) -> &mut OpenSide {
+        match side {
+            Side::Bid => &mut self.bids,
+            Side::Ask => &mut self.asks,
+        }
+    }
+
+    /// Counts an order in.
+    pub fn add_order(&mut self, side: Side, price: Ticks, lots: Lots) {
+        let open = self.open_mut(side);
+        let fresh = open.orders == 0;
+        open.extreme = match side {
+            _ if fresh => price,
+            Side::Bid => open.extreme.max(price),
+            Side::Ask => open.extreme.min(price),
+        };
+        open.orders += 1;
+        open.lots += lots;
+        open.ticks_lots += i128::from(price) * i128::from(lots);
+    }
+
+    /// Takes lots of an order out: a fill, a smaller amendment, or (with `gone`) its end.
+    pub fn shrink_order(&mut self, side: Side, price: Ticks, lots: Lots, gone: bool) {
+        let open = self.open_mut(side);
+        open.orders -= u32::from(gone);
+        open.lots -= lots;
+        open.ticks_lots -= i128::from(price) * i128::from(lots);
+    }
+
+    /// Books a signed result in quote units into claim or debt, netting the two. `hedged_ppm` of a gain is hedged.
+    pub fn book_result(&mut self, result: i64, hedged_ppm: i64) {
+        if result >= 0 {
+            let pays = result.min(self.debt);
+            self.debt -= pays;
+            let gain = result - pays;
+            self.claim += gain;
+            self.hedged_claim += crate::units::rate_down(i128::from(gain), hedged_ppm) as i64;
+        } else {
+            let loss = -result;
+            let nets = loss.min(self.claim);
+            self.reduce_claim(nets);
+            self.debt += loss - nets;
+        }
+    }
+
+    /// Takes a part of the claim away, its hedged share in proportion.
+    pub fn reduce_claim(&mut self, amount: i64) {
+        if amount == 0 {
+            return;
+        }
+        let left = i128::from(self.claim - amount);
+        self.hedged_claim = (i128::from(self.hedged_claim) * left / i128::from(self.claim)) as i64;
+        self.claim -= amount;
+    }
+
+    /// Changes the position by signed lots at a signed cost; returns what the closed part realised.
+    pub fn trade(&mut self, lots: Lots, cost: i64) -> i64 {
+        let opposite = self.lots.signum() == -lots.signum();
+        let closing = if opposite { lots.abs().min(self.lots.abs()) } else { 0 };
+        let mut realised = 0;
+        let mut opening_cost = cost;
+        if closing > 0 {
+            let removed = crate::units::div_floor(i128::from(self.cost) * i128::from(closing), i128::from(self.lots.abs()));
+            let closing_cost = crate::units::div_floor(i128::from(cost) * i128::from(closing), i128::from(lots.abs()));
+            realised = (-closing_cost - removed) as i64;
+            self.cost -= removed as i64;
+            opening_cost = cost - closing_cost as i64;
+        }
+        self.cost += opening_cost;
+        self.lots += lots;
+        realised
+    }
+
+    /// Whether the row carries anything at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lots == 0 && self.cost == 0 && self.claim == 0 && self.debt == 0 && self.bids.orders == 0 && self.asks.orders == 0
+    }
+}
+
+/// What an order with a client id asked for, so that a repeat is recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientOrder {
+    /// The venue's order id.
+    pub order: u64,
+    /// Hash of the original request's body.
+    pub fingerprint: u64,
+}
+
+/// Client ids of live and recently ended orders of an account.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientIds {
+    known: BTreeMap<[u8; 16], ClientOrder>,
+    ended: VecDeque<[u8; 16]>,
+}
+
+impl ClientIds {
+    /// The order a client id was used for, live or remembered.
+    #[must_use]
+    pub fn find(&self, id: &[u8; 16]) -> Option<ClientOrder> {
+        self.known.get(id).copied()
+    }
+
+    /// Remembers a new live order.
+    pub fn insert(&mut self, id: [u8; 16], order: ClientOrder) {
+        self.known.insert(id, order);
+    }
+
+    /// The order ended: keep its id among the last `keep` ended ones.
+    pub fn end(&mut self, id: [u8; 16], keep: usize) {
+        self.ended.push_back(id);
+        while self.ended.len() > keep {
+            if let Some(oldest) = self.ended.pop_front() {
+                self.known.remove(&oldest);
+            }
+        }
+    }
+}
+
+/// A running liquidation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Liquidation {
+    /// Slices done.
+    pub slices: u32,
+    /// Their notional, micro-dollars.
+    pub notional: i64,
+    /// Their fees, micro-dollars.
+    pub fees: i64,
+    /// Last reason a slice was skipped per market, so that it is told once.
+    pub skipped: BTreeMap<u32, u8>,
+    /// The shortfall was reported; nothing is left to do.
+    pub exhausted: bool,
+}
+
+/// An account.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Account {
+    /// Its id.
+    pub id: u64,
+    /// Dense index of its owner.
+    pub owner: u32,
+    /// Where it stands.
+    pub state: AccountState,
+    /// Events so far.
+    pub event_sequence: u64,
+    /// First of its open orders in the slab.
+    pub orders: u32,
+    /// Sorted by asset.
+    pub balances: Vec<Balance>,
+    /// Sorted by market.
+    pub positions: Vec<Position>,
+    /// Idempotency keys.
+    pub clients: ClientIds,
+    /// Present while the account is being liquidated; its transfers are frozen.
+    pub liquidation: Option<Liquidation>,
+}
+
+impl Account {
+    /// A new, empty account.
+    #[must_use]
+    pub fn new(id: u64, owner: u32) -> Self {
+        Self {
+            id,
+            owner,
+            state: AccountState::Green,
+            event_sequence: 0,
+            orders: NIL,
+            balances: Vec::new(),
+            positions: Vec::new(),
+            clients: ClientIds::default(),
+            liquidation: None,
+        }
+    }
+
+    /// The balance of an asset, if the account ever had one.
+    #[must_use]
+    pub fn balance(&self, asset: u32) -> Option<&Balance> {
+        self.balances.iter().find(|b| b.asset == asset)
+    }
+
+    /// The balance of an asset, created at its sorted place.
+    pub fn balance_mut(&mut self, asset: u32) -> &mut Balance {
+        let at = self.balances.partition_point(|b| b.asset < asset);
+        if self.balances.get(at).is_none_or(|b| b.asset != asset) {
+            self.balances.insert(at, Balance { asset, ..Balance::default() });
+        }
+        &mut self.balances[at]
+    }
+
+    /// The place in a market, if the account ever had one.
+    #[must_use]
+    pub fn position(&self, market: u32) -> Option<&Position> {
+        self.positions.iter().find(|p| p.market == market)
+    }
+
+    /// The place in a market, created at its sorted place.
+    pub fn position_mut(&mut self, market: u32) -> &mut Position {
+        let at = self.positions.partition_point(|p| p.market < market);
+        if self.positions.get(at).is_none_or(|p| p.market != market) {
+            self.positions.insert(at, Position { market, ..Position::default() });
+        }
+        &mut self.positions[at]
+    }
+
+    /// Signed lots in a market.
+    #[must_use]
+    pub fn lots(&self, market: u32) -> Lots {
+        self.position(market).map_or(0, |p| p.lots)
+    }
+
+    /// Whether anything but unencumbered money is here: the sweep skips accounts without risk.
+    #[must_use]
+    pub fn has_risk(&self) -> bool {
+        self.positions.iter().any(|p| !p.is_empty()) || self.balances.iter().any(|b| b.pledged < 0)
+    }
+}
+
+/// Who owns accounts: one obligor.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Owner {
+    /// The owner's id.
+    pub id: u32,
+    /// Dense indexes of the accounts, in the order of their opening.
+    pub accounts: Vec<u32>,
+    /// Stored liquidity rates per underlying, sorted.
+    pub liquidity: Vec<LiquidityRate>,
+}
+
+/// k of the liquidity term, stored per owner and underlying.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiquidityRate {
+    /// The underlying.
+    pub underlying: u32,
+    /// Refresh it belongs to.
+    pub epoch: u32,
+    /// Spot leg, ppm.
+    pub spot_ppm: i64,
+    /// Perp leg, ppm.
+    pub perp_ppm: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trade_realises_only_what_it_closes_and_loses_no_unit() {
+        let (mut a, mut b) = (Position::default(), Position::default());
+        let (mut claims, mut seed) = (0_i64, 7_u64);
+        for _ in 0..20_000 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let lots = (seed >> 40) as i64 % 21 - 10;
+            if lots == 0 {
+                continue;
+            }
+            let cost = lots * (90 + (seed >> 20) as i64 % 21);
+            claims += a.trade(lots, cost) + b.trade(-lots, -cost);
+            assert_eq!(a.lots + b.lots, 0);
+            assert_eq!(a.cost + b.cost, claims);
+            assert!(a.lots != 0 || a.cost == 0);
+        }
+    }
+
+    #[test]
+    fn results_net_between_claim_and_debt() {
+        let mut p = Position::default();
+        p.book_result(-30, 0);
+        p.book_result(50, 500_000);
+        assert_eq!((p.claim, p.hedged_claim, p.debt), (20, 10, 0));
+        p.book_result(-35, 0);
+        assert_eq!((p.claim, p.hedged_claim, p.debt), (0, 0, 15));
+    }
+
+    #[test]
+    fn ended_client_ids_are_remembered_for_a_while() {
+        let mut ids = ClientIds::default();
+        for n in 1..=5_u8 {
+            ids.insert([n; 16], ClientOrder { order: u64::from(n), fingerprint: 0 });
+            ids.end([n; 16], 3);
+        }
+        assert!(ids.find(&[2; 16]).is_none() && ids.find(&[3; 16]).is_some());
+    }
+}

@@ -1,0 +1,244 @@
+//! The engine: commands in, events out, one at a time, in order.
+//!
+//! Responsible for: framing of a buffer, the order of commands, dispatch, and the check of touched accounts at the end of
+//! each. Never reads a clock, a file or a random number; the same commands give the same state on any machine.
+
+use crate::codec::{HEADER, Header};
+use crate::command::{ActivateRelease, Command};
+use crate::context::{Context, Scratch};
+use crate::event::{CommandRefused, EventWriter, ReleaseActivated};
+use crate::reject::{Refusal, Reject, require};
+use crate::state::State;
+use crate::{RULESET, funds, ladder, listing, query, snapshot, timer, trading};
+use std::fmt;
+
+/// The buffer's framing is wrong; nothing of it was applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadBuffer {
+    /// Byte offset of the message at fault.
+    pub offset: usize,
+    /// What is wrong with it.
+    pub problem: &'static str,
+}
+
+impl fmt::Display for BadBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "buffer refused at byte {}: {}; nothing was applied", self.offset, self.problem)
+    }
+}
+
+/// A venue.
+#[derive(Debug, Default)]
+pub struct Engine {
+    state: State,
+    scratch: Scratch,
+}
+
+impl Clone for Engine {
+    fn clone(&self) -> Self {
+        Self { state: self.state.clone(), scratch: Scratch::default() }
+    }
+}
+
+impl Engine {
+    /// An empty venue before its first command.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Applies every message of `input` and appends their events to `out`.
+    ///
+    /// # Errors
+    /// `BadBuffer` when the lengths do not add up; then nothing was applied. A command that breaks a rule is no error:
+    /// its answer is a `CommandRefused` event.
+    pub fn apply(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<(), BadBuffer> {
+        check_framing(input)?;
+        let mut events = EventWriter::new(std::mem::take(out));
+        let mut rest = input;
+        while let Some(header) = Header::read(rest) {
+            let (message, tail) = rest.split_at(header.length as usize);
+            self.apply_one(header, &message[HEADER..], &mut events);
+            rest = tail;
+        }
+        *out = events.into_bytes();
+        Ok(())
+    }
+
+    fn apply_one(&mut self, header: Header, body: &[u8], events: &mut EventWriter) {
+        events.begin(header);
+        self.scratch.touched.clear();
+        let mut cx = Context { state: &mut self.state, events, scratch: &mut self.scratch };
+        if let Err(refusal) = sequenced(&mut cx, &header).and_then(|()| dispatch(&mut cx, &header, body)) {
+            refuse(&mut cx, &header, &refusal);
+        }
+        let mut touched = std::mem::take(&mut cx.scratch.touched);
+        for &account in &touched {
+            ladder::check(&mut cx, account);
+        }
+        touched.clear();
+        cx.scratch.touched = touched;
+        cx.events.finish();
+    }
+
+    /// Answers a MessagePack question; see `query`.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the request.
+    pub fn query(&self, request: &[u8]) -> Result<Vec<u8>, String> {
+        query::answer(&self.state, request)
+    }
+
+    /// The whole state as bytes.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<u8> {
+        snapshot::write(&self.state)
+    }
+
+    /// A venue that continues where the snapshot was taken.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the bytes.
+    pub fn restore(bytes: &[u8]) -> Result<Self, String> {
+        Ok(Self { state: snapshot::read(bytes)?, scratch: Scratch::default() })
+    }
+
+    /// BLAKE3 of the state.
+    #[must_use]
+    pub fn state_hash(&self) -> [u8; 32] {
+        snapshot::hash(&self.state)
+    }
+
+    /// Sequence of the last command.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.state.sequence
+    }
+
+    /// Journal time of the last command.
+    #[must_use]
+    pub fn time_ns(&self) -> i64 {
+        self.state.now
+    }
+
+    /// Per asset, custody less everything owed: zero, always.
+    #[must_use]
+    pub fn conservation(&self) -> Vec<(u32, i128)> {
+        let mut differences = self.state.ledger.conservation(&self.state.accounts);
+        for asset in self.state.assets.iter().flatten() {
+            differences.entry(asset.terms.asset).or_default();
+        }
+        differences.into_iter().collect()
+    }
+
+    /// The state, for readers inside the crate's tests and benchmarks.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+}
+
+fn check_framing(input: &[u8]) -> Result<(), BadBuffer> {
+    let mut offset = 0;
+    while offset < input.len() {
+        let bad = |problem| BadBuffer { offset, problem };
+        let header = Header::read(&input[offset..]).ok_or_else(|| bad("a header has 48 bytes"))?;
+        let length = header.length as usize;
+        if length < HEADER {
+            return Err(bad("the length is shorter than a header"));
+        }
+        if length > input.len() - offset {
+            return Err(bad("the length is beyond the buffer"));
+        }
+        offset += length;
+    }
+    Ok(())
+}
+
+/// Order and time of the journal. A refused command still takes its sequence.
+fn sequenced(cx: &mut Context<'_>, header: &Header) -> Result<(), Refusal> {
+    let next = cx.state.sequence + 1;
+    require(header.sequence == next, Reject::sequence_must_be_next.at(0, header.sequence as i64, next as i64))?;
+    cx.state.sequence = next;
+    require(header.time_ns >= cx.state.now, Reject::time_must_not_run_backwards.at(0, header.time_ns, cx.state.now))?;
+    cx.state.now = header.time_ns;
+    Ok(())
+}
+
+fn refuse(cx: &mut Context<'_>, header: &Header, refusal: &Refusal) {
+    let event = CommandRefused {
+        code: refusal.code as u16,
+        command: header.kind,
+        field: refusal.field,
+        retry: u16::from(refusal.code.retry_can_help()),
+        value: refusal.value,
+        limit: refusal.limit,
+    };
+    match cx.state.account(header.account) {
+        Ok(account) => cx.tell_account(account, &event),
+        Err(_) => cx.events.emit(header.account, 0, &event),
+    }
+}
+
+fn activate(cx: &mut Context<'_>, command: &ActivateRelease) -> Result<(), Refusal> {
+    require(command.ruleset == RULESET, Reject::ruleset_must_be_supported.at(2, i64::from(command.ruleset), i64::from(RULESET)))?;
+    crate::params::plain_name(&command.release, 1)?;
+    cx.state.release.clone_from(&command.release);
+    cx.tell(&ReleaseActivated { release: command.release.clone(), ruleset: command.ruleset });
+    Ok(())
+}
+
+fn dispatch(cx: &mut Context<'_>, header: &Header, body: &[u8]) -> Result<(), Refusal> {
+    let command = Command::take(header, body)?;
+    let opened = !cx.state.release.is_empty() || matches!(command, Command::ActivateRelease(_));
+    require(opened, Reject::first_command_must_activate_a_release.at(0, i64::from(header.kind), 20))?;
+    let venue = !matches!(
+        command,
+        Command::PlaceOrder(_)
+            | Command::CancelOrder(_)
+            | Command::AmendOrder(_)
+            | Command::CancelAll(_)
+            | Command::OpenAccount(_)
+            | Command::Deposit(_)
+            | Command::RequestWithdrawal(_)
+            | Command::Transfer(_)
+            | Command::Lend(_)
+            | Command::Recall(_)
+    );
+    require(!venue || header.account == 0, Reject::command_must_not_name_an_account.at(0, header.account as i64, 0))?;
+    match &command {
+        Command::PlaceOrder(c) => trading::place(cx, header, c),
+        Command::CancelOrder(c) => trading::cancel(cx, header, c),
+        Command::AmendOrder(c) => trading::amend(cx, header, c),
+        Command::CancelAll(c) => trading::cancel_all(cx, header, c),
+        Command::PostPrice(c) => timer::post_price(cx, c),
+        Command::AdvanceTime(_) => {
+            timer::advance(cx);
+            Ok(())
+        }
+        Command::ActivateRelease(c) => activate(cx, c),
+        Command::ConfigureVenue(c) => listing::venue(cx, c),
+        Command::ListBucket(c) => listing::bucket(cx, c),
+        Command::ListDatedRow(c) => listing::dated_row(cx, c),
+        Command::ListUnderlying(c) => listing::underlying(cx, c),
+        Command::ListSource(c) => listing::source(cx, c),
+        Command::ListAsset(c) => listing::asset(cx, c),
+        Command::ListMarket(c) => listing::market(cx, c),
+        Command::ListPool(c) => listing::pool(cx, c),
+        Command::OpenAccount(c) => listing::account(cx, header, c),
+        Command::Deposit(c) => funds::deposit(cx, header, c),
+        Command::RequestWithdrawal(c) => funds::request_withdrawal(cx, header, c),
+        Command::SettleWithdrawal(c) => funds::settle_withdrawal(cx, c),
+        Command::VoidWithdrawal(c) => funds::void_withdrawal(cx, c),
+        Command::Transfer(c) => funds::transfer(cx, header, c),
+        Command::Lend(c) => funds::lend(cx, header, c),
+        Command::Recall(c) => funds::recall(cx, header, c),
+        Command::FundInsurance(c) => funds::fund_insurance(cx, c),
+        Command::SetSession(c) => timer::set_session(cx, c),
+        Command::PostLiquidity(c) => timer::post_liquidity(cx, c),
+        Command::ResumeVenue(_) => {
+            timer::resume(cx);
+            Ok(())
+        }
+    }
+}

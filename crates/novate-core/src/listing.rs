@@ -1,0 +1,249 @@
+//! Listings: venue parameters, buckets, dated rows, underlyings, sources, assets, markets, pools, accounts.
+//!
+//! Responsible for: validating a listing as a whole and putting it in its place. A listing is never changed here: later
+//! changes are governance.
+
+use crate::account::{Account, Owner};
+use crate::codec::Header;
+use crate::command::{
+    ConfigureVenue, ListAsset, ListBucket, ListDatedRow, ListMarket, ListPool, ListSource, ListUnderlying, OpenAccount,
+};
+use crate::context::Context;
+use crate::event::{AccountOpened, Listed, VenueConfigured};
+use crate::margin::liquidity;
+use crate::params;
+use crate::reject::{Refusal, Reject, require};
+use crate::state::{Asset, Bucket, Liquidity, Market, State, Underlying};
+use crate::units::PPM;
+use crate::{book::Book, price, session};
+
+fn place<T>(list: &mut Vec<Option<T>>, id: u32, value: T) {
+    let at = id as usize;
+    if list.len() <= at {
+        list.resize_with(at + 1, || None);
+    }
+    list[at] = Some(value);
+}
+
+fn free<T>(list: &[Option<T>], id: u32) -> Result<(), Refusal> {
+    require(list.get(id as usize).is_none_or(Option::is_none), Reject::id_must_be_new.at(1, i64::from(id), 0))
+}
+
+fn configured(state: &State) -> Result<(), Refusal> {
+    require(state.venue.is_some(), Reject::venue_must_be_configured)
+}
+
+fn tell(cx: &mut Context<'_>, what: &str, id: u32, name: &str) {
+    cx.tell(&Listed { what: what.to_owned(), id, name: name.to_owned() });
+}
+
+/// `ConfigureVenue`.
+///
+/// # Errors
+/// 309, 317.
+pub fn venue(cx: &mut Context<'_>, command: &ConfigureVenue) -> Result<(), Refusal> {
+    require(cx.state.venue.is_none(), Reject::configuration_must_not_change_after_listing)?;
+    params::check_venue(command)?;
+    cx.state.venue = Some(command.clone());
+    cx.tell(&VenueConfigured {});
+    Ok(())
+}
+
+/// `ListBucket`.
+///
+/// # Errors
+/// 301 to 303, 309, 310.
+pub fn bucket(cx: &mut Context<'_>, command: &ListBucket) -> Result<(), Refusal> {
+    configured(cx.state)?;
+    params::check_bucket(command)?;
+    free(&cx.state.buckets, command.bucket)?;
+    let factors = session::SessionFactors {
+        extended_ppm: command.extended_ppm,
+        overnight_ppm: command.overnight_ppm,
+        closure_ppm: command.closure_ppm,
+    };
+    place(&mut cx.state.buckets, command.bucket, Bucket { terms: command.clone(), factors, dated_fall_ppm: 0 });
+    tell(cx, "bucket", command.bucket, &command.name);
+    Ok(())
+}
+
+/// `ListDatedRow`. Every listed token must still cost less than a long dollar under the new row.
+///
+/// # Errors
+/// 301 to 303, 309, 310, 312, 316.
+pub fn dated_row(cx: &mut Context<'_>, command: &ListDatedRow) -> Result<(), Refusal> {
+    configured(cx.state)?;
+    params::listable_id(command.row)?;
+    params::plain_name(&command.date, 2)?;
+    let known = cx.state.dated_rows.iter().any(|r| r.row == command.row);
+    require(!known, Reject::id_must_be_new.at(1, i64::from(command.row), 0))?;
+    let buckets = cx.state.buckets.len().saturating_sub(1);
+    require(command.moves_ppm.len() == buckets, Reject::row_must_name_every_bucket.at(3, command.moves_ppm.len() as i64, buckets as i64))?;
+    for &move_ppm in &command.moves_ppm {
+        let sane = (-PPM..=10 * PPM).contains(&move_ppm);
+        require(sane, Reject::parameter_must_be_within_bounds.at(3, move_ppm, if move_ppm < 0 { -PPM } else { 10 * PPM }))?;
+    }
+    for underlying in cx.state.underlyings.iter().flatten() {
+        let fall = -command.moves_ppm[underlying.terms.bucket as usize - 1];
+        check_charge(cx.state, underlying, fall.max(0), 0)?;
+    }
+    for (bucket, &move_ppm) in cx.state.buckets.iter_mut().skip(1).zip(&command.moves_ppm) {
+        if let Some(bucket) = bucket {
+            bucket.dated_fall_ppm = bucket.dated_fall_ppm.max(-move_ppm);
+        }
+    }
+    cx.state.dated_rows.push(command.clone());
+    tell(cx, "dated_row", command.row, &command.date);
+    Ok(())
+}
+
+fn check_charge(state: &State, underlying: &Underlying, fall_ppm: i64, new_wrap_ppm: i64) -> Result<(), Refusal> {
+    let bucket = state.bucket(underlying.terms.bucket)?;
+    let fall = fall_ppm.max(bucket.dated_fall_ppm);
+    let wrap = underlying.assets.iter().map(|&a| state.known_asset(a).terms.wrap_ppm).max().unwrap_or(0).max(new_wrap_ppm);
+    let k = liquidity::rate(state, underlying, 0, underlying.liquidity.spot_volume);
+    params::check_long_charge(state.config(), &bucket.terms, &underlying.terms, fall, wrap, k)
+}
+
+/// `ListUnderlying`.
+///
+/// # Errors
+/// 301 to 303, 307, 309, 310, 312.
+pub fn underlying(cx: &mut Context<'_>, command: &ListUnderlying) -> Result<(), Refusal> {
+    configured(cx.state)?;
+    params::check_underlying(command)?;
+    free(&cx.state.underlyings, command.underlying)?;
+    cx.state.bucket(command.bucket)?;
+    let liquidity = Liquidity {
+        spot_volume: command.spot_volume,
+        perp_volume: command.perp_volume,
+        sigma_ppm: command.sigma_ppm,
+        half_spread_ppm: command.half_spread_ppm,
+    };
+    let listed = Underlying {
+        terms: command.clone(),
+        price_terms: price::PriceParams::of(command, cx.state.config()),
+        price: price::PriceState::new(),
+        session: session::SessionState::new(),
+        liquidity,
+        next_liquidity: liquidity,
+        liquidity_epoch: 1,
+        perp_turnover: 0,
+        assets: Vec::new(),
+        perps: Vec::new(),
+        spots: Vec::new(),
+        speed_budget: 0,
+        speed_time_ns: 0,
+    };
+    check_charge(cx.state, &listed, 0, 0)?;
+    place(&mut cx.state.underlyings, command.underlying, listed);
+    tell(cx, "underlying", command.underlying, &command.name);
+    Ok(())
+}
+
+/// `ListSource`.
+///
+/// # Errors
+/// 302, 305, 309, 310.
+pub fn source(cx: &mut Context<'_>, command: &ListSource) -> Result<(), Refusal> {
+    cx.state.underlying(command.underlying)?;
+    params::plain_name(&command.name, 3)?;
+    cx.state.underlying_mut(command.underlying).price.add_source(command.source)?;
+    tell(cx, "source", command.source, &command.name);
+    Ok(())
+}
+
+/// `ListAsset`.
+///
+/// # Errors
+/// 301 to 303, 305, 309, 310, 312.
+pub fn asset(cx: &mut Context<'_>, command: &ListAsset) -> Result<(), Refusal> {
+    configured(cx.state)?;
+    params::check_asset(command)?;
+    free(&cx.state.assets, command.asset)?;
+    let underlying = cx.state.underlying(command.underlying)?;
+    if command.asset_kind == 1 {
+        check_charge(cx.state, underlying, 0, command.wrap_ppm)?;
+        let assets = &mut cx.state.underlying_mut(command.underlying).assets;
+        assets.push(command.asset);
+        assets.sort_unstable();
+    }
+    place(&mut cx.state.assets, command.asset, Asset { terms: command.clone(), admitted: 0, pool: None });
+    tell(cx, "asset", command.asset, &command.name);
+    Ok(())
+}
+
+/// `ListMarket`.
+///
+/// # Errors
+/// 301 to 305, 309 to 311, 313, 314.
+pub fn market(cx: &mut Context<'_>, command: &ListMarket) -> Result<(), Refusal> {
+    configured(cx.state)?;
+    params::check_market(command)?;
+    free(&cx.state.markets, command.market)?;
+    let underlying = cx.state.underlying(command.underlying)?;
+    let quote = cx.state.asset(command.quote)?;
+    require(quote.is_stablecoin(), Reject::quote_must_be_a_stablecoin.at(6, i64::from(command.quote), 0))?;
+    let lot_decimals = if command.market_kind == 1 {
+        9
+    } else {
+        let base = cx.state.asset(command.base)?;
+        let fits = !base.is_stablecoin() && base.terms.underlying == command.underlying;
+        require(fits, Reject::base_must_be_a_token.at(4, i64::from(command.base), 0))?;
+        base.terms.decimals
+    };
+    let unit = params::quote_units(command, underlying.terms.decimals, lot_decimals, quote.terms.decimals)?;
+    let listed = Market {
+        terms: command.clone(),
+        unit,
+        book: Book::new(),
+        mark: price::MarkState::default(),
+        last_trade: 0,
+        open_interest: 0,
+        premium: crate::state::Premium::default(),
+        claims: crate::state::VenueClaims::default(),
+    };
+    let underlying = cx.state.underlying_mut(command.underlying);
+    let list = if command.market_kind == 1 { &mut underlying.perps } else { &mut underlying.spots };
+    list.push(command.market);
+    list.sort_unstable();
+    place(&mut cx.state.markets, command.market, listed);
+    tell(cx, "market", command.market, &command.name);
+    Ok(())
+}
+
+/// `ListPool`.
+///
+/// # Errors
+/// 302, 304, 309, 313.
+pub fn pool(cx: &mut Context<'_>, command: &ListPool) -> Result<(), Refusal> {
+    params::check_pool(command)?;
+    let asset = cx.state.asset(command.asset)?;
+    require(asset.is_stablecoin(), Reject::quote_must_be_a_stablecoin.at(1, i64::from(command.asset), 0))?;
+    require(asset.pool.is_none(), Reject::id_must_be_new.at(1, i64::from(command.asset), 0))?;
+    cx.state.asset_mut(command.asset).pool = Some(command.clone());
+    tell(cx, "pool", command.asset, "cash pool");
+    Ok(())
+}
+
+/// `OpenAccount`.
+///
+/// # Errors
+/// 202 to 204, 303.
+pub fn account(cx: &mut Context<'_>, header: &Header, command: &OpenAccount) -> Result<(), Refusal> {
+    configured(cx.state)?;
+    require(header.account != 0, Reject::account_id_must_not_be_zero)?;
+    require(command.owner != 0, Reject::owner_must_not_be_zero.at(1, 0, 1))?;
+    require(cx.state.account(header.account).is_err(), Reject::account_must_be_new.at(0, header.account as i64, 0))?;
+    let state = &mut *cx.state;
+    let index = state.accounts.len() as u32;
+    let owner = *state.owner_index.entry(command.owner).or_insert_with(|| {
+        state.owners.push(Owner { id: command.owner, accounts: Vec::new(), liquidity: Vec::new() });
+        state.owners.len() as u32 - 1
+    });
+    state.owners[owner as usize].accounts.push(index);
+    state.account_index.insert(header.account, index);
+    state.accounts.push(Account::new(header.account, owner));
+    cx.tell_account(index, &AccountOpened { owner: command.owner });
+    Ok(())
+}

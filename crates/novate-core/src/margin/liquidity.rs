@@ -1,0 +1,85 @@
+//! k, the cost of getting out of one dollar, from spread, volatility and the size of the owner's group.
+//!
+//! Responsible for: the formula and when a stored rate changes: up at once when the group grows, recomputed after a refresh.
+//! A rate never changes because somebody else traded.
+
+use crate::account::LiquidityRate;
+use crate::state::{State, Underlying};
+use crate::units::{PPM, Value, div_ceil, isqrt_up, narrow, rate_up, scale_up};
+
+/// k in ppm for a gross of `q` micro-dollars against `volume` micro-dollars a day.
+#[must_use]
+pub fn rate(state: &State, underlying: &Underlying, q: Value, volume: i64) -> i64 {
+    let config = state.config();
+    if volume <= 0 {
+        return config.liquidity_cap_ppm;
+    }
+    let million = i128::from(PPM);
+    let share = div_ceil(q * million * million, i128::from(volume)).min(million.pow(4));
+    let square = div_ceil(share * million * million, i128::from(config.participation_ppm) * i128::from(underlying.terms.session_share_ppm));
+    let root = narrow(isqrt_up(square)).unwrap_or(i64::MAX / PPM).min(1_000 * PPM);
+    let impact = rate_up(i128::from(scale_up(config.impact_ppm, underlying.liquidity.sigma_ppm)), root);
+    let k = i128::from(underlying.liquidity.half_spread_ppm) + impact;
+    k.min(i128::from(config.liquidity_cap_ppm)) as i64
+}
+
+/// Rates in force for an owner: stored ones, or those of an empty group.
+#[must_use]
+pub fn stored_rates(state: &State, owner: u32, underlying: &Underlying) -> (i64, i64) {
+    match state.liquidity_rate(owner, underlying.terms.underlying) {
+        Some(stored) => (stored.spot_ppm, stored.perp_ppm),
+        None => (underlying.liquidity.half_spread_ppm, underlying.liquidity.half_spread_ppm),
+    }
+}
+
+/// Gross dollars of an owner's group in an underlying at the index: (spot, perp).
+#[must_use]
+pub fn group_gross(state: &State, owner: u32, underlying: &Underlying) -> (Value, Value) {
+    let index = underlying.price.index();
+    let (mut spot, mut perp) = (0, 0);
+    for &account in &state.owners[owner as usize].accounts {
+        let account = &state.accounts[account as usize];
+        for &asset in &underlying.assets {
+            if let Some(b) = account.balance(asset) {
+                spot += state.known_asset(asset).shares(i128::from(b.pledged) + i128::from(b.lent)).abs();
+            }
+        }
+        for &market in &underlying.perps {
+            perp += state.shares_of(state.known_market(market), i128::from(account.lots(market))).abs();
+        }
+    }
+    (underlying.value_down(spot, index), underlying.value_down(perp, index))
+}
+
+/// Stores what the group's size now asks for; with `extra` (spot, perp) dollars about to be added. Rates only rise until
+/// the next refresh.
+pub fn store(state: &mut State, owner: u32, underlying: u32, extra: (Value, Value)) {
+    let listed = state.known_underlying(underlying);
+    let (spot, perp) = group_gross(state, owner, listed);
+    let spot_ppm = rate(state, listed, spot + extra.0, listed.liquidity.spot_volume);
+    let perp_ppm = rate(state, listed, perp + extra.1, listed.liquidity.perp_volume);
+    let epoch = listed.liquidity_epoch;
+    let rates = &mut state.owners[owner as usize].liquidity;
+    let at = rates.partition_point(|r| r.underlying < underlying);
+    if rates.get(at).is_none_or(|r| r.underlying != underlying) {
+        rates.insert(at, LiquidityRate { underlying, ..LiquidityRate::default() });
+    }
+    let stored = &mut rates[at];
+    let fresh = stored.epoch != epoch || stored.spot_ppm == 0;
+    *stored = LiquidityRate {
+        underlying,
+        epoch,
+        spot_ppm: if fresh { spot_ppm } else { stored.spot_ppm.max(spot_ppm) },
+        perp_ppm: if fresh { perp_ppm } else { stored.perp_ppm.max(perp_ppm) },
+    };
+}
+
+/// Recomputes the stored rates of an owner that belong to an older refresh.
+pub fn refresh(state: &mut State, owner: u32) {
+    for i in 0..state.owners[owner as usize].liquidity.len() {
+        let stored = state.owners[owner as usize].liquidity[i];
+        if stored.epoch != state.known_underlying(stored.underlying).liquidity_epoch {
+            store(state, owner, stored.underlying, (0, 0));
+        }
+    }
+}

@@ -1,0 +1,541 @@
+//! An account seen by underlying: token legs, perp legs, cash, open orders, and the prices of the level.
+//!
+//! Responsible for: gathering one account into exposures and valuing their corners. Never sums a requirement.
+
+use super::{Change, Level, Question};
+use crate::order::{NIL, Side};
+use crate::state::{Market, State, Underlying};
+use crate::units::{Lots, PPM, Price, Ticks, Value, div_ceil, div_floor, rate_up, scale_up};
+
+/// Spot and perp shares (1e-9) of one corner of open orders, and their values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Corner {
+    /// Spot shares.
+    pub spot: i128,
+    /// Perp shares.
+    pub perp: i128,
+    /// Price of the corner's net sign.
+    pub price: Price,
+    /// S, micro-dollars.
+    pub s: Value,
+    /// F, micro-dollars.
+    pub f: Value,
+    /// E, micro-dollars.
+    pub e: Value,
+}
+
+/// Everything of an account in one underlying.
+#[derive(Clone, Debug, Default)]
+pub struct Exposure {
+    /// The underlying.
+    pub underlying: u32,
+    /// Its bucket.
+    pub bucket: u32,
+    /// Its sector.
+    pub sector: u32,
+    /// Its gap group.
+    pub gap_group: u32,
+    /// Counted spot shares.
+    pub spot: i128,
+    /// Spot shares before caps.
+    pub held: i128,
+    /// Perp shares.
+    pub perp: i128,
+    /// Shares of open orders: spot bids, spot asks, perp bids, perp asks.
+    pub open: [i128; 4],
+    /// Price for a long exposure.
+    pub long_price: Price,
+    /// Price for a short exposure.
+    pub short_price: Price,
+    /// Price when there is no net exposure.
+    pub flat_price: Price,
+    /// None, all bids, all asks, and the two mixed corners; only the first without open orders.
+    pub corners: [Corner; 5],
+    /// How many corners count: 1 or 5.
+    pub corner_count: usize,
+    /// Session factor at the level.
+    pub factor_ppm: i64,
+    /// Confidence factor at the level.
+    pub confidence_ppm: i64,
+    /// Shock when the underlying rises.
+    pub shock_up_ppm: i64,
+    /// Shock when it falls.
+    pub shock_down_ppm: i64,
+    /// Gap rate, clipped, times leverage.
+    pub gap_ppm: i64,
+    /// Stored liquidity rate of the spot leg.
+    pub spot_rate_ppm: i64,
+    /// Stored liquidity rate of the perp leg.
+    pub perp_rate_ppm: i64,
+    /// CROWD.
+    pub crowd: Value,
+    /// Immediate loss and fees of open orders.
+    pub loss: Value,
+}
+
+/// One token balance.
+#[derive(Clone, Debug, Default)]
+pub struct TokenLeg {
+    /// Asset.
+    pub asset: u32,
+    /// Its place in `exposures`.
+    pub slot: usize,
+    /// Units held, pledged and lent.
+    pub amount: i128,
+    /// Units admitted under the caps.
+    pub admitted: i128,
+    /// Shares that count.
+    pub shares: i128,
+    /// Shares of open bids.
+    pub bids: i128,
+    /// Value that counts, micro-dollars.
+    pub value: Value,
+    /// WRAP.
+    pub wrap: Value,
+}
+
+/// One perp position.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PerpLeg {
+    /// Market.
+    pub market: u32,
+    /// Its place in `exposures`.
+    pub slot: usize,
+    /// Stablecoin it settles in.
+    pub quote: u32,
+    /// Signed lots.
+    pub lots: Lots,
+    /// Signed shares.
+    pub shares: i128,
+    /// Signed cost, quote units.
+    pub cost: i128,
+    /// Claim, hedged claim and debt, quote units.
+    pub claim: i64,
+    /// Part of the claim earned hedged.
+    pub hedged_claim: i64,
+    /// Debt, quote units.
+    pub debt: i64,
+    /// Result at the level's prices, micro-dollars.
+    pub result: Value,
+}
+
+/// One stablecoin.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CashLeg {
+    /// Asset.
+    pub asset: u32,
+    /// Units, pledged and lent.
+    pub amount: i128,
+    /// Quote units that all spot bids would pay.
+    pub pays: i128,
+    /// Quote units that all spot asks would receive.
+    pub receives: i128,
+    /// Balance, claims, debts and results that count, micro-dollars at face.
+    pub counted: Value,
+    /// Perp gains of it that are not hedged, at initial.
+    pub unmatched: Value,
+    /// What it adds to NLV.
+    pub value: Value,
+    /// FX.
+    pub depeg: Value,
+}
+
+/// Scratch space of one evaluation; reused so that the hot path allocates nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Portfolio {
+    /// By underlying, in the order first met.
+    pub exposures: Vec<Exposure>,
+    /// Tokens, ascending by asset.
+    pub tokens: Vec<TokenLeg>,
+    /// Perps, ascending by market.
+    pub perps: Vec<PerpLeg>,
+    /// Stablecoins.
+    pub cash: Vec<CashLeg>,
+    /// Gap groups: (x, id), used by the gap term.
+    pub groups: Vec<(Value, u32)>,
+}
+
+impl Portfolio {
+    /// The exposure of an underlying, created when first met.
+    fn slot(&mut self, state: &State, underlying: u32) -> usize {
+        if let Some(at) = self.exposures.iter().position(|e| e.underlying == underlying) {
+            return at;
+        }
+        let terms = &state.known_underlying(underlying).terms;
+        let (bucket, sector, gap_group) = (terms.bucket, terms.sector, terms.gap_group);
+        self.exposures.push(Exposure { underlying, bucket, sector, gap_group, corner_count: 1, ..Exposure::default() });
+        self.exposures.len() - 1
+    }
+
+    fn cash_mut(&mut self, asset: u32) -> &mut CashLeg {
+        let at = self.cash.iter().position(|c| c.asset == asset).unwrap_or_else(|| {
+            self.cash.push(CashLeg { asset, ..CashLeg::default() });
+            self.cash.len() - 1
+        });
+        &mut self.cash[at]
+    }
+
+    fn token_mut(&mut self, state: &State, asset: u32) -> &mut TokenLeg {
+        let at = self.tokens.iter().position(|t| t.asset == asset).unwrap_or_else(|| {
+            let slot = self.slot(state, state.known_asset(asset).terms.underlying);
+            self.tokens.push(TokenLeg { asset, slot, ..TokenLeg::default() });
+            self.tokens.len() - 1
+        });
+        &mut self.tokens[at]
+    }
+
+    fn perp_mut(&mut self, state: &State, market: &Market) -> &mut PerpLeg {
+        let id = market.terms.market;
+        let at = self.perps.iter().position(|p| p.market == id).unwrap_or_else(|| {
+            let slot = self.slot(state, market.terms.underlying);
+            self.perps.push(PerpLeg { market: id, slot, quote: market.terms.quote, ..PerpLeg::default() });
+            self.cash_mut(market.terms.quote);
+            self.perps.len() - 1
+        });
+        &mut self.perps[at]
+    }
+
+    /// Gathers the account and the hypothetical changes.
+    pub fn build(&mut self, state: &State, account: u32, question: &Question<'_>) {
+        self.exposures.clear();
+        self.tokens.clear();
+        self.perps.clear();
+        self.cash.clear();
+        if !question.alone {
+            self.add_holdings(state, account, question);
+        }
+        for change in question.changes {
+            self.apply(state, change);
+        }
+        self.count_shares(state);
+    }
+
+    fn add_holdings(&mut self, state: &State, account: u32, question: &Question<'_>) {
+        let holder = &state.accounts[account as usize];
+        for balance in &holder.balances {
+            let amount = i128::from(balance.pledged) + i128::from(balance.lent);
+            self.add_balance(state, balance.asset, amount, i128::from(balance.admitted));
+        }
+        for position in &holder.positions {
+            let market = state.known_market(position.market);
+            let carries = position.lots != 0 || position.claim != 0 || position.debt != 0 || position.cost != 0;
+            if market.is_perp() && carries {
+                let leg = self.perp_mut(state, market);
+                leg.lots += position.lots;
+                leg.cost += i128::from(position.cost);
+                (leg.claim, leg.hedged_claim, leg.debt) = (position.claim, position.hedged_claim, position.debt);
+            }
+            if question.orders {
+                for side in [Side::Bid, Side::Ask] {
+                    let open = position.open(side);
+                    if open.orders > 0 {
+                        self.add_open(state, market, side, open.lots, open.ticks_lots);
+                    }
+                }
+            }
+        }
+    }
+
+    fn add_balance(&mut self, state: &State, asset: u32, amount: i128, admitted: i128) {
+        if state.known_asset(asset).is_stablecoin() {
+            self.cash_mut(asset).amount += amount;
+        } else if amount != 0 || self.tokens.iter().any(|t| t.asset == asset) {
+            let leg = self.token_mut(state, asset);
+            leg.amount += amount;
+            leg.admitted += admitted;
+        }
+    }
+
+    fn add_open(&mut self, state: &State, market: &Market, side: Side, lots: Lots, ticks_lots: i128) {
+        let slot = self.slot(state, market.terms.underlying);
+        let shares = state.shares_of(market, i128::from(lots));
+        let which = usize::from(market.is_perp()) * 2 + side as usize;
+        self.exposures[slot].open[which] += shares;
+        self.exposures[slot].corner_count = 5;
+        let notional = ticks_lots * i128::from(market.unit);
+        let fee = rate_up(state.quote_value(market, notional), market.terms.taker_fee_ppm);
+        self.exposures[slot].loss += fee;
+        let cash = self.cash_mut(market.terms.quote);
+        if market.is_perp() {
+            return;
+        }
+        match side {
+            Side::Bid => cash.pays += notional,
+            Side::Ask => cash.receives += notional,
+        }
+        let token = self.token_mut(state, market.terms.base);
+        if side == Side::Bid {
+            token.bids += shares;
+        }
+    }
+
+    fn apply(&mut self, state: &State, change: &Change) {
+        match *change {
+            Change::Balance { asset, amount } => self.add_balance(state, asset, i128::from(amount), i128::from(amount.max(0))),
+            Change::Order { market, side, price, lots } => {
+                let market = state.known_market(market);
+                self.add_open(state, market, side, lots, i128::from(price) * i128::from(lots));
+            }
+            Change::Trade { market, lots, price } => {
+                let market = state.known_market(market);
+                let cost = i128::from(lots) * i128::from(price) * i128::from(market.unit);
+                if market.is_perp() {
+                    let leg = self.perp_mut(state, market);
+                    leg.lots += lots;
+                    leg.cost += cost;
+                } else {
+                    let units = i128::from(lots) * i128::from(market.terms.lot_size);
+                    let leg = self.token_mut(state, market.terms.base);
+                    leg.amount += units;
+                    leg.admitted += units.max(0);
+                    self.cash_mut(market.terms.quote).amount -= cost;
+                }
+            }
+        }
+    }
+
+    fn count_shares(&mut self, state: &State) {
+        for leg in &mut self.perps {
+            leg.shares = state.shares_of(state.known_market(leg.market), i128::from(leg.lots));
+            self.exposures[leg.slot].perp += leg.shares;
+        }
+        for leg in &mut self.tokens {
+            leg.shares = state.known_asset(leg.asset).shares(leg.amount);
+            self.exposures[leg.slot].spot += leg.shares;
+            self.exposures[leg.slot].held += leg.shares;
+        }
+    }
+
+    /// Prices, factors, corner values, order losses. Caps have been applied to the shares.
+    pub fn value(&mut self, state: &State, account: u32, question: &Question<'_>) {
+        let owner = state.accounts[account as usize].owner;
+        for exposure in &mut self.exposures {
+            let underlying = state.known_underlying(exposure.underlying);
+            exposure.set_prices(underlying, question);
+            exposure.set_corners(underlying);
+            exposure.set_factors(state, underlying, owner, question.level);
+            if question.level == Level::Initial {
+                exposure.set_crowd(state, underlying);
+            }
+        }
+        for token in &mut self.tokens {
+            let exposure = &self.exposures[token.slot];
+            let underlying = state.known_underlying(exposure.underlying);
+            let terms = &state.known_asset(token.asset).terms;
+            let (wrap, borrow) = (scale_up(terms.wrap_ppm, exposure.factor_ppm), scale_up(terms.borrow_wrap_ppm, exposure.factor_ppm));
+            token.value = underlying.value_down(token.shares, exposure.corners[0].price);
+            let bought = underlying.value_down(token.shares + token.bids, exposure.corners[exposure.corner_count.min(2) - 1].price);
+            token.wrap = rate_up(token.value.max(bought).max(0), wrap) + rate_up((-token.value).max(0), borrow);
+        }
+        if question.orders && !question.alone {
+            self.add_order_losses(state, account, question);
+        }
+    }
+
+    fn add_order_losses(&mut self, state: &State, account: u32, question: &Question<'_>) {
+        let holder = &state.accounts[account as usize];
+        for position in &holder.positions {
+            if position.bids.orders == 0 && position.asks.orders == 0 {
+                continue;
+            }
+            let market = state.known_market(position.market);
+            let Some(slot) = self.exposures.iter().position(|e| e.underlying == market.terms.underlying) else { continue };
+            let exposure = &self.exposures[slot];
+            let bids = position.bids.orders > 0 && exposure.loses(state, market, Side::Bid, position.bids.extreme);
+            let asks = position.asks.orders > 0 && exposure.loses(state, market, Side::Ask, position.asks.extreme);
+            if !bids && !asks {
+                continue;
+            }
+            let mut loss = 0;
+            let mut next = holder.orders;
+            while next != NIL {
+                let order = state.orders.order(next);
+                if order.market() == position.market {
+                    loss += exposure.order_loss(state, market, order.side(), order.price(), order.leaves());
+                }
+                next = state.orders.next_of_account(next).unwrap_or(NIL);
+            }
+            self.exposures[slot].loss += loss;
+        }
+        for change in question.changes {
+            if let Change::Order { market, side, price, lots } = *change {
+                let market = state.known_market(market);
+                if let Some(exposure) = self.exposures.iter_mut().find(|e| e.underlying == market.terms.underlying) {
+                    exposure.loss += exposure.order_loss(state, market, side, price, lots);
+                }
+            }
+        }
+    }
+}
+
+impl Exposure {
+    fn set_prices(&mut self, underlying: &Underlying, question: &Question<'_>) {
+        let price = &underlying.price;
+        (self.long_price, self.short_price) = match question.level {
+            Level::Initial => (price.long_price(), price.short_price()),
+            _ if question.slower && price.liquidation_uses_slower() => (price.slower_price(1), price.slower_price(-1)),
+            _ => (price.index(), price.index()),
+        };
+        self.flat_price = price.index();
+        if let Some((id, ppm)) = question.shift
+            && id == self.underlying
+        {
+            let shifted = |p: Price| rate_up(i128::from(p), PPM + ppm).max(1) as Price;
+            (self.long_price, self.short_price) = (shifted(self.long_price), shifted(self.short_price));
+            self.flat_price = shifted(self.flat_price);
+        }
+    }
+
+    fn set_corners(&mut self, underlying: &Underlying) {
+        let [spot_bids, spot_asks, perp_bids, perp_asks] = self.open;
+        let shares = [
+            (self.spot, self.perp),
+            (self.spot + spot_bids, self.perp + perp_bids),
+            (self.spot - spot_asks, self.perp - perp_asks),
+            (self.spot + spot_bids, self.perp - perp_asks),
+            (self.spot - spot_asks, self.perp + perp_bids),
+        ];
+        for (corner, (spot, perp)) in self.corners.iter_mut().zip(shares).take(self.corner_count) {
+            let net = spot + perp;
+            let price = match net.signum() {
+                1 => self.long_price,
+                -1 => self.short_price,
+                _ => self.flat_price,
+            };
+            *corner = Corner {
+                spot,
+                perp,
+                price,
+                s: underlying.value_down(spot, price),
+                f: underlying.value_down(perp, price),
+                e: underlying.value_down(net, price),
+            };
+        }
+    }
+
+    fn set_factors(&mut self, state: &State, underlying: &Underlying, owner: u32, level: Level) {
+        let bucket = state.buckets[self.bucket as usize].as_ref().expect("an underlying's bucket is listed");
+        let terms = &underlying.terms;
+        let initial = level == Level::Initial;
+        self.factor_ppm = if initial {
+            underlying.session.initial_ppm(&bucket.factors, state.now)
+        } else {
+            underlying.session.maintenance_ppm(&bucket.factors, state.now)
+        };
+        let lacking = (terms.confidence_floor_ppm - i64::from(underlying.price.confidence_ppm())).max(0);
+        self.confidence_ppm = PPM + if initial { scale_up(terms.confidence_slope_ppm, lacking) } else { 0 };
+        let shock = |rate: i64| scale_up(scale_up(scale_up(rate, terms.beta_ppm), self.factor_ppm), self.confidence_ppm);
+        self.shock_up_ppm = shock(terms.shock_up_ppm);
+        self.shock_down_ppm = shock(terms.shock_down_ppm);
+        (self.spot_rate_ppm, self.perp_rate_ppm) = super::liquidity::stored_rates(state, owner, underlying);
+        let worst_fall = self.shock_down_ppm.max(self.dated_shock(bucket.dated_fall_ppm, terms.beta_ppm, bucket.terms.history_divisor));
+        let wrap = underlying.assets.iter().map(|&a| state.known_asset(a).terms.wrap_ppm).max().unwrap_or(0);
+        let room = state.config().long_charge_limit_ppm
+            - worst_fall
+            - scale_up(wrap, self.factor_ppm)
+            - div_ceil(3 * i128::from(self.spot_rate_ppm), 2) as i64;
+        let gamma = scale_up(scale_up(terms.gap_ppm, self.factor_ppm), self.confidence_ppm).min(room.max(0));
+        self.gap_ppm = scale_up(gamma, terms.leverage_ppm);
+    }
+
+    /// Size of a dated move for this underlying at the level.
+    #[must_use]
+    pub fn dated_shock(&self, move_ppm: i64, beta_ppm: i64, divisor: i64) -> i64 {
+        let systematic = div_ceil(i128::from(move_ppm.abs()) * i128::from(beta_ppm), i128::from(divisor) * i128::from(PPM)) as i64;
+        scale_up(scale_up(systematic, self.factor_ppm), self.confidence_ppm)
+    }
+
+    fn set_crowd(&mut self, state: &State, underlying: &Underlying) {
+        let terms = &underlying.terms;
+        let [_, _, bids, asks] = self.open;
+        if terms.crowd_ppm == 0 || (bids == 0 && asks == 0) {
+            return;
+        }
+        let raised = (self.perp + bids).abs().max((self.perp - asks).abs()) - self.perp.abs();
+        let index = underlying.price.index();
+        let held: i128 = underlying.perps.iter().map(|&m| state.known_market(m)).map(|m| state.shares_of(m, i128::from(m.open_interest))).sum();
+        let interest = underlying.value_down(held, index);
+        let width = i128::from(terms.crowd_high - terms.crowd_low);
+        let ramp = div_floor((interest - i128::from(terms.crowd_low)) * i128::from(PPM), width).clamp(0, i128::from(PPM)) as i64;
+        self.crowd = rate_up(underlying.value_down(raised.max(0), index), scale_up(terms.crowd_ppm, ramp));
+    }
+
+    /// Whether an order at this price would lose at once against the level's price.
+    fn loses(&self, state: &State, market: &Market, side: Side, price: Ticks) -> bool {
+        let multiplier = if market.is_perp() { 1_000_000_000 } else { state.known_asset(market.terms.base).terms.multiplier_ppb };
+        let limit = i128::from(price) * i128::from(market.terms.tick_size) * 1_000_000_000;
+        match side {
+            Side::Bid => limit > i128::from(self.long_price) * i128::from(multiplier),
+            Side::Ask => limit < i128::from(self.short_price) * i128::from(multiplier),
+        }
+    }
+
+    fn order_loss(&self, state: &State, market: &Market, side: Side, price: Ticks, lots: Lots) -> Value {
+        let underlying = state.known_underlying(self.underlying);
+        let notional = state.quote_value(market, i128::from(price) * i128::from(lots) * i128::from(market.unit));
+        let shares = state.shares_of(market, i128::from(lots));
+        match side {
+            Side::Bid => (notional - underlying.value_down(shares, self.long_price)).max(0),
+            Side::Ask => (div_ceil(shares * i128::from(self.short_price), underlying.scale()) - notional).max(0),
+        }
+    }
+
+    /// The corners that count.
+    #[must_use]
+    pub fn live_corners(&self) -> &[Corner] {
+        &self.corners[..self.corner_count]
+    }
+
+    /// Smallest and largest E over none, all bids, all asks.
+    #[must_use]
+    pub fn extremes(&self) -> (Value, Value) {
+        let ends = &self.corners[..self.corner_count.min(3)];
+        ends.iter().fold((self.corners[0].e, self.corners[0].e), |(low, high), c| (low.min(c.e), high.max(c.e)))
+    }
+
+    /// Whether the basis charge is on matched dollars only, or gross (RULES section 7, term 3).
+    #[must_use]
+    pub fn basis_is_net(state: &State, underlying: &Underlying) -> bool {
+        let gap = 2 * i128::from(state.config().gap_sum_ppm) * i128::from(underlying.terms.gap_ppm);
+        i128::from(underlying.terms.basis_ppm) * i128::from(PPM) <= gap
+    }
+
+    /// BASIS.
+    #[must_use]
+    pub fn basis(&self, state: &State) -> Value {
+        let underlying = state.known_underlying(self.underlying);
+        let rate = i128::from(underlying.terms.basis_ppm);
+        if rate == 0 {
+            return 0;
+        }
+        let net = Self::basis_is_net(state, underlying);
+        let gross = |c: &Corner| c.s.abs() + c.f.abs() - if net { c.e.abs() } else { 0 };
+        let worst = self.live_corners().iter().map(gross).max().unwrap_or(0).max(0);
+        div_ceil(rate * worst, 2 * i128::from(PPM))
+    }
+
+    /// LIQ.
+    #[must_use]
+    pub fn liquidity(&self) -> Value {
+        let largest = |leg: fn(&Corner) -> Value| self.live_corners().iter().map(|c| leg(c).abs()).max().unwrap_or(0);
+        rate_up(largest(|c| c.s), self.spot_rate_ppm) + rate_up(largest(|c| c.f), self.perp_rate_ppm)
+    }
+}
+
+impl PerpLeg {
+    /// Result at a price with the clipped premium of its mark, micro-dollars rounded down.
+    pub fn set_result(&mut self, state: &State, price: Price, level: Level) {
+        let market = state.known_market(self.market);
+        let underlying = state.known_underlying(market.terms.underlying);
+        let index = underlying.price.index();
+        let bound = div_floor(i128::from(underlying.terms.basis_ppm) * i128::from(index), i128::from(PPM)) as i64;
+        let premium = (market.mark.mark() - index).clamp(-bound, bound);
+        let mut extra = if market.mark.mark() == 0 { 0 } else { underlying.value_down(self.shares, premium) };
+        if level == Level::Initial {
+            extra = extra.min(0);
+        }
+        let cost = state.quote_value(market, self.cost);
+        self.result = underlying.value_down(self.shares, price) + extra - cost;
+    }
+}
+

@@ -1,0 +1,210 @@
+//! Scenario risk and gaps: what the portfolio would lose in each listed row.
+//!
+//! Responsible for: SR and GAP. Rows are evaluated per bucket; gains never cross buckets.
+
+use super::portfolio::{Exposure, Portfolio};
+use crate::state::State;
+use crate::units::{PPM, Value, rate_down, rate_up, scale_up};
+
+/// Fractions of the full shock, each up and down, before the tails.
+const FRACTIONS: [i64; 3] = [PPM, 666_667, 333_334];
+
+/// Which row sets SR.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Binding {
+    /// No exposure.
+    #[default]
+    None,
+    /// Grid rows: the leading bucket and its row there.
+    Grid {
+        /// Bucket with the largest loss.
+        bucket: u32,
+        /// Its row.
+        row: GridRow,
+    },
+    /// A dated row, by its place in the listing.
+    Dated {
+        /// Index into the state's dated rows.
+        index: u32,
+    },
+}
+
+/// A row of a bucket's grid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GridRow {
+    /// All names move by a fraction of their shock; negative is down.
+    Parallel {
+        /// Signed ppm of the shock.
+        fraction_ppm: i64,
+    },
+    /// One sector against the others.
+    Rotation {
+        /// The sector.
+        sector: u32,
+        /// Whether it is the sector that rises.
+        rises: bool,
+    },
+    /// All names move by the tail, at its weight; negative is down.
+    Tail {
+        /// Signed ppm, weight included.
+        fraction_ppm: i64,
+    },
+}
+
+/// What one exposure makes in a move up (or down) by `shock`, at its worst corner: negative is a loss.
+fn moved(exposure: &Exposure, up: bool, shock_ppm: i64, gain_ppm: i64) -> Value {
+    let (low, high) = exposure.extremes();
+    let worst = if up { low } else { -high };
+    if worst < 0 { -rate_up(-worst, shock_ppm) } else { rate_down(rate_down(worst, shock_ppm), gain_ppm) }
+}
+
+/// What one exposure makes in a grid row.
+fn in_row(state: &State, exposure: &Exposure, row: GridRow, gain_ppm: i64) -> Value {
+    let (up, fraction) = match row {
+        GridRow::Parallel { fraction_ppm } | GridRow::Tail { fraction_ppm } => (fraction_ppm > 0, fraction_ppm.abs()),
+        GridRow::Rotation { sector, rises } => ((exposure.sector == sector) == rises, state.config().rotation_ppm),
+    };
+    let shock = if up { exposure.shock_up_ppm } else { exposure.shock_down_ppm };
+    moved(exposure, up, scale_up(shock, fraction), gain_ppm)
+}
+
+/// What one exposure makes in a dated row.
+fn in_dated_row(state: &State, exposure: &Exposure, index: usize, gain_ppm: i64) -> Value {
+    let move_ppm = state.dated_rows[index].moves_ppm.get(exposure.bucket as usize - 1).copied().unwrap_or(0);
+    let bucket = state.buckets[exposure.bucket as usize].as_ref().expect("listed");
+    let beta = state.known_underlying(exposure.underlying).terms.beta_ppm;
+    moved(exposure, move_ppm > 0, exposure.dated_shock(move_ppm, beta, bucket.terms.history_divisor), gain_ppm)
+}
+
+fn gain_ppm(state: &State, bucket: u32) -> i64 {
+    state.buckets[bucket as usize].as_ref().map_or(0, |b| b.terms.gain_ppm)
+}
+
+/// The buckets an account is exposed to, ascending, without repeats.
+fn buckets(portfolio: &Portfolio) -> impl Iterator<Item = u32> + '_ {
+    let mut last = 0;
+    std::iter::from_fn(move || {
+        let next = portfolio.exposures.iter().map(|e| e.bucket).filter(|&b| b > last).min()?;
+        last = next;
+        Some(next)
+    })
+}
+
+/// Loss of a bucket and the first row that sets it.
+fn bucket_loss(state: &State, portfolio: &Portfolio, bucket: u32) -> (Value, GridRow) {
+    let gain = gain_ppm(state, bucket);
+    let result = |row: GridRow| -> Value { portfolio.exposures.iter().filter(|e| e.bucket == bucket).map(|e| in_row(state, e, row, gain)).sum() };
+    let first = GridRow::Parallel { fraction_ppm: PPM };
+    let mut worst = (result(first), first);
+    let mut consider = |row: GridRow| {
+        let p = result(row);
+        if p < worst.0 {
+            worst = (p, row);
+        }
+    };
+    for (i, fraction) in FRACTIONS.into_iter().enumerate() {
+        if i > 0 {
+            consider(GridRow::Parallel { fraction_ppm: fraction });
+        }
+        consider(GridRow::Parallel { fraction_ppm: -fraction });
+    }
+    let tail = scale_down(state.config().tail_shock_ppm, state.config().tail_weight_ppm);
+    consider(GridRow::Tail { fraction_ppm: tail });
+    consider(GridRow::Tail { fraction_ppm: -tail });
+    let mut last = None;
+    let sectors = || portfolio.exposures.iter().filter(|e| e.bucket == bucket).map(|e| e.sector);
+    while let Some(sector) = sectors().filter(|&s| last.is_none_or(|l| s > l)).min() {
+        consider(GridRow::Rotation { sector, rises: true });
+        consider(GridRow::Rotation { sector, rises: false });
+        last = Some(sector);
+    }
+    ((-worst.0).max(0), worst.1)
+}
+
+fn scale_down(rate_ppm: i64, by_ppm: i64) -> i64 {
+    rate_down(i128::from(rate_ppm), by_ppm) as i64
+}
+
+/// SR and the row that binds.
+#[must_use]
+pub fn scenario_risk(state: &State, portfolio: &Portfolio) -> (Value, Binding) {
+    let (mut sum, mut largest) = (0, 0);
+    let mut binding = Binding::None;
+    for bucket in buckets(portfolio) {
+        let (loss, row) = bucket_loss(state, portfolio, bucket);
+        sum += loss;
+        if loss > largest {
+            largest = loss;
+            binding = Binding::Grid { bucket, row };
+        }
+    }
+    let mut risk = largest + rate_up(sum - largest, state.config().bucket_sum_ppm);
+    for index in 0..state.dated_rows.len() {
+        let loss: Value = buckets(portfolio).map(|bucket| dated_bucket_loss(state, portfolio, index, bucket)).sum();
+        if loss > risk {
+            risk = loss;
+            binding = Binding::Dated { index: index as u32 };
+        }
+    }
+    (risk, binding)
+}
+
+fn dated_bucket_loss(state: &State, portfolio: &Portfolio, index: usize, bucket: u32) -> Value {
+    let gain = gain_ppm(state, bucket);
+    let result: Value = portfolio.exposures.iter().filter(|e| e.bucket == bucket).map(|e| in_dated_row(state, e, index, gain)).sum();
+    (-result).max(0)
+}
+
+/// Each exposure's part of SR under the binding row, in the order of `portfolio.exposures`; gains are negative parts. They
+/// sum to SR up to the rounding of the bucket factor, which the caller distributes. Cold path.
+#[must_use]
+pub fn scenario_parts(state: &State, portfolio: &Portfolio, binding: Binding) -> Vec<Value> {
+    let mut parts = vec![0; portfolio.exposures.len()];
+    let lead = match binding {
+        Binding::None => return parts,
+        Binding::Grid { bucket, .. } => bucket,
+        Binding::Dated { .. } => 0,
+    };
+    for bucket in buckets(portfolio) {
+        let gain = gain_ppm(state, bucket);
+        let members = || portfolio.exposures.iter().enumerate().filter(|(_, e)| e.bucket == bucket);
+        if let Binding::Dated { index } = binding {
+            if dated_bucket_loss(state, portfolio, index as usize, bucket) > 0 {
+                members().for_each(|(i, e)| parts[i] = -in_dated_row(state, e, index as usize, gain));
+            }
+            continue;
+        }
+        let (loss, row) = bucket_loss(state, portfolio, bucket);
+        if loss > 0 {
+            for (i, e) in members() {
+                let part = -in_row(state, e, row, gain);
+                parts[i] = if bucket == lead { part } else { rate_down(part, state.config().bucket_sum_ppm) };
+            }
+        }
+    }
+    parts
+}
+
+/// GAP: the two largest gap groups in full, the others at zeta.
+pub fn gap(state: &State, portfolio: &mut Portfolio) -> Value {
+    let Portfolio { exposures, groups, .. } = portfolio;
+    groups.clear();
+    for exposure in exposures.iter() {
+        let x = gap_of(exposure);
+        match groups.iter_mut().find(|g| g.1 == exposure.gap_group) {
+            Some(group) => group.0 += x,
+            None => groups.push((x, exposure.gap_group)),
+        }
+    }
+    groups.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    let full: Value = groups.iter().take(2).map(|g| g.0).sum();
+    let rest: Value = groups.iter().skip(2).map(|g| g.0).sum();
+    full + rate_up(rest, state.config().gap_sum_ppm)
+}
+
+/// One exposure's own x.
+#[must_use]
+pub fn gap_of(exposure: &Exposure) -> Value {
+    let (low, high) = exposure.extremes();
+    rate_up(low.abs().max(high.abs()), exposure.gap_ppm)
+}

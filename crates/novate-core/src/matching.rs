@@ -1,0 +1,303 @@
+//! Matching: price-time priority, one maker at a time.
+//!
+//! Responsible for: who trades with whom at which price, the money and positions of each fill, and taking orders out of
+//! books. Never decides whether an order may come in: `trading` has checked margin, bands and funding before.
+
+use crate::account::Position;
+use crate::context::Context;
+use crate::event::{BookChanged, CancelReason, OrderCancelled, OrderFilled};
+use crate::ledger::Party;
+use crate::margin::collateral::readmit;
+use crate::order::Side;
+use crate::perp;
+use crate::state::{Market, State};
+use crate::units::{Amount, Lots, Ticks, narrow, rate_up};
+
+/// The incoming side.
+#[derive(Clone, Copy, Debug)]
+pub struct Taker {
+    /// Dense account index.
+    pub account: u32,
+    /// Venue order id.
+    pub order: u64,
+    /// Market.
+    pub market: u32,
+    /// Side.
+    pub side: Side,
+    /// Worst price.
+    pub limit: Ticks,
+    /// Lots wanted.
+    pub lots: Lots,
+    /// Placed by the liquidator.
+    pub liquidation: bool,
+}
+
+/// What matching did.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Outcome {
+    /// Lots not filled.
+    pub left: Lots,
+    /// Sum of price times lots of the fills.
+    pub ticks_lots: i128,
+    /// The incoming order met one of its own owner.
+    pub self_trade: bool,
+}
+
+/// Whether an order at `limit` trades with one resting at `price`.
+#[must_use]
+pub fn crosses(side: Side, limit: Ticks, price: Ticks) -> bool {
+    match side {
+        Side::Bid => price <= limit,
+        Side::Ask => price >= limit,
+    }
+}
+
+/// Fee in quote units, rounded up.
+#[must_use]
+pub fn fee(market: &Market, price: Ticks, lots: Lots, rate_ppm: i64) -> i64 {
+    narrow(rate_up(i128::from(price) * i128::from(lots) * i128::from(market.unit), rate_ppm)).unwrap_or(i64::MAX)
+}
+
+/// What an open spot order reserves: tokens for an ask; cash and the taker fee for a bid.
+#[must_use]
+pub fn reservation(market: &Market, side: Side, price: Ticks, lots: Lots) -> (u32, Amount) {
+    match side {
+        Side::Ask => (market.terms.base, lots * market.terms.lot_size),
+        Side::Bid => (market.terms.quote, price * lots * market.unit + fee(market, price, lots, market.terms.taker_fee_ppm)),
+    }
+}
+
+/// Lots of a resting order that can trade now: a reduce-only order's position may have shrunk, a spot bid's cash may
+/// have gone into a settlement.
+#[must_use]
+pub fn available(state: &State, slot: u32) -> Lots {
+    let order = state.orders.order(slot);
+    let market = state.known_market(order.market());
+    let leaves = order.leaves();
+    let holder = &state.accounts[order.account() as usize];
+    if market.is_perp() {
+        if !order.is_reduce_only() {
+            return leaves;
+        }
+        let held = holder.lots(order.market()) * -order.side().sign();
+        return leaves.min(held.max(0));
+    }
+    if order.side() == Side::Ask {
+        let units = holder.balance(market.terms.base).map_or(0, |b| b.pledged.max(0));
+        return leaves.min(units / market.terms.lot_size);
+    }
+    let per_lot = reservation(market, Side::Bid, order.price(), 1).1.max(1);
+    let pool = state.ledger.pool(market.terms.quote);
+    let (cash, own_room) = holder.balance(market.terms.quote).map_or((0, 0), |b| (b.pledged.max(0), b.pool_room()));
+    let funds = cash + (pool.available() + own_room).max(0);
+    leaves.min(funds / per_lot)
+}
+
+/// Lots the book would fill at once, stopping at the taker's own orders.
+#[must_use]
+pub fn fillable(state: &State, taker: &Taker) -> Lots {
+    let market = state.known_market(taker.market);
+    let owner = state.accounts[taker.account as usize].owner;
+    let mut found = 0;
+    let mut next = market.book.best_level_head(taker.side.opposite());
+    while let Some(slot) = next {
+        let order = state.orders.order(slot);
+        let own = market.terms.self_trade == 0 && state.accounts[order.account() as usize].owner == owner;
+        if found >= taker.lots || own || !crosses(taker.side, taker.limit, order.price()) {
+            break;
+        }
+        found += available(state, slot);
+        next = market.book.next_in_priority(&state.orders, slot);
+    }
+    found.min(taker.lots)
+}
+
+/// Trades the incoming order against the book.
+pub fn take(cx: &mut Context<'_>, taker: &Taker) -> Outcome {
+    let owner = cx.state.accounts[taker.account as usize].owner;
+    let self_trade_allowed = cx.state.known_market(taker.market).terms.self_trade == 1;
+    let mut outcome = Outcome { left: taker.lots, ..Outcome::default() };
+    while outcome.left > 0 {
+        let Some(slot) = cx.state.known_market(taker.market).book.best_level_head(taker.side.opposite()) else { break };
+        let (price, maker) = {
+            let order = cx.state.orders.order(slot);
+            (order.price(), order.account())
+        };
+        if !crosses(taker.side, taker.limit, price) {
+            break;
+        }
+        if !self_trade_allowed && cx.state.accounts[maker as usize].owner == owner {
+            outcome.self_trade = true;
+            break;
+        }
+        let lots = available(cx.state, slot).min(outcome.left);
+        if lots == 0 {
+            let perp = cx.state.known_market(taker.market).is_perp();
+            cancel(cx, slot, if perp { CancelReason::NothingToReduce } else { CancelReason::Unfunded });
+            continue;
+        }
+        outcome.left -= lots;
+        outcome.ticks_lots += i128::from(price) * i128::from(lots);
+        trade(cx, taker, slot, price, lots, outcome.left);
+    }
+    outcome
+}
+
+fn trade(cx: &mut Context<'_>, taker: &Taker, slot: u32, price: Ticks, lots: Lots, taker_leaves: Lots) {
+    let maker_order = cx.state.orders.id(slot);
+    let (maker, leaves) = fill_resting(cx.state, slot, price, lots);
+    cx.state.last_trade += 1;
+    let trade = cx.state.last_trade;
+    let market = cx.state.market_mut(taker.market);
+    market.last_trade = price;
+    market.mark.traded(price * market.terms.tick_size);
+    let (maker_fee, taker_fee) = (fee(market, price, lots, market.terms.maker_fee_ppm), fee(market, price, lots, market.terms.taker_fee_ppm));
+    let maker_side = taker.side.opposite();
+    let perp = market.is_perp();
+    let (maker_realised, taker_realised) = if perp {
+        count_turnover(cx.state, taker.market, price, lots);
+        (
+            perp::fill(cx, maker, taker.market, maker_side.sign() * lots, price, maker_fee),
+            perp::fill(cx, taker.account, taker.market, taker.side.sign() * lots, price, taker_fee),
+        )
+    } else {
+        let (buyer, seller) = if taker.side == Side::Bid { (taker.account, maker) } else { (maker, taker.account) };
+        let (buyer_fee, seller_fee) = if taker.side == Side::Bid { (taker_fee, maker_fee) } else { (maker_fee, taker_fee) };
+        exchange(cx.state, taker.market, (buyer, buyer_fee), (seller, seller_fee), price, lots);
+        (0, 0)
+    };
+    let filled = |order, side: Side, maker: u8, leaves, fee, realised| OrderFilled {
+        order,
+        trade,
+        market: taker.market,
+        side: side as u8,
+        maker,
+        liquidation: u8::from(taker.liquidation),
+        reserved0: 0,
+        price,
+        lots,
+        leaves,
+        fee,
+        realised,
+    };
+    cx.tell_account(maker, &filled(maker_order, maker_side, 1, leaves, maker_fee, maker_realised));
+    cx.tell_account(taker.account, &filled(taker.order, taker.side, 0, taker_leaves, taker_fee, taker_realised));
+    tell_level(cx, taker.market, maker_side, price);
+    cx.touch(maker);
+}
+
+fn count_turnover(state: &mut State, market: u32, price: Ticks, lots: Lots) {
+    let m = state.known_market(market);
+    let notional = state.quote_value(m, i128::from(price) * i128::from(lots) * i128::from(m.unit));
+    let underlying = m.terms.underlying;
+    let turnover = &mut state.underlying_mut(underlying).perp_turnover;
+    *turnover = turnover.saturating_add(narrow(notional).unwrap_or(i64::MAX));
+}
+
+/// Takes lots off a resting order; returns its account and what is left of it.
+fn fill_resting(state: &mut State, slot: u32, price: Ticks, lots: Lots) -> (u32, Lots) {
+    let order = *state.orders.order(slot);
+    let (account, market, side) = (order.account(), order.market(), order.side());
+    let left = state.markets[market as usize].as_mut().expect("resolved").book.fill(&mut state.orders, slot, lots);
+    release(state, account, market, side, price, order.leaves(), left);
+    state.accounts[account as usize].position_mut(market).shrink_order(side, price, lots, left == 0);
+    if left == 0 {
+        forget(state, slot);
+    }
+    (account, left)
+}
+
+/// Gives back the part of a spot order's reservation that `before - after` lots held.
+pub fn release(state: &mut State, account: u32, market: u32, side: Side, price: Ticks, before: Lots, after: Lots) {
+    let m = state.known_market(market);
+    if m.is_perp() {
+        return;
+    }
+    let (asset, held) = reservation(m, side, price, before);
+    let kept = if after == 0 { 0 } else { reservation(m, side, price, after).1 };
+    let State { ledger, accounts, .. } = state;
+    ledger.with_balance(accounts, account, asset, |b| b.reserved -= held - kept);
+}
+
+/// Reserves for a spot order about to rest.
+pub fn reserve(state: &mut State, account: u32, market: u32, side: Side, price: Ticks, lots: Lots) {
+    let m = state.known_market(market);
+    if m.is_perp() {
+        return;
+    }
+    let (asset, amount) = reservation(m, side, price, lots);
+    let State { ledger, accounts, .. } = state;
+    ledger.with_balance(accounts, account, asset, |b| b.reserved += amount);
+}
+
+/// Removes an ended order from the slab and remembers its client id for a while.
+pub fn forget(state: &mut State, slot: u32) {
+    let id = state.orders.id(slot);
+    let account = state.orders.order(slot).account() as usize;
+    state.orders.remove(slot, &mut state.accounts[account].orders);
+    end_client(state, account as u32, id);
+}
+
+/// The order ended: its client id joins the remembered ones.
+pub fn end_client(state: &mut State, account: u32, order: u64) {
+    if state.order_clients.is_empty() {
+        return;
+    }
+    if let Some(client) = state.order_clients.remove(&order) {
+        let keep = state.config().client_ids_kept as usize;
+        state.accounts[account as usize].clients.end(client, keep);
+    }
+}
+
+/// Spot: tokens against cash, each side's fee to the venue.
+fn exchange(state: &mut State, market: u32, buyer: (u32, i64), seller: (u32, i64), price: Ticks, lots: Lots) {
+    let m = state.known_market(market);
+    let (base, quote) = (m.terms.base, m.terms.quote);
+    let (units, cost) = (lots * m.terms.lot_size, price * lots * m.unit);
+    let State { ledger, accounts, .. } = state;
+    ledger.post(accounts, quote, Party::Holder(buyer.0), Party::Holder(seller.0), cost);
+    ledger.post(accounts, base, Party::Holder(seller.0), Party::Holder(buyer.0), units);
+    for (account, fee) in [buyer, seller] {
+        ledger.post(accounts, quote, Party::Holder(account), Party::Fees, fee);
+    }
+    readmit(state, seller.0, base);
+    readmit(state, buyer.0, base);
+}
+
+/// Takes a resting order out of its book and ends it.
+pub fn cancel(cx: &mut Context<'_>, slot: u32, reason: CancelReason) {
+    let order = *cx.state.orders.order(slot);
+    let id = cx.state.orders.id(slot);
+    let (account, market, side) = (order.account(), order.market(), order.side());
+    withdraw(cx.state, slot);
+    forget(cx.state, slot);
+    let cancelled = OrderCancelled { order: id, market, side: side as u8, reason: reason as u8, reserved0: 0, lots: order.leaves() };
+    cx.tell_account(account, &cancelled);
+    tell_level(cx, market, side, order.price());
+}
+
+/// Takes a resting order out of book, totals and reservation; it stays in the slab.
+pub fn withdraw(state: &mut State, slot: u32) {
+    let order = *state.orders.order(slot);
+    let (account, market, side) = (order.account(), order.market(), order.side());
+    state.markets[market as usize].as_mut().expect("resolved").book.remove(&mut state.orders, slot);
+    release(state, account, market, side, order.price(), order.leaves(), 0);
+    let position: &mut Position = state.accounts[account as usize].position_mut(market);
+    position.shrink_order(side, order.price(), order.leaves(), true);
+}
+
+/// Puts an order of the slab to rest at its price.
+pub fn rest(cx: &mut Context<'_>, slot: u32) {
+    let order = *cx.state.orders.order(slot);
+    let (account, market, side) = (order.account(), order.market(), order.side());
+    reserve(cx.state, account, market, side, order.price(), order.leaves());
+    cx.state.accounts[account as usize].position_mut(market).add_order(side, order.price(), order.leaves());
+    cx.state.markets[market as usize].as_mut().expect("resolved").book.insert(&mut cx.state.orders, slot);
+    tell_level(cx, market, side, order.price());
+}
+
+/// Publishes a level's new total.
+pub fn tell_level(cx: &mut Context<'_>, market: u32, side: Side, price: Ticks) {
+    let lots = cx.state.known_market(market).book.level_qty(side, price);
+    cx.tell(&BookChanged { market, side: side as u8, reserved0: 0, reserved1: 0, price, lots });
+}

@@ -1,0 +1,399 @@
+//! The whole state of a venue, as one value: what a snapshot holds and a state hash covers.
+//!
+//! Responsible for: the records of listed things beside their live parts, and look-ups by id. Never contains a rule.
+
+use crate::account::{Account, LiquidityRate, Owner, Position};
+use crate::book::Book;
+use crate::command::{ConfigureVenue, ListAsset, ListBucket, ListDatedRow, ListMarket, ListPool, ListUnderlying};
+use crate::ledger::Ledger;
+use crate::order::OrderSlab;
+use crate::price::{MarkState, PriceParams, PriceState};
+use crate::reject::{Refusal, Reject};
+use crate::session::{SessionFactors, SessionState};
+use crate::units::{Amount, Lots, Nanos, Price, Ticks, Value, div_floor, div_nearest, pow10};
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A risk bucket.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Bucket {
+    /// As listed.
+    pub terms: ListBucket,
+    /// Session factors, split off for the session module.
+    pub factors: SessionFactors,
+    /// Largest fall of any dated row, ppm, positive.
+    pub dated_fall_ppm: i64,
+}
+
+/// The liquidity inputs of an underlying.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Liquidity {
+    /// Primary market, micro-dollars a day.
+    pub spot_volume: i64,
+    /// This venue's perps, micro-dollars a day.
+    pub perp_volume: i64,
+    /// Daily volatility.
+    pub sigma_ppm: i64,
+    /// Half spread.
+    pub half_spread_ppm: i64,
+}
+
+/// Something with an outside price.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Underlying {
+    /// As listed.
+    pub terms: ListUnderlying,
+    /// Terms of the price machinery.
+    pub price_terms: PriceParams,
+    /// Index, sources, quality.
+    pub price: PriceState,
+    /// Session and closure ahead.
+    pub session: SessionState,
+    /// In force since the last refresh.
+    pub liquidity: Liquidity,
+    /// Posted for the next refresh.
+    pub next_liquidity: Liquidity,
+    /// Counts refreshes; stored rates of an older one are recomputed when next used.
+    pub liquidity_epoch: u32,
+    /// Perp notional traded here since the last refresh, micro-dollars.
+    pub perp_turnover: i64,
+    /// Tokens of it, ascending.
+    pub assets: Vec<u32>,
+    /// Its perps, ascending.
+    pub perps: Vec<u32>,
+    /// Its spot markets, ascending.
+    pub spots: Vec<u32>,
+    /// Liquidation budget left, micro-dollars (RULES section 10, stage 3), and when it was last filled.
+    pub speed_budget: i64,
+    /// Last filling.
+    pub speed_time_ns: Nanos,
+}
+
+impl Underlying {
+    /// Divisor that turns 1e-9 shares times price into micro-dollars.
+    #[must_use]
+    pub fn scale(&self) -> i128 {
+        pow10(self.terms.decimals + 3)
+    }
+
+    /// 1e-9 shares at a price, in micro-dollars, rounded down.
+    #[must_use]
+    pub fn value_down(&self, shares: i128, price: Price) -> Value {
+        div_floor(shares * i128::from(price), self.scale())
+    }
+}
+
+/// Something an account holds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Asset {
+    /// As listed.
+    pub terms: ListAsset,
+    /// Units admitted as unhedged collateral in all.
+    pub admitted: Amount,
+    /// The pool, if one is listed.
+    pub pool: Option<ListPool>,
+}
+
+impl Asset {
+    /// Whether it is a stablecoin.
+    #[must_use]
+    pub fn is_stablecoin(&self) -> bool {
+        self.terms.asset_kind == 0
+    }
+
+    /// Units to 1e-9 shares, rounded down.
+    #[must_use]
+    pub fn shares(&self, amount: i128) -> i128 {
+        div_floor(amount * i128::from(self.terms.multiplier_ppb), pow10(self.terms.decimals))
+    }
+
+    /// Stablecoin units to micro-dollars at face, rounded down.
+    #[must_use]
+    pub fn face(&self, amount: i128) -> Value {
+        div_floor(amount * 1_000_000, pow10(self.terms.decimals))
+    }
+}
+
+/// What the venue itself is still owed from a market's clearing account, in quote units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VenueClaims {
+    /// Trading fees.
+    pub fees: i64,
+    /// Liquidation fees and interest on unsettled debts.
+    pub insurance: i64,
+    /// What funding's rounding left.
+    pub rounding: i64,
+}
+
+/// The premium samples of the current hour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Premium {
+    /// Sum of premium (ppb) times nanoseconds.
+    pub weighted: i128,
+    /// Nanoseconds sampled.
+    pub covered_ns: i64,
+    /// Last sample.
+    pub last_ppb: i64,
+    /// Its time; 0 before the first of the hour.
+    pub last_ns: Nanos,
+    /// A gap longer than allowed, or an index that was not live, happened this hour.
+    pub broken: bool,
+}
+
+/// Something that trades.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Market {
+    /// As listed.
+    pub terms: ListMarket,
+    /// Quote units of one tick of one lot.
+    pub unit: i64,
+    /// Orders.
+    pub book: Book,
+    /// Mark and its average (perps).
+    pub mark: MarkState,
+    /// Last trade, ticks; 0 before the first.
+    pub last_trade: Ticks,
+    /// Lots held long (equal to lots held short).
+    pub open_interest: Lots,
+    /// Funding samples.
+    pub premium: Premium,
+    /// Owed to the venue out of clearing.
+    pub claims: VenueClaims,
+}
+
+impl Market {
+    /// Whether it is a perp.
+    #[must_use]
+    pub fn is_perp(&self) -> bool {
+        self.terms.market_kind == 1
+    }
+}
+
+/// The hourly settlement while it runs over several commands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Settlement {
+    /// 0 interest and debits, 1 credits, 2 lenders.
+    pub phase: u8,
+    /// Next account.
+    pub cursor: u32,
+    /// Nanoseconds since the last one, for interest.
+    pub elapsed_ns: Nanos,
+    /// Markets that settle: price in ticks and funding rate in ppb.
+    pub markets: BTreeMap<u32, SettlementTerms>,
+    /// Interest shared among lenders, and the lent total at the start of phase 2, per asset.
+    pub lenders: BTreeMap<u32, (Amount, Amount)>,
+}
+
+/// One market's part in a settlement.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettlementTerms {
+    /// Ticks.
+    pub price: Ticks,
+    /// Signed rate on lots x price.
+    pub rate_ppb: i64,
+    /// Claims found in phase 0, quote units.
+    pub claims: i128,
+    /// Cash available at the start of phase 1.
+    pub available: i128,
+    /// Whether results are paid in cash (live index), or only funding is booked.
+    pub settles: bool,
+    /// Accounts that get the odd units of a short pro-rata payment, ascending.
+    pub odd_units: Vec<u32>,
+}
+
+/// A withdrawal on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withdrawal {
+    /// Dense account index.
+    pub account: u32,
+    /// Asset.
+    pub asset: u32,
+    /// Units.
+    pub amount: Amount,
+}
+
+/// Everything.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct State {
+    /// Last applied command.
+    pub sequence: u64,
+    /// Its time.
+    pub now: Nanos,
+    /// Release that opened the journal.
+    pub release: String,
+    /// Venue parameters.
+    pub venue: Option<ConfigureVenue>,
+    /// By id.
+    pub buckets: Vec<Option<Bucket>>,
+    /// In listing order.
+    pub dated_rows: Vec<ListDatedRow>,
+    /// By id.
+    pub underlyings: Vec<Option<Underlying>>,
+    /// By id.
+    pub assets: Vec<Option<Asset>>,
+    /// By id.
+    pub markets: Vec<Option<Market>>,
+    /// Dense.
+    pub owners: Vec<Owner>,
+    /// Dense.
+    pub accounts: Vec<Account>,
+    /// Account id to dense index: looked up only, rebuilt on restore.
+    #[serde(skip)]
+    pub account_index: FxHashMap<u64, u32>,
+    /// Owner id to dense index: looked up only, rebuilt on restore.
+    #[serde(skip)]
+    pub owner_index: FxHashMap<u32, u32>,
+    /// All open orders.
+    pub orders: OrderSlab,
+    /// Client ids of open orders that carry one, by order id.
+    pub order_clients: BTreeMap<u64, [u8; 16]>,
+    /// Money.
+    pub ledger: Ledger,
+    /// Pending withdrawals by id.
+    pub withdrawals: BTreeMap<u64, Withdrawal>,
+    /// Last withdrawal id.
+    pub last_withdrawal: u64,
+    /// Last trade id.
+    pub last_trade: u64,
+    /// Time of the last settlement's start; 0 before the first.
+    pub settled_ns: Nanos,
+    /// Running settlement.
+    pub settlement: Option<Settlement>,
+    /// Accounts being liquidated, ascending.
+    pub liquidating: BTreeSet<u32>,
+    /// Next account of the sweep.
+    pub sweep_cursor: u32,
+    /// Accounts the sweep still has to visit since something moved.
+    pub sweep_left: u32,
+    /// Last time the venue's clocks (marks, samples) advanced.
+    pub advanced_ns: Nanos,
+}
+
+macro_rules! lookup {
+    ($get:ident, $get_mut:ident, $field:ident, $ty:ty, $reject:ident) => {
+        /// Looks the id up.
+        ///
+        /// # Errors
+        /// The refusal that names the missing thing.
+        pub fn $get(&self, id: u32) -> Result<&$ty, Refusal> {
+            self.$field.get(id as usize).and_then(Option::as_ref).ok_or(Reject::$reject.at(1, i64::from(id), 0))
+        }
+
+        /// The same, to change it; the id is known to exist.
+        ///
+        /// # Panics
+        /// When it does not: a handler resolves ids before it writes.
+        pub fn $get_mut(&mut self, id: u32) -> &mut $ty {
+            self.$field[id as usize].as_mut().expect("resolved before the write")
+        }
+    };
+}
+
+impl State {
+    lookup!(bucket, bucket_mut, buckets, Bucket, bucket_must_exist);
+    lookup!(underlying, underlying_mut, underlyings, Underlying, underlying_must_exist);
+    lookup!(asset, asset_mut, assets, Asset, asset_must_exist);
+    lookup!(market, market_mut, markets, Market, market_must_exist);
+
+    /// A market that is known to exist.
+    #[must_use]
+    pub fn known_market(&self, id: u32) -> &Market {
+        self.markets[id as usize].as_ref().expect("resolved before")
+    }
+
+    /// An underlying that is known to exist.
+    #[must_use]
+    pub fn known_underlying(&self, id: u32) -> &Underlying {
+        self.underlyings[id as usize].as_ref().expect("resolved before")
+    }
+
+    /// An asset that is known to exist.
+    #[must_use]
+    pub fn known_asset(&self, id: u32) -> &Asset {
+        self.assets[id as usize].as_ref().expect("resolved before")
+    }
+
+    /// Venue parameters.
+    ///
+    /// # Panics
+    /// Before `ConfigureVenue`; every listing refuses without it, so no rule can run before.
+    #[must_use]
+    pub fn config(&self) -> &ConfigureVenue {
+        self.venue.as_ref().expect("listed things exist only after ConfigureVenue")
+    }
+
+    /// Dense index of an account.
+    ///
+    /// # Errors
+    /// `account_must_exist`.
+    pub fn account(&self, id: u64) -> Result<u32, Refusal> {
+        self.account_index.get(&id).copied().ok_or(Reject::account_must_exist.at(0, id as i64, 0))
+    }
+
+    /// Price of a stablecoin in ppm of a dollar; face before the first price.
+    #[must_use]
+    pub fn stablecoin_ppm(&self, asset: &Asset) -> i64 {
+        self.underlying(asset.terms.underlying).map_or(1_000_000, |u| {
+            let index = u.price.index();
+            if index == 0 { 1_000_000 } else { (i128::from(index) * 1_000_000 / pow10(u.terms.decimals)) as i64 }
+        })
+    }
+
+    /// A market's index in ticks: the underlying's index times shares per token, in the quote, rounded to nearest.
+    #[must_use]
+    pub fn index_ticks(&self, market: &Market) -> Ticks {
+        let price = i128::from(self.known_underlying(market.terms.underlying).price.index());
+        if market.is_perp() {
+            return div_nearest(price, i128::from(market.terms.tick_size)) as i64;
+        }
+        let base = self.known_asset(market.terms.base);
+        let quote_ppm = i128::from(self.stablecoin_ppm(self.known_asset(market.terms.quote)).max(1));
+        let token = price * i128::from(base.terms.multiplier_ppb) / 1_000;
+        div_nearest(token, i128::from(market.terms.tick_size) * quote_ppm) as i64
+    }
+
+    /// 1e-9 shares of a number of lots, signed, rounded down.
+    #[must_use]
+    pub fn shares_of(&self, market: &Market, lots: i128) -> i128 {
+        let units = lots * i128::from(market.terms.lot_size);
+        if market.is_perp() { units } else { self.known_asset(market.terms.base).shares(units) }
+    }
+
+    /// Quote units as micro-dollars at face, rounded down.
+    #[must_use]
+    pub fn quote_value(&self, market: &Market, quote_units: i128) -> Value {
+        self.known_asset(market.terms.quote).face(quote_units)
+    }
+
+    /// Stored liquidity rates of an owner for an underlying; zero-epoch default when never stored.
+    #[must_use]
+    pub fn liquidity_rate(&self, owner: u32, underlying: u32) -> Option<LiquidityRate> {
+        self.owners[owner as usize].liquidity.iter().find(|r| r.underlying == underlying).copied()
+    }
+
+    /// Rebuilds the look-ups that a snapshot leaves out.
+    pub fn rebuild_indexes(&mut self) {
+        self.account_index = self.accounts.iter().enumerate().map(|(i, a)| (a.id, i as u32)).collect();
+        self.owner_index = self.owners.iter().enumerate().map(|(i, o)| (o.id, i as u32)).collect();
+    }
+
+    /// Per perp market, the three zero sums: positions, and claims - debts - clearing - costs.
+    #[must_use]
+    pub fn clearing_differences(&self) -> BTreeMap<u32, (i128, i128)> {
+        let mut sums: BTreeMap<u32, (i128, i128)> = BTreeMap::new();
+        let add = |sums: &mut BTreeMap<u32, (i128, i128)>, p: &Position| {
+            let entry = sums.entry(p.market).or_default();
+            entry.0 += i128::from(p.lots);
+            entry.1 += i128::from(p.claim) - i128::from(p.debt) - i128::from(p.cost);
+        };
+        self.accounts.iter().flat_map(|a| &a.positions).for_each(|p| add(&mut sums, p));
+        for market in self.markets.iter().flatten().filter(|m| m.is_perp()) {
+            let entry = sums.entry(market.terms.market).or_default();
+            let cleared = self.ledger.venue(crate::ledger::Party::Clearing(market.terms.market), market.terms.quote);
+            let owed = market.claims.fees + market.claims.insurance + market.claims.rounding;
+            entry.1 += i128::from(owed) - i128::from(cleared);
+        }
+        sums
+    }
+}

@@ -1,0 +1,133 @@
+//! The Python class `Engine`: a lock around one engine, and one door (`enter`) through which every call passes.
+//!
+//! The door releases the interpreter first and locks second, so a thread that waits for the engine never holds the
+//! interpreter, and a thread that holds the engine never waits for it. It knows no message and decides nothing.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, OnceLock};
+
+use novate_core::engine::Engine as Core;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyMemoryView};
+
+use crate::errors;
+
+/// A deterministic venue engine: commands in, events out. Safe to share between threads; calls run one at a time.
+#[pyclass(frozen, module = "novate._core")]
+pub struct Engine {
+    core: Mutex<Core>,
+    /// Why the engine halted. Set once, by the call that panicked.
+    halted: OnceLock<String>,
+}
+
+impl From<Core> for Engine {
+    fn from(core: Core) -> Self {
+        Self { core: Mutex::new(core), halted: OnceLock::new() }
+    }
+}
+
+impl Engine {
+    /// Runs `work` on the engine, without the interpreter. A panic inside leaves the lock poisoned: the state may be half
+    /// written, so this call and every later one raise `EngineHalted`.
+    fn enter<T: Send>(&self, py: Python<'_>, work: impl FnOnce(&mut Core) -> T + Send) -> PyResult<T> {
+        let outcome = py.detach(|| {
+            catch_unwind(AssertUnwindSafe(|| match self.core.lock() {
+                Ok(mut core) => Some(work(&mut core)),
+                Err(_poisoned) => None,
+            }))
+        });
+        match outcome {
+            Ok(Some(answer)) => Ok(answer),
+            Ok(None) => Err(errors::halted(self.halted.get().map_or("the engine halted", String::as_str))),
+            Err(panic) => {
+                let reason = self.halted.get_or_init(|| errors::panic_text(panic.as_ref()));
+                Err(errors::halted(reason))
+            }
+        }
+    }
+}
+
+#[pymethods]
+impl Engine {
+    #[new]
+    fn new() -> Self {
+        Core::new().into()
+    }
+
+    /// Applies the messages in `buffer`, in order, and returns their events. A buffer that is not whole messages raises
+    /// `BadBuffer` and changes nothing.
+    #[pyo3(signature = (buffer, /))]
+    fn apply<'py>(&self, py: Python<'py>, buffer: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+        let input = bytes_of(buffer)?;
+        let input = input.as_bytes();
+        let events = self.enter(py, |core| {
+            let mut events = Vec::with_capacity(input.len() * 2);
+            core.apply(input, &mut events).map(|()| events)
+        })?;
+        Ok(PyBytes::new(py, &events.map_err(errors::bad_buffer)?))
+    }
+
+    /// Answers a read-only question, MessagePack in and out.
+    #[pyo3(signature = (request, /))]
+    fn query<'py>(&self, py: Python<'py>, request: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+        let request = bytes_of(request)?;
+        let request = request.as_bytes();
+        let answer = self.enter(py, |core| core.query(request))?;
+        Ok(PyBytes::new(py, &answer.map_err(errors::bad_input)?))
+    }
+
+    /// The whole state as bytes that `restore` takes.
+    fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &self.enter(py, |core| core.snapshot())?))
+    }
+
+    /// The engine a snapshot was taken of. Damaged or foreign bytes raise `ValueError`.
+    #[staticmethod]
+    #[pyo3(signature = (snapshot, /))]
+    fn restore(py: Python<'_>, snapshot: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let snapshot = bytes_of(snapshot)?;
+        let snapshot = snapshot.as_bytes();
+        let core = py.detach(|| catch_unwind(|| Core::restore(snapshot)));
+        match core {
+            Ok(core) => Ok(core.map_err(errors::bad_input)?.into()),
+            Err(panic) => Err(errors::bad_input(errors::panic_text(panic.as_ref()))),
+        }
+    }
+
+    /// 32 bytes that are equal exactly when two engines hold the same state.
+    fn state_hash<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &self.enter(py, |core| core.state_hash())?))
+    }
+
+    /// An independent copy, for questions of the form "what if".
+    fn fork(&self, py: Python<'_>) -> PyResult<Self> {
+        self.enter(py, |core| core.clone()).map(Self::from)
+    }
+
+    /// Sequence of the last command applied; 0 when none was.
+    #[getter]
+    fn sequence(&self, py: Python<'_>) -> PyResult<u64> {
+        self.enter(py, |core| core.sequence())
+    }
+
+    /// Time of the last command applied, nanoseconds UTC.
+    #[getter]
+    fn time_ns(&self, py: Python<'_>) -> PyResult<i64> {
+        self.enter(py, |core| core.time_ns())
+    }
+
+    /// Per asset, the difference that must be 0, in the asset's smallest unit.
+    fn conservation(&self, py: Python<'_>) -> PyResult<Vec<(u32, i128)>> {
+        self.enter(py, |core| core.conservation())
+    }
+}
+
+/// The bytes of any buffer, structured numpy arrays included. `bytes` are used in place; anything else is copied while the
+/// interpreter is held, because its owner could write to it once the interpreter is released.
+fn bytes_of<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    if let Ok(bytes) = data.cast::<PyBytes>() {
+        return Ok(bytes.clone());
+    }
+    let copy = PyMemoryView::from(data)?.call_method0("tobytes")?;
+    Ok(copy.cast_into::<PyBytes>()?)
+}

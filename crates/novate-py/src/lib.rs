@@ -1,0 +1,69 @@
+//! The border between the engine and Python: module `novate._core`.
+//!
+//! Bytes in, bytes out. This crate holds no rule of the venue, looks into no message and keeps no state but the engine
+//! it wraps; `engine.rs` is the one class, `errors.rs` the one place where failures become Python exceptions.
+#![warn(missing_docs)]
+
+mod engine;
+mod errors;
+
+use pyo3::prelude::*;
+
+/// The extension module. Its list of names is the whole public surface, checked against `src/novate/_core.pyi`.
+#[pymodule(gil_used = false)]
+mod _core {
+    use novate_core::codec::{Header, VERSION};
+    use novate_core::command::{self, Command};
+    use novate_core::event;
+    use novate_core::reject::Reject;
+    use pyo3::types::PyBytes;
+
+    use super::{Bound, PyResult, Python, errors, pyfunction};
+
+    #[pymodule_export]
+    use super::engine::Engine;
+
+    /// Every refusal the engine can answer, as a JSON array: number, name, sentence, and whether a retry can help.
+    #[pyfunction]
+    fn refusals() -> String {
+        novate_core::reject::export_json()
+    }
+
+    /// Release of the engine, recorded in every journal segment.
+    #[pyfunction]
+    fn release() -> &'static str {
+        novate_core::RELEASE
+    }
+
+    /// Number of the ruleset this build applies; a change of behaviour is a new number.
+    #[pyfunction]
+    fn ruleset() -> u32 {
+        novate_core::RULESET
+    }
+
+    /// Every command and event the engine knows, as a JSON array: name, kind, form, and fields as name and type.
+    #[pyfunction]
+    fn definitions() -> String {
+        let all: Vec<String> = command::definitions().into_iter().chain(event::definitions()).collect();
+        format!("[{}]", all.join(","))
+    }
+
+    /// Decodes the body of a message (an event's without its three leading fields) and encodes it again, so that a test
+    /// can compare the bytes. A body the engine would refuse raises `ValueError`.
+    #[pyfunction]
+    #[pyo3(signature = (kind, body, /))]
+    fn round_trip<'py>(py: Python<'py>, kind: u16, body: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let header = Header { kind, version: VERSION, ..Header::default() };
+        let again = match Command::take(&header, body) {
+            Ok(command) => {
+                let mut out = Vec::with_capacity(body.len());
+                command.put(&mut out);
+                Ok(out)
+            }
+            Err(refusal) if refusal.code == Reject::message_type_must_be_known => event::round_trip(kind, body),
+            Err(refusal) => Err(refusal),
+        };
+        let again = again.map_err(|refusal| errors::bad_input(format!("refused: {:?}", refusal.code)))?;
+        Ok(PyBytes::new(py, &again))
+    }
+}

@@ -1,0 +1,121 @@
+"""Run the checks of the project one after the other and count them.
+
+Each lint counts as one; cargo and pytest count their tests. A failing step does not stop the later ones, and makes the
+exit status 1. The last line is exactly `N passed, N failed, N skipped`.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = ROOT / ".venv" / "bin"
+ENV = os.environ | {
+    "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+    "VIRTUAL_ENV": str(BIN.parent),
+    "PYO3_PYTHON": str(BIN / "python"),
+}
+NO_TESTS_COLLECTED = 5  # pytest's exit status
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many checks passed, failed and were skipped."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: "Count") -> "Count":
+        return Count(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
+
+
+def lint(*command: str) -> Count:
+    """One command that is right or wrong."""
+    return Count(passed=1) if _run(command) == 0 else Count(failed=1)
+
+
+def cargo_tests(*options: str) -> Count:
+    """The engine's tests; a test binary that does not build or crashes is one failure."""
+    command = ["cargo", "test", "--release", "-p", "novate-core", "--no-fail-fast", *options]
+    with subprocess.Popen(command, cwd=ROOT, env=ENV, stdout=subprocess.PIPE, text=True) as process:
+        total = Count()
+        assert process.stdout is not None  # noqa: S101 - asked for with PIPE
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            if found := re.search(r"test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored", line):
+                total += Count(*map(int, found.groups()))
+    return total if process.returncode == 0 or total.failed else total + Count(failed=1)
+
+
+def pytest(*options: str) -> Count:
+    """The package's tests; a run that ends without a result is one failure."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "pytest.xml"
+        python = (str(BIN / "python"), "-m", "pytest", "--continue-on-collection-errors")
+        status = _run((*python, f"--junit-xml={report}", *options))
+        if not report.exists():
+            return Count(failed=1)
+        suite = ET.parse(report).getroot()[0]  # noqa: S314 - written a moment ago by pytest
+    failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+    skipped = int(suite.get("skipped", 0))
+    count = Count(int(suite.get("tests", 0)) - failed - skipped, failed, skipped)
+    nothing_asked_for = status == NO_TESTS_COLLECTED and options
+    return count if status == 0 or count.failed or nothing_asked_for else count + Count(failed=1)
+
+
+def _run(command: tuple[str, ...]) -> int:
+    return subprocess.run(command, cwd=ROOT, env=ENV, check=False).returncode
+
+
+def steps(*, only_lint: bool, long: bool) -> list[tuple[str, Callable[[], Count]]]:
+    """Every check in order, with the name it is announced under."""
+    build = [("build", lambda: lint("scripts/build.sh"))]
+    lints = [
+        ("ruff", lambda: lint("ruff", "check", "--quiet")),
+        ("mypy", lambda: lint("mypy", "--strict", "src")),
+        ("layers", lambda: lint("lint-imports", "--no-logo")),
+        ("stubtest", lambda: lint("stubtest", "novate._core")),
+        ("clippy", lambda: lint("cargo", "clippy", "--quiet", "--all-targets", "--", "-D", "warnings")),
+    ]
+    tests = [("cargo test", cargo_tests), ("pytest", pytest)]
+    if long:
+        tests = [
+            ("cargo test, long", lambda: cargo_tests("--", "--ignored")),
+            ("pytest, long", lambda: pytest("-m", "long")),
+        ]
+    return build + (lints if only_lint else tests if long else lints + tests)
+
+
+def main() -> int:
+    """Run the steps asked for; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lint", action="store_true", help="lints only")
+    parser.add_argument("--long", action="store_true", help="only the tests that take minutes")
+    asked = parser.parse_args()
+    total = Count()
+    failed = []
+    for name, step in steps(only_lint=asked.lint, long=asked.long):
+        print(f"\n== {name}", flush=True)
+        began = time.monotonic()
+        count = step()
+        total += count
+        failed += [name] if count.failed else []
+        print(
+            f"   {name}: {'failed' if count.failed else 'ok'}, {time.monotonic() - began:.0f} s", flush=True
+        )
+    print(f"\nfailed: {', '.join(failed)}" if failed else "")
+    print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

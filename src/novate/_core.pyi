@@ -1,0 +1,67 @@
+"""The engine, compiled from `crates/novate-core` and bound by `crates/novate-py`."""
+
+from typing import Self, final
+
+from typing_extensions import Buffer
+
+__all__ = ["Engine", "refusals", "release", "ruleset"]
+
+@final
+class Engine:
+    """A deterministic venue engine: commands in, events out. Safe to share between threads; calls run one at a time.
+
+    It does no I/O and has no clock: a command's time is in its header. After a fault of its own every call raises
+    `novate.errors.EngineHalted`; the journal, not the halted engine, holds the state then.
+    """
+
+    def __new__(cls) -> Self: ...
+    def apply(self, buffer: Buffer, /) -> bytes:
+        """Apply the messages in `buffer`, in order; return their events, back to back.
+
+        A buffer that is not whole messages raises `novate.errors.BadBuffer` and changes nothing. A refused command is an event.
+        """
+
+    def query(self, request: Buffer, /) -> bytes:
+        """Answer a read-only question. MessagePack in and out; an unknown or malformed question raises `ValueError`."""
+
+    def snapshot(self) -> bytes:
+        """Return the whole state as bytes that `restore` takes."""
+
+    @staticmethod
+    def restore(snapshot: Buffer, /) -> Engine:
+        """Return the engine a snapshot was taken of; damaged or foreign bytes raise `ValueError`."""
+
+    def state_hash(self) -> bytes:
+        """Return 32 bytes that are equal exactly when two engines hold the same state."""
+
+    def fork(self) -> Engine:
+        """Return an independent copy, for questions of the form "what if"."""
+
+    @property
+    def sequence(self) -> int:
+        """Sequence of the last command applied; 0 when none was."""
+
+    @property
+    def time_ns(self) -> int:
+        """Time of the last command applied, nanoseconds UTC."""
+
+    def conservation(self) -> list[tuple[int, int]]:
+        """Return per asset the difference that must be 0, in the asset's smallest unit."""
+
+def refusals() -> str:
+    """Return every refusal as a JSON array: number, name, sentence, and whether a retry can help."""
+
+def release() -> str:
+    """Return the engine's release, recorded in every journal segment."""
+
+def ruleset() -> int:
+    """Return the number of the ruleset this build applies; a change of behaviour is a new number."""
+
+def definitions() -> str:
+    """Return every command and event as a JSON array: name, kind, form, and fields as name and type."""
+
+def round_trip(kind: int, body: bytes, /) -> bytes:
+    """Decode the body of a message (an event's without its three leading fields) and encode it again.
+
+    For tests that compare bytes. A body the engine would refuse raises `ValueError`.
+    """

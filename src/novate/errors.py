@@ -1,0 +1,149 @@
+"""The exception tree: every error novate raises on purpose, each with a short code and one plain sentence.
+
+    NovateError
+    ├── ConfigError             the configuration is wrong, or asks for what the venue is not
+    ├── UnitError               a number is not exactly representable, out of range, or a float
+    ├── DataError               an input file is missing, malformed, or holds an impossible value
+    ├── MessageError            one message is not what its type says, or holds what cannot be encoded
+    ├── BadBuffer               a buffer of messages is not messages back to back
+    ├── TimeRanBackwards        a command's time lies before the journal's last time
+    ├── EngineHalted            the engine failed inside a command and answers nothing more
+    └── JournalError            the journal cannot be trusted, read or written
+        ├── JournalDamaged      bytes that were durable are missing or changed
+        ├── JournalFull         the disk (or quota, or file size limit) has no room
+        ├── JournalLocked       another process owns the home
+        ├── LogStopped          the log met an error before and refuses every later call
+        ├── ReleaseMismatch     written under another ruleset or journal format
+        ├── ReplayDiverged      a replay reached another state than the one recorded
+        └── SyncFailed          a write or a sync failed: the process must stop
+
+A refusal of a command is not here: that is an event with a number, decided by the engine. This file holds no
+logic beyond carrying facts, and imports nothing of novate.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+Fact = str | int | None
+
+
+class NovateError(Exception):
+    """Base of every error raised on purpose.
+
+    `code` is stable, for programs. `sentence` is one plain sentence, for people. `facts` are the named values behind
+    the sentence (a file, an offset, a sequence), for both.
+    """
+
+    code: ClassVar[str] = "novate_error"
+
+    def __init__(self, sentence: str, **facts: Fact) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.facts = facts
+
+    def as_dict(self) -> dict[str, Fact]:
+        """The error as one flat JSON-ready object: code, sentence, then the facts."""
+        return {"code": self.code, "sentence": self.sentence, **self.facts}
+
+
+class ConfigError(NovateError):
+    """The configuration has an unknown key, a wrong type or an impossible value."""
+
+    code = "config_error"
+
+
+class UnitError(NovateError):
+    """A number cannot be held exactly: too many decimals, out of range, not finite, or a float."""
+
+    code = "unit_error"
+
+
+class DataError(NovateError):
+    """An input file is missing, malformed, or holds a value that cannot be (a NaN price, a high below a low)."""
+
+    code = "data_error"
+
+
+class MessageError(NovateError):
+    """One message is not what its type says: an unknown type or version, another length, a body that does not fit."""
+
+    code = "message_error"
+
+
+class BadBuffer(NovateError):
+    """A buffer handed to the sequencer is not whole messages back to back; all of it is refused."""
+
+    code = "bad_buffer"
+
+
+class TimeRanBackwards(NovateError):
+    """A command's time lies before the last time in the journal; nothing was written."""
+
+    code = "time_ran_backwards"
+
+
+class EngineHalted(NovateError):
+    """The engine failed inside a command; its state is unknown and it answers nothing more."""
+
+    code = "engine_halted"
+
+
+class JournalError(NovateError):
+    """The journal cannot be trusted, read or written."""
+
+    code = "journal_error"
+
+
+class JournalDamaged(JournalError):
+    """Bytes at or before the last durable mark are missing or changed. The venue refuses to start.
+
+    Facts: `segment` (file name), `offset` (byte in it), `sequence` (first command that cannot be read), `what`.
+    """
+
+    code = "journal_damaged"
+
+    def __init__(self, *, segment: str, offset: int, sequence: int, what: str) -> None:
+        super().__init__(
+            f"The journal is damaged at byte {offset} of {segment} (command {sequence}): {what}.",
+            segment=segment,
+            offset=offset,
+            sequence=sequence,
+            what=what,
+        )
+
+
+class JournalFull(JournalError):
+    """There is no room to write: disk full, quota reached, or file size limit. Nothing was applied."""
+
+    code = "journal_full"
+
+
+class JournalLocked(JournalError):
+    """Another process writes this home."""
+
+    code = "journal_locked"
+
+
+class LogStopped(JournalError):
+    """The log met an error before, or was closed, and refuses every later call."""
+
+    code = "log_stopped"
+
+
+class ReleaseMismatch(JournalError):
+    """The journal was written under another ruleset or in another format than this release follows."""
+
+    code = "release_mismatch"
+
+
+class ReplayDiverged(JournalError):
+    """Replaying the journal reached another state than the one recorded in it."""
+
+    code = "replay_diverged"
+
+
+class SyncFailed(JournalError):
+    """A write or a sync of the journal failed. It is never retried: the process must stop and recover from disk."""
+
+    code = "sync_failed"

@@ -1,0 +1,256 @@
+"""Reading a journal: walks segments frame by frame, checks everything, and judges the first byte that is wrong.
+
+Responsible for: the difference between a torn tail (the one frame that was in flight, cut by recovery) and damage
+(anything known durable, refused). Never: writes, cuts, or looks inside a command.
+
+The rule. A frame is written only after every frame before it is durable, so at most one frame, the last, is ambiguous.
+What is wrong at offset o, where command q was expected, is a torn tail only if
+    1. it is in the last segment,
+    2. it does not hold a sound frame that breaks the chain,
+    3. nothing follows it: if its header is sound, the file ends within its length; if not, no sound frame header
+       written after it is found behind it, and no more bytes than one frame can have are left.
+Everything else is damage.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from novate.errors import JournalDamaged, ReleaseMismatch
+from novate.journal import layout
+from novate.journal.layout import FrameHeader, SegmentHeader
+
+_SEGMENT_NAME = re.compile(r"\d{20}\.log")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One sound frame in its place. `payload` is whole stamped commands, or the state hash if `is_seal`."""
+
+    segment: str
+    offset: int
+    length: int
+    first_sequence: int
+    count: int
+    time_ns: int
+    payload: bytes
+    hash: bytes
+
+    @property
+    def is_seal(self) -> bool:
+        """Whether this is the mark of a clean shutdown and holds no command."""
+        return self.count == 0
+
+    @property
+    def last_sequence(self) -> int:
+        """Sequence of the last command up to and including this frame."""
+        return self.first_sequence + self.count - 1
+
+
+@dataclass(frozen=True, slots=True)
+class TornTail:
+    """The end of the journal that recovery cuts: `size` bytes from `offset` of `segment`."""
+
+    segment: str
+    offset: int
+    size: int
+    what: str
+
+
+@dataclass(slots=True)
+class Walk:
+    """Where a reader stands in the chain, and what it has met so far. Made fresh, it stands before command 1."""
+
+    next_sequence: int = 1
+    previous_hash: bytes = layout.NO_HASH
+    time_ns: int = 0
+    frames: int = 0
+    segments: int = 0
+    bytes_read: int = 0
+    header: SegmentHeader | None = None
+    last: Frame | None = None
+    torn: TornTail | None = None
+    command_hash: bytes = layout.NO_HASH
+    """Hash of the last frame that held commands (the last frame may be a seal)."""
+    hash_at: dict[int, bytes] = field(default_factory=lambda: {0: layout.NO_HASH})
+    """`command_hash` after each sequence in `watch`: snapshots prove with it that they belong here."""
+    watch: frozenset[int] = frozenset()
+
+
+def segment_name(first_sequence: int) -> str:
+    """File name of the segment whose first command is `first_sequence`."""
+    return f"{first_sequence:020d}.log"
+
+
+def segment_paths(directory: Path) -> list[Path]:
+    """The segments of a journal in order. Other files are not the journal's and are left alone."""
+    if not directory.is_dir():
+        return []
+    return sorted(path for path in directory.iterdir() if _SEGMENT_NAME.fullmatch(path.name))
+
+
+def journal_bytes(directory: Path) -> int:
+    """Size of all segments on disk."""
+    return sum(path.stat().st_size for path in segment_paths(directory))
+
+
+def walk_journal(
+    directory: Path, walk: Walk, *, ruleset: int | None = None, start: int = 0
+) -> Iterator[Frame]:
+    """Every sound frame from segment number `start` on, in order; afterwards `walk` says where and how it ended.
+
+    A `start` above 0 takes that segment's header on trust for the chain before it; use it after a walk from 0.
+    Raises JournalDamaged at the first byte that breaks the rule above, ReleaseMismatch for a segment of another
+    format or (when `ruleset` is given) another ruleset.
+    """
+    paths = segment_paths(directory)
+    for number, path in enumerate(paths[start:], start):
+        try:
+            with path.open("rb", buffering=1 << 20) as stream:
+                trusted = start > 0 and number == start
+                yield from walk_segment(
+                    stream, path.name, walk, last=number == len(paths) - 1, ruleset=ruleset, trusted=trusted
+                )
+        except OSError as error:
+            raise _damaged(walk, path.name, 0, f"the file cannot be read ({error.strerror})") from error
+
+
+def walk_segment(
+    stream: BinaryIO, name: str, walk: Walk, *, last: bool, ruleset: int | None = None, trusted: bool = False
+) -> Iterator[Frame]:
+    """The frames of one segment, read from `stream`. `last`: only there can a tail be torn."""
+    walk.header = _check_segment_header(
+        stream.read(layout.SEGMENT_HEADER_BYTES), name, walk, ruleset, trusted
+    )
+    walk.segments += 1
+    walk.bytes_read += layout.SEGMENT_HEADER_BYTES
+    offset = layout.SEGMENT_HEADER_BYTES
+    while raw := stream.read(layout.FRAME_HEADER_BYTES):
+        header = layout.parse_frame_header(raw)
+        rest = stream.read(header.length - len(raw)) if header else b""
+        whole = raw + rest
+        if header is None or len(whole) < header.length or not layout.frame_checksum_holds(whole):
+            walk.torn = _judge(header, whole, stream, name, offset, walk, last)
+            return
+        _check_chain(header, name, offset, walk)
+        frame = Frame(
+            name,
+            offset,
+            header.length,
+            header.first_sequence,
+            header.count,
+            header.time_ns,
+            layout.frame_payload(whole),
+            layout.frame_hash(whole),
+        )
+        _step(walk, frame)
+        yield frame
+        offset += header.length
+
+
+def _check_segment_header(
+    raw: bytes, name: str, walk: Walk, ruleset: int | None, trusted: bool
+) -> SegmentHeader:
+    """Segments appear by rename after their header is durable, so a bad header is never a torn tail."""
+    header = layout.parse_segment_header(raw)
+    if header is None:
+        raise _damaged(walk, name, 0, "the segment header is cut short or fails its checksum")
+    if header.format != layout.FORMAT:
+        raise ReleaseMismatch(
+            f"{name} is in journal format {header.format}, written by release {header.release}; "
+            f"this release reads format {layout.FORMAT}.",
+            segment=name,
+        )
+    if ruleset is not None and header.ruleset != ruleset:
+        raise ReleaseMismatch(
+            f"{name} was written under ruleset {header.ruleset} by release {header.release}; "
+            f"this release follows ruleset {ruleset}.",
+            segment=name,
+        )
+    if name != segment_name(header.first_sequence):
+        raise _damaged(walk, name, 0, f"the header says its first command is {header.first_sequence}")
+    if trusted:
+        walk.next_sequence, walk.previous_hash = header.first_sequence, header.previous_hash
+    if header.first_sequence != walk.next_sequence:
+        raise _damaged(walk, name, 0, f"command {walk.next_sequence} was expected here: a segment is missing")
+    if header.previous_hash != walk.previous_hash:
+        raise _damaged(walk, name, 0, "it does not follow the last frame of the segment before it")
+    return header
+
+
+def _check_chain(header: FrameHeader, name: str, offset: int, walk: Walk) -> None:
+    """A sound frame must also be the next one. If not, it was put or left there by something else: damage."""
+    if header.first_sequence != walk.next_sequence:
+        what = (
+            f"a sound frame of command {header.first_sequence} stands where {walk.next_sequence} was expected"
+        )
+    elif header.previous_hash != walk.previous_hash:
+        what = "a sound frame does not carry the hash of the frame before it"
+    elif header.durable != walk.next_sequence - 1:
+        what = f"its durable mark is {header.durable}, not {walk.next_sequence - 1}"
+    elif header.time_ns < walk.time_ns:
+        what = f"its time {header.time_ns} lies before {walk.time_ns}"
+    elif header.count == 0 and header.length != layout.FRAME_OVERHEAD_BYTES + 32:
+        what = "it is a seal without a state hash"
+    else:
+        return
+    raise _damaged(walk, name, offset, what)
+
+
+def _step(walk: Walk, frame: Frame) -> None:
+    walk.next_sequence = frame.last_sequence + 1
+    walk.previous_hash = frame.hash
+    walk.time_ns = frame.time_ns
+    walk.frames += 1
+    walk.bytes_read += frame.length
+    walk.last = frame
+    if frame.is_seal:
+        return
+    walk.command_hash = frame.hash
+    if frame.last_sequence in walk.watch:
+        walk.hash_at[frame.last_sequence] = frame.hash
+
+
+def _judge(
+    header: FrameHeader | None, whole: bytes, stream: BinaryIO, name: str, offset: int, walk: Walk, last: bool
+) -> TornTail:
+    """A torn tail, or raises JournalDamaged. `whole` is what was read of the bad frame, `stream` stands behind it."""
+    what = "the frame is cut short or fails its checksum" if header else "no sound frame header"
+    if not last:
+        raise _damaged(walk, name, offset, f"{what}, and a later segment proves it was durable")
+    if header is not None:
+        _check_chain(header, name, offset, walk)
+        if stream.read(1):
+            raise _damaged(walk, name, offset, f"{what}, and bytes behind it prove it was durable")
+        return TornTail(name, offset, len(whole), what)
+    rest = whole + stream.read(layout.MAX_FRAME_BYTES + 1)
+    if len(rest) > layout.MAX_FRAME_BYTES:
+        raise _damaged(walk, name, offset, f"{what}, and more than one frame of bytes behind it")
+    if later := _later_header(rest, walk.next_sequence):
+        raise _damaged(
+            walk, name, offset, f"{what}, and the frame of command {later.first_sequence} behind it is sound"
+        )
+    return TornTail(name, offset, len(rest), what)
+
+
+def _later_header(rest: bytes, sequence: int) -> FrameHeader | None:
+    """The first sound frame header behind the start of `rest` that was written after everything before `sequence`.
+
+    It is proof that the bad frame was durable: the writer has one frame in flight. (A seal holds no command, so the
+    frame after it carries the same mark; hence `sequence - 1`.)
+    """
+    at = rest.find(layout.FRAME_MAGIC, 1)
+    while at >= 0:
+        header = layout.parse_frame_header(rest[at : at + layout.FRAME_HEADER_BYTES])
+        if header is not None and header.durable >= sequence - 1:
+            return header
+        at = rest.find(layout.FRAME_MAGIC, at + 1)
+    return None
+
+
+def _damaged(walk: Walk, segment: str, offset: int, what: str) -> JournalDamaged:
+    return JournalDamaged(segment=segment, offset=offset, sequence=walk.next_sequence, what=what)

@@ -1,0 +1,257 @@
+"""The report on a terminal, in tables that fit 100 columns.
+
+Responsible for: rich tables of what the report carries.
+Never: standard output of its own accord. The caller gives the console; `stderr_console` is the usual one, so that
+standard output stays free for `--json`. Colour is only emphasis: every table reads the same without it.
+"""
+
+from collections.abc import Iterable
+
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from novate.reports import story
+from novate.reports.figures import clock, minute, money, percent, price, rate
+from novate.reports.model import Account, BalanceLine, HedgeProof, Report
+from novate.reports.selfcheck import checks
+
+MOST_ROWS = 24
+GOOD, BAD, QUIET = "green", "bold red", "dim"
+
+
+def stderr_console() -> Console:
+    """Console on standard error; honours NO_COLOR and plain pipes."""
+    return Console(stderr=True, highlight=False)
+
+
+def print_report(report: Report, console: Console) -> None:
+    """Print the whole report, the answer first."""
+    for part in _parts(report):
+        console.print(part)
+        console.print()
+
+
+def _parts(report: Report) -> Iterable[RenderableType]:
+    yield _opening(report)
+    yield _checks(report)
+    yield _overview(report)
+    yield _compared(report)
+    yield from (_account(account) for account in report.accounts)
+    if report.hedge is not None:
+        yield _hedge(report.hedge)
+    yield _liquidations(report)
+    if report.funding:
+        yield _funding(report)
+    if report.insurance or report.shortfalls:
+        yield _funds(report)
+    yield _series(report)
+    yield _venue(report)
+
+
+def _table(title: str, *columns: str, left: int = 1) -> Table:
+    """A plain table whose first `left` columns are text and the others figures."""
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style=QUIET
+    )
+    for number, column in enumerate(columns):
+        table.add_column(Text(column), justify="left" if number < left else "right", no_wrap=number >= left)
+    return table
+
+
+def _cells(*cells: str | Text) -> list[Text]:
+    """Cells as literal text: nothing in a name is ever read as markup. A figure in parentheses is red."""
+    return [c if isinstance(c, Text) else Text(c, style="red" if c.startswith("($") else "") for c in cells]
+
+
+def _opening(report: Report) -> Panel:
+    scenario, hero = report.scenario, report.account(report.hero)
+    body = Text()
+    body.append(scenario.headline + "\n", style=QUIET)
+    body.append(f"{minute(scenario.start_ns)} to {minute(scenario.end_ns)}, New York\n\n", style=QUIET)
+    body.append(f"{hero.name}: {hero.story}\n", style="bold")
+    body.append(story.answer(report) + "\n" + story.outcome(report))
+    return Panel(body, title=Text(scenario.title), title_align="left", border_style=QUIET)
+
+
+def _checks(report: Report) -> Table:
+    table = _table("Does it add up?", "", "check", "seen", left=3)
+    for check in checks(report):
+        mark = Text("ok", style=GOOD) if check.ok else Text("FAILED", style=BAD)
+        table.add_row(*_cells(mark, check.name, check.detail))
+    return table
+
+
+def _overview(report: Report) -> Table:
+    columns = ("account", "worst state", "equity before", "after", "initial", "excess", "excess at worst")
+    table = _table("Accounts (requirement and excess at initial; worst at maintenance)", *columns, left=2)
+    for account in report.accounts:
+        initial, worst = account.before.level("initial"), account.worst.level("maintenance")
+        table.add_row(
+            *_cells(
+                account.name,
+                _state(account.worst.state),
+                money(account.before.equity_micro),
+                money(account.after.equity_micro),
+                money(account.before.initial_micro),
+                money(initial.excess_micro) if initial else "–",
+                money(worst.excess_micro) if worst else "–",
+            )
+        )
+    return table
+
+
+def _state(state: str) -> Text:
+    styles = {"green": "green", "yellow": "yellow", "orange": "dark_orange", "red": "red", "black": BAD}
+    return Text(state, style=styles.get(state, ""))
+
+
+def _compared(report: Report) -> Table:
+    titles = story.rules(report)
+    table = _table(
+        "The same books under other rules: initial requirement, below it excess",
+        "account",
+        "novate",
+        *(title for _, title in titles),
+    )
+    for account in report.accounts:
+        level = account.before.level("initial")
+        ours = _two(account.before.initial_micro, level.excess_micro if level else 0)
+        peers = [story.versus(account, rule) for rule, _ in titles]
+        others = [_two(peer.initial_micro, peer.excess_micro) if peer else Text("–") for peer in peers]
+        table.add_row(Text(account.name), ours, *others)
+    return table
+
+
+def _two(requirement: int, excess: int) -> Text:
+    text = Text(money(requirement) + "\n")
+    text.append(money(excess), style="red" if excess < 0 else QUIET)
+    return text
+
+
+def _account(account: Account) -> Group:
+    head = Text()
+    head.append(f"── {account.name} ", style="bold")
+    head.append(f"(account {account.id}) {account.story}\n")
+    head.append(f"Follows: {account.rule}\n", style=QUIET)
+    for name, view in (("Before", account.before), ("At worst", account.worst), ("After", account.after)):
+        head.append(f"{name:9}", style=QUIET)
+        head.append(f"{money(view.initial_micro)} because {view.binding}\n")
+    head.append("Liquidated if ", style=QUIET)
+    head.append(story.liquidated_if(account))
+    return Group(head, _sheet(account), _levels(account), _terms(account), _costs(account))
+
+
+def _sheet(account: Account) -> Table:
+    table = _table("", "balance sheet", "quantity", "before", "quantity", "after")
+    table.title = None
+    before = {(line.group, line.name): line for line in account.balance_before.lines}
+    after = {(line.group, line.name): line for line in account.balance_after.lines}
+    for key in dict.fromkeys([*before, *after]):
+        name = key[1] + (" perp" if key[0] == "perp" and "perp" not in key[1].lower() else "")
+        table.add_row(*_cells(name, *_held(before.get(key)), *_held(after.get(key))))
+    total = [money(account.balance_before.equity_micro), money(account.balance_after.equity_micro)]
+    table.add_row(*_cells(Text("equity", style="bold"), "", total[0], "", total[1]))
+    return table
+
+
+def _held(line: BalanceLine | None) -> tuple[str, str]:
+    return (line.quantity, money(line.value_micro)) if line else ("–", "–")
+
+
+def _levels(account: Account) -> Table:
+    table = _table("", "margin level", "required", "excess", "at worst", "excess", "after", "excess")
+    table.title = None
+    for level in account.before.levels:
+        cells = [level.name]
+        for view in (account.before, account.worst, account.after):
+            found = view.level(level.name)
+            cells += [money(found.requirement_micro), money(found.excess_micro)] if found else ["–", "–"]
+        table.add_row(*_cells(*cells))
+    return table
+
+
+def _terms(account: Account) -> Text:
+    names = story.terms_used([account.before])
+    parts = [f"{name} {money(story.term_micro(account.before, name))}" for name in names]
+    return Text("Terms    " + (" + ".join(parts) or "none"), style=QUIET)
+
+
+def _costs(account: Account) -> Text:
+    costs = account.costs
+    text = f"Costs    {costs.fills:,} fills, fees {money(costs.fees_micro, 2)}, "
+    text += f"funding {money(costs.funding_micro, 2)}, interest {money(costs.interest_micro, 2)}"
+    if account.dated_row is not None:
+        row = account.dated_row
+        text += (
+            f"\nDated row {row.name}: {money(row.without_micro)} without it, {money(row.with_micro)} with it"
+        )
+    return Text(text, style=QUIET)
+
+
+def _hedge(proof: HedgeProof) -> Table:
+    move = percent(proof.price_move_ppm, 1_000_000)
+    verdict = "held" if proof.holds else "did NOT hold"
+    title = f"The hedge {verdict}: {proof.underlying} moved {move}; change of {proof.level} excess, explained"
+    table = _table(title, "part", "dollars")
+    for name, amount in story.hedge_rows(proof):
+        table.add_row(*_cells(name, money(amount, 2)))
+    return table
+
+
+def _liquidations(report: Report) -> RenderableType:
+    if not report.liquidations:
+        return Text("Liquidations: none.", style="bold")
+    columns = ("account", "slices", "first", "last", "traded", "against index", "fees")
+    totals = _table("Liquidations", *columns)
+    for row in story.liquidation_totals(report):
+        figures = (money(row.notional_micro), money(row.slippage_micro), money(row.fees_micro))
+        cells = (report.name_of(row.account), f"{row.slices:,}", minute(row.first_ns), minute(row.last_ns))
+        totals.add_row(*_cells(*cells, *figures))
+    slices = _table("", "time", "account", "market", "step", "quantity", "price", "index", "fee", left=4)
+    slices.title = None
+    for item in report.liquidations[:MOST_ROWS]:
+        text = (clock(item.time_ns), report.name_of(item.account), f"{item.side} {item.market}", item.step)
+        figures_ = (item.quantity, price(item.price_e6), price(item.index_e6), money(item.fee_micro))
+        slices.add_row(*_cells(*text, *figures_))
+    more = len(report.liquidations) - MOST_ROWS
+    rest = Text(f"... and {more:,} more slices; the page lists them" if more > 0 else "", style=QUIET)
+    return Group(totals, Text(), slices, rest)
+
+
+def _funding(report: Report) -> Table:
+    columns = ("market", "hours", "mean rate", "lowest", "highest", "longs paid")
+    table = _table("Funding, hourly rates", *columns)
+    for row in story.funding_totals(report):
+        rates = (rate(row.mean_e9), rate(row.low_e9), rate(row.high_e9))
+        table.add_row(*_cells(row.market, f"{row.hours}", *rates, money(row.paid_micro, 2)))
+    return table
+
+
+def _funds(report: Report) -> Table:
+    table = _table("Insurance and shortfalls", "", "before", "after", "change")
+    for fund in report.insurance:
+        change = fund.after_micro - fund.before_micro
+        figures = (money(fund.before_micro), money(fund.after_micro), money(change))
+        table.add_row(*_cells(f"insurance {fund.bucket}", *figures))
+    for item in report.shortfalls:
+        table.add_row(
+            *_cells(f"shortfall {report.name_of(item.account)}", "", money(-item.amount_micro), item.asset)
+        )
+    return table
+
+
+def _series(report: Report) -> Table:
+    table = _table("Where the prices come from", "name", "source", "quality", "kind", "bars", "stray", left=4)
+    for item in report.scenario.series:
+        stray = f"{item.stray_bars:,}"
+        table.add_row(*_cells(item.underlying, item.source, item.quality, item.kind, f"{item.bars:,}", stray))
+    return table
+
+
+def _venue(report: Report) -> Table:
+    table = _table("The run", "", "", left=2)
+    for name, text in story.venue_rows(report.venue):
+        table.add_row(Text(name, style=QUIET), Text(text, overflow="fold"))
+    return table

@@ -1,0 +1,347 @@
+"""The sequencer: the only writer. Takes whole buffers of commands, gives them one order and one time, journals, applies.
+
+Responsible for: durable before applied, applied before told; time that never decreases; stopping at the first doubt.
+Never: looks inside a command, retries a write, or calls a clock it was not given. Same buffers and times, same journal,
+in lockstep as in pipelined mode.
+
+    submit   one buffer in, its events out (lockstep; what notebooks, tests and the headless demo use)
+    push     one buffer in, the events of the buffer before out: a frame is synced by a helper thread while the engine
+             applies the one before it (live; the engine releases the interpreter, so both run at once)
+    drain    waits for what is in flight and returns its events
+"""
+
+from __future__ import annotations
+
+import operator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Generic, Self
+
+from novate.errors import ConfigError, EngineHalted, LogStopped, NovateError
+from novate.journal.envelope import BytesLike, stamp
+from novate.journal.log import SEGMENT_BYTES, FileLog, HomeLock, Log, repair_tail
+from novate.journal.recovery import (
+    EngineFactory,
+    EngineT,
+    HomePaths,
+    Judged,
+    Recovery,
+    judge,
+    rebuild,
+)
+from novate.journal.snapshots import SnapshotStore
+from novate.journal.writer import Journal
+
+Clock = Callable[[], int]
+"""Nanoseconds since 1970, UTC. Must not go back; if it does, commands are refused."""
+
+
+def steady_clock() -> Clock:
+    """A clock for live use: reads the wall clock once, then adds steady time, so that no step of the wall clock shows."""
+    offset = time.time_ns() - time.monotonic_ns()
+    return lambda: offset + time.monotonic_ns()
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A frame on its way: its commands wait for `durable` before they are applied."""
+
+    payload: bytes
+    last_sequence: int
+    time_ns: int
+    frame_hash: bytes
+    durable: Future[None] | None = None
+
+
+class Sequencer(Generic[EngineT]):
+    """One engine behind one journal. For one thread; the helper thread of pipelined mode is its own business.
+
+    `clock` is used for buffers submitted without a time. Any failure after a frame was built halts it for good: every
+    later call raises the same error class again with what happened first, and recovery is by opening the home anew.
+    """
+
+    def __init__(
+        self,
+        engine: EngineT,
+        journal: Journal,
+        clock: Clock | None = None,
+        *,
+        pipelined: bool = False,
+        snapshots: SnapshotStore | None = None,
+        lock: HomeLock | None = None,
+    ) -> None:
+        self.engine = engine
+        """Read it freely between calls; never apply to it."""
+        self.journal = journal
+        self._clock = clock
+        self._pool = ThreadPoolExecutor(1, "novate-sync") if pipelined else None
+        self._flight: _Flight | None = None
+        self._snapshots = snapshots
+        self._lock = lock
+        self._halted: NovateError | None = None
+        self._applied_sequence = journal.next_sequence - 1
+        self._applied_time_ns = journal.last_time_ns
+        self._applied_hash = journal.command_hash
+
+    @property
+    def sequence(self) -> int:
+        """Sequence of the last command applied."""
+        return self._applied_sequence
+
+    @property
+    def time_ns(self) -> int:
+        """Time of the last command applied."""
+        return self._applied_time_ns
+
+    def submit(self, buffer: BytesLike, time_ns: int | None = None, *, stamped: bool = False) -> bytes:
+        """Journals and applies one buffer of commands; returns their events once both are done.
+
+        All messages get `time_ns`, or the clock's time if it is None; with `stamped` they carry their own times,
+        which must not decrease. In pipelined mode the events of frames still in flight come first.
+
+        Raises BadBuffer or TimeRanBackwards: nothing was written, go on. Raises SyncFailed, JournalFull or
+        EngineHalted: nothing of this buffer may be told to anyone, and the sequencer has stopped.
+        """
+        before = self.push(buffer, time_ns, stamped=stamped)
+        return before + self.drain() if self._pool is not None else before
+
+    def push(self, buffer: BytesLike, time_ns: int | None = None, *, stamped: bool = False) -> bytes:
+        """As `submit`, but in pipelined mode returns while the frame is being synced.
+
+        Returns the events that became known meanwhile: those of the frame before (b"" if there was none). In lockstep
+        they are this buffer's own.
+        """
+        self._refuse_if_halted()
+        journal = self.journal
+        at = None if stamped else self._time(time_ns)
+        filled = stamp(buffer, journal.next_sequence, at, journal.last_time_ns)
+        ready = self._land()  # the frame before must be durable before this one is built: it carries the mark
+        frame = journal.frame(filled.payload, filled.commands, filled.time_ns)
+        flight = _Flight(filled.payload, journal.next_sequence - 1, filled.time_ns, journal.command_hash)
+        if self._pool is None:
+            self._append(frame)
+            return self._apply(flight)
+        flight.durable = self._pool.submit(journal.append, frame)
+        self._flight = flight
+        return self._apply(ready) if ready is not None else b""
+
+    def drain(self) -> bytes:
+        """Waits until nothing is in flight; returns the events of what was."""
+        self._refuse_if_halted()
+        ready = self._land()
+        return self._apply(ready) if ready is not None else b""
+
+    def snapshot(self) -> Path:
+        """Writes the state after the last command applied to HOME/snapshots; returns the path.
+
+        Raises ConfigError without a snapshot directory, JournalFull or SyncFailed if it cannot be written: the
+        journal is untouched, and the sequencer goes on.
+        """
+        self._refuse_if_halted()
+        if self._snapshots is None:
+            raise ConfigError("This sequencer has no directory for snapshots.")
+        return self._snapshots.write(
+            sequence=self._applied_sequence,
+            time_ns=self._applied_time_ns,
+            state_hash=self.engine.state_hash(),
+            frame_hash=self._applied_hash,
+            engine=self.engine.snapshot(),
+        )
+
+    def close(self) -> bytes:
+        """Ends a clean run: drains, seals the journal with the state hash, gives the home back.
+
+        Returns the events of what was in flight; `drain` first where they must be told even if the seal then fails.
+        Harmless when closed or halted: then nothing is sealed.
+        """
+        events = b""
+        try:
+            if self._halted is None:
+                events = self.drain()
+                seal = self.journal.seal(self.engine.state_hash())
+                if seal is not None:
+                    self._append(seal)
+        finally:
+            self._halted = self._halted or LogStopped("The sequencer is closed.")
+            self._let_go()
+        return events
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _time(self, time_ns: int | None) -> int:
+        if time_ns is not None:
+            return operator.index(time_ns)
+        if self._clock is None:
+            raise ConfigError("Without a clock every buffer needs a time_ns, or stamped=True.")
+        return self._clock()
+
+    def _land(self) -> _Flight | None:
+        """Waits for the frame in flight, if any; it is then durable and to be applied."""
+        flight, self._flight = self._flight, None
+        if flight is not None and flight.durable is not None:
+            with self._or_halt("the journal"):
+                flight.durable.result()
+        return flight
+
+    def _append(self, frame: bytes) -> None:
+        with self._or_halt("the journal"):
+            self.journal.append(frame)
+
+    def _apply(self, flight: _Flight) -> bytes:
+        with self._or_halt("the engine"):
+            events = self.engine.apply(flight.payload)
+        self._applied_sequence, self._applied_time_ns = flight.last_sequence, flight.time_ns
+        self._applied_hash = flight.frame_hash
+        return events
+
+    @contextmanager
+    def _or_halt(self, where: str) -> Iterator[None]:
+        """Whatever is raised inside, an interrupt too, halts the sequencer; an error that is not ours becomes one."""
+        try:
+            yield
+        except NovateError as error:
+            self._halted = error
+            raise
+        except Exception as error:
+            kind = EngineHalted if where == "the engine" else LogStopped
+            self._halted = kind(f"The sequencer stopped at an error of {where}: {error!r}.")
+            raise self._halted from error
+        except BaseException:
+            self._halted = LogStopped(f"The sequencer was interrupted while it waited for {where}.")
+            raise
+
+    def _refuse_if_halted(self) -> None:
+        """The first failure is raised as what it was; later calls get EngineHalted or LogStopped with its sentence."""
+        if self._halted is None:
+            return
+        kind = EngineHalted if isinstance(self._halted, EngineHalted) else LogStopped
+        raise kind(f"The sequencer has stopped: {self._halted}")
+
+    def _let_go(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True)
+        self.journal.close()
+        if self._lock is not None:
+            self._lock.release()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedVenue(Generic[EngineT]):
+    """A running sequencer and what it took to get there."""
+
+    sequencer: Sequencer[EngineT]
+    recovery: Recovery
+    events: bytes
+    """Events of the `ResumeVenue` command; b"" for a fresh home."""
+
+
+def open_venue_log(
+    home: Path | str,
+    engines: EngineFactory[EngineT],
+    *,
+    release: str,
+    ruleset: int,
+    resume: bytes | None,
+    clock: Clock | None = None,
+    resume_time_ns: int | None = None,
+    pipelined: bool = False,
+    segment_bytes: int = SEGMENT_BYTES,
+    on_events: Callable[[bytes], None] | None = None,
+    wrap_log: Callable[[Log], Log] | None = None,
+) -> OpenedVenue[EngineT]:
+    """Opens (or begins) the journal of `home`, recovers the engine, and returns the sequencer that goes on with it.
+
+    In order: take the lock; judge the whole journal; cut a torn tail and make the end durable; restore the newest
+    snapshot that belongs here; replay the rest, its events going to `on_events`; journal `resume`.
+
+    Args:
+        home: the directory; `journal` and `snapshots` are made inside it.
+        engines: makes and restores engines; the class `novate.Engine`.
+        release: name of the running release, recorded in each new segment.
+        ruleset: number of the ruleset the engine follows; a journal of another one is refused.
+        resume: the message `ResumeVenue` with an unfilled header, the first command after each recovery of a journal
+            that holds commands. None only where no such command exists.
+        clock: time of buffers submitted without one.
+        resume_time_ns: time of `resume`; by default the clock's, without a clock the last time in the journal.
+        pipelined: whether a helper thread syncs one frame while the engine applies the one before.
+        segment_bytes: size at which a new segment begins.
+        on_events: gets the events of every replayed frame, in order.
+        wrap_log: puts another log around the files (replication, fault injection).
+
+    Raises JournalLocked, JournalDamaged, ReleaseMismatch, ReplayDiverged, EngineHalted, JournalFull, SyncFailed; the
+    home is then as it was, but for a torn tail already cut and kept.
+    """
+    paths = HomePaths(Path(home) / "journal", Path(home) / "snapshots")
+    paths.journal.mkdir(parents=True, exist_ok=True)
+    lock = HomeLock(paths.journal)
+    lock.acquire()
+    log: Log | None = None
+    try:
+        judged = judge(paths, ruleset=ruleset)
+        kept = repair_tail(paths.journal, judged.walk)
+        rebuilt = rebuild(paths, engines, judged, on_events)
+        log = FileLog(
+            paths.journal, judged.walk, release=release, ruleset=ruleset, segment_bytes=segment_bytes
+        )
+        log = wrap_log(log) if wrap_log else log
+        sequencer = Sequencer(
+            rebuilt.engine,
+            Journal(log, judged.walk),
+            clock,
+            pipelined=pipelined,
+            snapshots=SnapshotStore(paths.snapshots, release, ruleset),
+            lock=lock,
+        )
+        recovery = _describe(
+            judged, kept, rebuilt.snapshot_sequence, rebuilt.commands_replayed, rebuilt.skipped
+        )
+        events = _resume(sequencer, resume, recovery, clock, resume_time_ns)
+    except BaseException:
+        if log is not None:
+            log.close()
+        lock.release()
+        raise
+    return OpenedVenue(sequencer, recovery, events)
+
+
+def _resume(
+    sequencer: Sequencer[EngineT],
+    message: bytes | None,
+    recovery: Recovery,
+    clock: Clock | None,
+    time_ns: int | None,
+) -> bytes:
+    if message is None or recovery.sequence == 0:
+        return b""
+    if time_ns is None and clock is None:
+        time_ns = recovery.time_ns
+    return sequencer.submit(message, time_ns)
+
+
+def _describe(
+    judged: Judged, kept: Path | None, snapshot_sequence: int, replayed: int, skipped: tuple[str, ...]
+) -> Recovery:
+    walk = judged.walk
+    return Recovery(
+        sequence=walk.next_sequence - 1,
+        time_ns=walk.time_ns,
+        frames=walk.frames,
+        clean_shutdown=walk.torn is None and walk.last is not None and walk.last.is_seal,
+        snapshot_sequence=snapshot_sequence,
+        commands_replayed=replayed,
+        snapshots_skipped=skipped,
+        truncated_tail_bytes=walk.torn.size if walk.torn else 0,
+        tail_kept_in=kept,
+        written_by=walk.header.release if walk.header else "",
+    )

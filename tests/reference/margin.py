@@ -1,0 +1,655 @@
+"""Net stress margin in plain integers: what would this account lose in the worst listed stress, plus the cost of getting out.
+
+Responsible for: restating docs/concepts/portfolio-margin.md term by term, each rounding included, one function per term and
+in the page's order. Never imports the engine, keeps no state, has no float. All values are micro-dollars, rates are ppm.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import isqrt
+
+from reference.inputs import (
+    AccountView,
+    Balance,
+    ConfigureVenue,
+    Liquidity,
+    ListAsset,
+    ListMarket,
+    ListUnderlying,
+    OpenOrder,
+    Position,
+    PriceView,
+    Venue,
+)
+
+M = 1_000_000
+INITIAL, LIQUIDATION_END, MAINTENANCE, CLOSE_OUT = range(4)
+SPOT, PERP = 0, 1
+BID, ASK = 0, 1
+STABLECOIN, TOKEN = 0, 1
+THIRDS = (("1", M), ("2/3", 666_667), ("1/3", 333_334))
+TERMS = ("SR", "GAP", "BASIS", "WRAP", "FX", "LIQ", "CROWD", "LOSS")
+
+
+def floor_div(dividend: int, divisor: int) -> int:
+    """Towards minus infinity; `divisor` is positive."""
+    return dividend // divisor
+
+
+def ceil_div(dividend: int, divisor: int) -> int:
+    """Towards plus infinity; `divisor` is positive."""
+    return -(-dividend // divisor)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What one level says about one account. `binding` names the row that decides SR."""
+
+    nlv: int
+    terms: dict[str, int]
+    requirement: int
+    requirement_without_orders: int
+    ord: int
+    excess: int
+    binding: tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Corner:
+    """An underlying after some of its orders filled: shares (1e-9) and dollars at the price for the sign of the net.
+
+    `tokens` are dollars per token; `fraction` is the matched fraction of the perp shares as (numerator, denominator).
+    """
+
+    price: int
+    tokens: Mapping[int, int]
+    spot: int
+    perp: int
+    net: int
+    fraction: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """One underlying of one account at one level. Without orders only `none` is listed in each tuple of corners."""
+
+    listing: ListUnderlying
+    view: PriceView
+    k: Liquidity
+    m: int
+    cf: int
+    none: Corner
+    straight: tuple[Corner, ...]
+    """None, all bids, all asks: for SR and GAP."""
+    bought: tuple[Corner, ...]
+    """None, and the two corners in which all spot bids are filled: for WRAP."""
+    corners: tuple[Corner, ...]
+    """All five: for BASIS, LIQ, CROWD and the matched fraction."""
+
+
+def evaluate(
+    venue: Venue, account: AccountView, level: int, with_orders: bool = True, *, slower: bool = False
+) -> Evaluation:
+    """The account at `level` (0 initial, 1 liquidation-end, 2 maintenance, 3 close-out).
+
+    `slower` values levels 1 to 3 at the slower price. Raises ValueError for any other level.
+    """
+    if level not in range(4) or (slower and level == INITIAL):
+        raise ValueError(f"No such level: {level}, slower price {slower}.")
+    bare = [exposure(venue, account, u, level, False, slower) for u in held(venue, account, False)]
+    cash, binding, terms = charged(venue, account, bare, level, False, slower)
+    without = requirement(venue, terms, level)
+    total, exposures = without, bare
+    if with_orders and account.orders:
+        exposures = [exposure(venue, account, u, level, True, slower) for u in held(venue, account, True)]
+        cash, binding, terms = charged(venue, account, exposures, level, True, slower)
+        total = requirement(venue, terms, level)
+    nlv = net_liquidation_value(venue, cash, exposures)
+    return Evaluation(nlv, terms, total, without, total - without, nlv - total, binding)
+
+
+def charged(
+    venue: Venue, account: AccountView, exposures: list[Exposure], level: int, with_orders: bool, slower: bool
+) -> tuple[dict[int, int], tuple[str | int, ...], dict[str, int]]:
+    """Cash per stablecoin, the binding row, and every term."""
+    cash = cash_per_stablecoin(venue, account, exposures, level)
+    sr, binding = scan_risk(venue, exposures)
+    orders = account.orders if with_orders else ()
+    terms = {
+        "SR": sr,
+        "GAP": gap(venue, exposures),
+        "BASIS": basis(exposures, venue.parameters),
+        "WRAP": wrap(venue, exposures),
+        "FX": foreign_exchange(venue, cash, orders),
+        "LIQ": liquidation_cost(exposures),
+        "CROWD": crowd(venue, exposures) if level == INITIAL else 0,
+        "LOSS": immediate_loss(venue, orders, level, slower),
+    }
+    return cash, binding, terms
+
+
+def requirement(venue: Venue, terms: Mapping[str, int], level: int) -> int:
+    """R = ceil(lambda (SR + GAP + BASIS + WRAP + FX)) + LIQ + CROWD + LOSS."""
+    stress = sum(terms[name] for name in ("SR", "GAP", "BASIS", "WRAP", "FX"))
+    scaled = ceil_div(level_factor(venue.parameters, level) * stress, M)
+    return scaled + terms["LIQ"] + terms["CROWD"] + terms["LOSS"]
+
+
+# --- Levels and prices ---------------------------------------------------------------------------------------------
+
+
+def level_factor(parameters: ConfigureVenue, level: int) -> int:
+    """Lambda: 1 at initial, then as configured."""
+    return (M, parameters.liquidation_end_ppm, parameters.maintenance_ppm, parameters.close_out_ppm)[level]
+
+
+def long_and_short_price(view: PriceView, level: int, slower: bool) -> tuple[int, int]:
+    """The price of a long and of a short exposure: worst candidates at initial, the better one at the slower price."""
+    if slower:
+        return max(view.index, view.stable), min(view.index, view.stable)
+    if level != INITIAL:
+        return view.index, view.index
+    candidates = [view.index, view.stable]
+    if view.last_external is not None:
+        candidates.append(view.last_external)
+    return min(candidates), max(candidates)
+
+
+def price_for(view: PriceView, shares: int, level: int, slower: bool) -> int:
+    """One price for all legs, by the sign of the net exposure; the index when there is none."""
+    long_price, short_price = long_and_short_price(view, level, slower)
+    if shares == 0:
+        return view.index
+    return long_price if shares > 0 else short_price
+
+
+# --- Exposure --------------------------------------------------------------------------------------------------------
+
+
+def unit(listing: ListUnderlying) -> int:
+    """D: 1e-9 shares times a price, divided by this, are micro-dollars."""
+    return int(10 ** (listing.decimals + 3))
+
+
+def dollars(shares: int, price: int, listing: ListUnderlying) -> int:
+    """Value of shares, rounded down."""
+    return floor_div(shares * price, unit(listing))
+
+
+def token_shares(asset: ListAsset, amount: int) -> int:
+    """Shares (1e-9) that an amount of a token stands for, rounded down."""
+    return floor_div(amount * asset.multiplier_ppb, 10**asset.decimals)
+
+
+def held(venue: Venue, account: AccountView, with_orders: bool) -> list[int]:
+    """Underlyings with a token, a perp position or (counting orders) an open order, ascending."""
+    tokens = [venue.assets[a] for a, balance in account.balances.items() if balance.pledged + balance.lent]
+    found = {asset.underlying for asset in tokens if asset.asset_kind == TOKEN}
+    found |= {venue.markets[m].underlying for m, position in account.positions.items() if position.lots}
+    if with_orders:
+        found |= {venue.markets[order.market].underlying for order in account.orders}
+    return sorted(found)
+
+
+def tokens_of(venue: Venue, underlying: int) -> list[int]:
+    """Listed tokens of an underlying, ascending."""
+    return sorted(
+        a for a, asset in venue.assets.items() if asset.asset_kind == TOKEN and asset.underlying == underlying
+    )
+
+
+def perp_shares(venue: Venue, account: AccountView, underlying: int) -> int:
+    """Fq: signed perp shares (1e-9) over all perps of the underlying."""
+    return sum(
+        position.lots * venue.markets[m].lot_size
+        for m, position in account.positions.items()
+        if venue.markets[m].market_kind == PERP and venue.markets[m].underlying == underlying
+    )
+
+
+def counted_amounts(venue: Venue, account: AccountView, underlying: int, level: int) -> dict[int, int]:
+    """Units of each token that count: at initial what the own short perp matches, and beyond that what is admitted."""
+    balances = {a: account.balances.get(a, Balance(0)) for a in tokens_of(venue, underlying)}
+    amounts = {a: balance.pledged + balance.lent for a, balance in balances.items()}
+    if level != INITIAL:
+        return amounts
+    spot = sum(token_shares(venue.assets[a], amount) for a, amount in amounts.items())
+    unmatched = min(max(spot, 0), max(-perp_shares(venue, account, underlying), 0))
+    counted = {}
+    for a, amount in amounts.items():
+        asset = venue.assets[a]
+        taken = min(unmatched, max(token_shares(asset, amount), 0))
+        unmatched -= taken
+        matched = floor_div(taken * 10**asset.decimals, asset.multiplier_ppb)
+        counted[a] = min(amount, matched + balances[a].admitted)
+    return counted
+
+
+def order_units(venue: Venue, account: AccountView, side: int) -> dict[int, int]:
+    """Token units in open spot orders of one side, by token."""
+    units: dict[int, int] = {}
+    for order in account.orders:
+        market = venue.markets[order.market]
+        if market.market_kind == SPOT and order.side == side:
+            units[market.base] = units.get(market.base, 0) + order.lots * market.lot_size
+    return units
+
+
+def order_perp_shares(venue: Venue, account: AccountView, underlying: int, side: int) -> int:
+    """Bf or Af: shares in open perp orders of one side."""
+    return sum(
+        order.lots * venue.markets[order.market].lot_size
+        for order in account.orders
+        if order.side == side
+        and venue.markets[order.market].market_kind == PERP
+        and venue.markets[order.market].underlying == underlying
+    )
+
+
+def exposure(
+    venue: Venue, account: AccountView, underlying: int, level: int, with_orders: bool, slower: bool
+) -> Exposure:
+    """Everything the terms need about one underlying, with its corners valued each at its own sign's price."""
+    listing, view = venue.underlyings[underlying], venue.prices[underlying]
+    counted = counted_amounts(venue, account, underlying, level)
+    shares = {a: token_shares(venue.assets[a], amount) for a, amount in counted.items()}
+    perp = perp_shares(venue, account, underlying)
+    spot_orders, perp_orders = {}, {}
+    for side, sign in ((BID, 1), (ASK, -1)):
+        units = order_units(venue, account, side)
+        spot_orders[side] = {a: sign * token_shares(venue.assets[a], units.get(a, 0)) for a in shares}
+        perp_orders[side] = sign * order_perp_shares(venue, account, underlying, side)
+
+    def corner(spot_side: int | None = None, perp_side: int | None = None) -> Corner:
+        tokens = {a: q + (0 if spot_side is None else spot_orders[spot_side][a]) for a, q in shares.items()}
+        perps = perp + (0 if perp_side is None else perp_orders[perp_side])
+        return valued(listing, view, tokens, perps, level, slower)
+
+    none = corner()
+    straight: tuple[Corner, ...] = (none,)
+    bought: tuple[Corner, ...] = (none,)
+    corners: tuple[Corner, ...] = (none,)
+    if with_orders:
+        bids, asks = corner(BID, BID), corner(ASK, ASK)
+        bids_asks, asks_bids = corner(BID, ASK), corner(ASK, BID)
+        straight = (none, bids, asks)
+        bought = (none, bids, bids_asks)
+        corners = (none, bids, asks, bids_asks, asks_bids)
+    m = view.session_initial_ppm if level == INITIAL else view.session_maintenance_ppm
+    k = venue.liquidity[account.owner, underlying]
+    cf = confidence_factor(listing, view) if level == INITIAL else M
+    return Exposure(listing, view, k, m, cf, none, straight, bought, corners)
+
+
+def valued(
+    listing: ListUnderlying, view: PriceView, tokens: Mapping[int, int], perps: int, level: int, slower: bool
+) -> Corner:
+    """S (per token, then summed), F and E at the one price for the sign of the net shares."""
+    spot_shares = sum(tokens.values())
+    net = spot_shares + perps
+    price = price_for(view, net, level, slower)
+    values = {a: dollars(q, price, listing) for a, q in tokens.items()}
+    return Corner(
+        price=price,
+        tokens=values,
+        spot=sum(values.values()),
+        perp=dollars(perps, price, listing),
+        net=dollars(net, price, listing),
+        fraction=matched_fraction(spot_shares, perps),
+    )
+
+
+def matched_fraction(spot_shares: int, perps: int) -> tuple[int, int]:
+    """min(|Sq|, |Fq|) / |Fq| when the signs oppose, else nothing."""
+    if spot_shares * perps >= 0:
+        return 0, 1
+    return min(abs(spot_shares), abs(perps)), abs(perps)
+
+
+def confidence_factor(listing: ListUnderlying, view: PriceView) -> int:
+    """cf: shocks grow as confidence falls below its floor. Initial only."""
+    below = max(0, listing.confidence_floor_ppm - view.confidence_ppm)
+    return M + ceil_div(listing.confidence_slope_ppm * below, M)
+
+
+# --- Equity ----------------------------------------------------------------------------------------------------------
+
+
+def micro(amount: int, asset: ListAsset) -> int:
+    """Smallest units of a stablecoin in micro-dollars at par, rounded down."""
+    return floor_div(amount * M, 10**asset.decimals)
+
+
+def micro_up(amount: int, asset: ListAsset) -> int:
+    """Smallest units of a stablecoin in micro-dollars at par, rounded up."""
+    return ceil_div(amount * M, 10**asset.decimals)
+
+
+def premium(market: ListMarket, listing: ListUnderlying, view: PriceView, lots: int, level: int) -> int:
+    """Clipped mark less index on the position; at initial only when it hurts."""
+    clip = floor_div(listing.basis_ppm * view.index, M)
+    difference = max(-clip, min(clip, view.marks.get(market.market, view.index) - view.index))
+    value = dollars(lots * market.lot_size, difference, listing)
+    return min(value, 0) if level == INITIAL else value
+
+
+def perp_result(venue: Venue, exposed: Mapping[int, Exposure], m: int, position: Position, level: int) -> int:
+    """What a position would realise now: value at the level's price, plus premium, less cost."""
+    if position.lots == 0:
+        return -micro_up(position.cost, venue.assets[venue.markets[m].quote])
+    market = venue.markets[m]
+    e = exposed[market.underlying]
+    value = dollars(position.lots * market.lot_size, e.none.price, e.listing)
+    cost = micro_up(position.cost, venue.assets[market.quote])
+    return value + premium(market, e.listing, e.view, position.lots, level) - cost
+
+
+def smallest_fraction(e: Exposure) -> tuple[int, int]:
+    """The smallest matched fraction over the corners."""
+    smallest = e.none.fraction
+    for corner in e.corners:
+        if corner.fraction[0] * smallest[1] < smallest[0] * corner.fraction[1]:
+            smallest = corner.fraction
+    return smallest
+
+
+def cash_per_stablecoin(
+    venue: Venue, account: AccountView, exposures: list[Exposure], level: int
+) -> dict[int, int]:
+    """c: pledged + lent + claims - debts + perp results, less (at initial) the gains that do not count."""
+    exposed = {e.listing.underlying: e for e in exposures}
+    coins = {a: b for a, b in account.balances.items() if venue.assets[a].asset_kind == STABLECOIN}
+    units = {a: balance.pledged + balance.lent for a, balance in coins.items()}
+    for m, position in account.positions.items():
+        coin = venue.markets[m].quote
+        units[coin] = units.get(coin, 0) + position.claim - position.debt
+    for order in account.orders:
+        units.setdefault(venue.markets[order.market].quote, 0)
+    cash = {a: micro(amount, venue.assets[a]) for a, amount in units.items()}
+    allowance = floor_div(venue.parameters.gain_cap, account.owner_accounts)
+    for m, position in sorted(account.positions.items()):
+        quote = venue.assets[venue.markets[m].quote]
+        result = perp_result(venue, exposed, m, position, level)
+        cash[quote.asset] += result
+        if level != INITIAL:
+            continue
+        gain = max(result, 0)
+        matched, of = smallest_fraction(exposed[venue.markets[m].underlying]) if position.lots else (0, 1)
+        unmatched = gain - floor_div(gain * matched, of)
+        unmatched += micro(position.claim, quote) - micro(position.hedged_claim, quote)
+        counted = min(allowance, unmatched)
+        allowance -= counted
+        cash[quote.asset] -= unmatched - counted
+    return cash
+
+
+def coin_price(venue: Venue, asset: int) -> int:
+    """A stablecoin's dollar price in ppm."""
+    return venue.prices[venue.assets[asset].underlying].price_ppm
+
+
+def net_liquidation_value(venue: Venue, cash: Mapping[int, int], exposures: Iterable[Exposure]) -> int:
+    """NLV: cash at its price (at most par when positive), plus tokens."""
+    total = sum(e.none.spot for e in exposures)
+    for asset, c in cash.items():
+        price = coin_price(venue, asset)
+        total += floor_div(c * (min(price, M) if c > 0 else price), M)
+    return total
+
+
+# --- Requirement: stress ---------------------------------------------------------------------------------------------
+
+
+def unit_shocks(e: Exposure) -> tuple[int, int]:
+    """s up and s down: shock x beta x session x confidence."""
+    scale = e.listing.beta_ppm * e.m * e.cf
+    return ceil_div(e.listing.shock_up_ppm * scale, M**3), ceil_div(e.listing.shock_down_ppm * scale, M**3)
+
+
+def row_result(e: Exposure, direction: int, fraction: int, gain_ppm: int) -> int:
+    """What a move of `fraction` of the unit shock does to the underlying: the worst of its corners."""
+    s = unit_shocks(e)[0 if direction > 0 else 1]
+    worst = None
+    for corner in e.straight:
+        size = abs(corner.net) * s * fraction
+        gains = corner.net * direction > 0
+        result = floor_div(size * gain_ppm, M**3) if gains else -ceil_div(size, M**2)
+        worst = result if worst is None else min(worst, result)
+    return worst or 0
+
+
+Row = tuple[str, dict[int, tuple[int, int]]]
+
+
+def grid_rows(parameters: ConfigureVenue, exposures: list[Exposure]) -> list[Row]:
+    """Rows of one bucket in order: a name, and per underlying (direction, fraction)."""
+
+    def uniform(name: str, direction: int, fraction: int) -> Row:
+        return name, {e.listing.underlying: (direction, fraction) for e in exposures}
+
+    tail = floor_div(parameters.tail_shock_ppm * parameters.tail_weight_ppm, M)
+    rows = []
+    for name, fraction in (*THIRDS, ("tail", tail)):
+        rows += [uniform("+" + name, 1, fraction), uniform("-" + name, -1, fraction)]
+    sectors = {e.listing.underlying: e.listing.sector for e in exposures}
+    for sector in sorted(set(sectors.values())):
+        for direction, sign in ((1, "+"), (-1, "-")):
+            towards = {u: direction if own == sector else -direction for u, own in sectors.items()}
+            moves = {u: (towards[u], parameters.rotation_ppm) for u in sectors}
+            rows.append((f"{sign}sector {sector}", moves))
+    return rows
+
+
+def by_bucket(exposures: list[Exposure]) -> dict[int, list[Exposure]]:
+    """Exposures per bucket, ascending."""
+    buckets: dict[int, list[Exposure]] = {}
+    for e in exposures:
+        buckets.setdefault(e.listing.bucket, []).append(e)
+    return dict(sorted(buckets.items()))
+
+
+def bucket_loss(venue: Venue, bucket: int, exposures: list[Exposure]) -> tuple[int, str]:
+    """W_b and its row: the worst row of the bucket, the first one of equals; 0 when no row loses."""
+    gain_ppm = venue.buckets[bucket].gain_ppm
+    worst, binding = 0, "none"
+    for name, moves in grid_rows(venue.parameters, exposures):
+        result = sum(row_result(e, *moves[e.listing.underlying], gain_ppm) for e in exposures)
+        if -result > worst:
+            worst, binding = -result, name
+    return worst, binding
+
+
+def grid_risk(venue: Venue, exposures: list[Exposure]) -> tuple[int, tuple[str | int, ...]]:
+    """SR_grid: the largest bucket in full, the others at a. Binding: ("grid", leading bucket, its row)."""
+    losses = {b: bucket_loss(venue, b, es) for b, es in by_bucket(exposures).items()}
+    if not losses:
+        return 0, ("none",)
+    leading = max(losses, key=lambda b: (losses[b][0], -b))
+    largest = losses[leading][0]
+    others = sum(w for w, _ in losses.values()) - largest
+    total = largest + ceil_div(venue.parameters.bucket_sum_ppm * others, M)
+    return total, ("grid", leading, losses[leading][1]) if largest else ("none",)
+
+
+def dated_move(venue: Venue, row: int, bucket: int) -> int:
+    """Signed ppm of a bucket on a listed day; 0 when the row does not know it."""
+    moves = venue.dated_rows[row].moves_ppm
+    return moves[bucket - 1] if bucket <= len(moves) else 0
+
+
+def dated_shock(venue: Venue, e: Exposure, move: int) -> int:
+    """s of a dated move: beta (by duration in rates) x session x confidence."""
+    divisor = venue.buckets[e.listing.bucket].history_divisor * M**3
+    return ceil_div(abs(move) * e.listing.beta_ppm * e.m * e.cf, divisor)
+
+
+def dated_result(venue: Venue, e: Exposure, row: int) -> int:
+    """What a listed day does to the underlying: the worst of its corners."""
+    move = dated_move(venue, row, e.listing.bucket)
+    s = dated_shock(venue, e, move)
+    gain_ppm = venue.buckets[e.listing.bucket].gain_ppm
+    results = []
+    for corner in e.straight:
+        size = abs(corner.net) * s
+        gains = corner.net * move > 0
+        results.append(floor_div(size * gain_ppm, M**2) if gains else -ceil_div(size, M))
+    return min(results)
+
+
+def historical_risk(venue: Venue, exposures: list[Exposure]) -> tuple[int, tuple[str | int, ...]]:
+    """SR_hist: the worst listed day, gains never crossing buckets. Binding: ("dated", row)."""
+    worst = 0
+    binding: tuple[str | int, ...] = ("none",)
+    buckets = by_bucket(exposures)
+    for row in sorted(venue.dated_rows):
+        loss = sum(max(0, -sum(dated_result(venue, e, row) for e in es)) for es in buckets.values())
+        if loss > worst:
+            worst, binding = loss, ("dated", row)
+    return worst, binding
+
+
+def scan_risk(venue: Venue, exposures: list[Exposure]) -> tuple[int, tuple[str | int, ...]]:
+    """SR: the worse of grid and history; the grid wins a tie."""
+    grid, grid_row = grid_risk(venue, exposures)
+    history, day = historical_risk(venue, exposures)
+    return (history, day) if history > grid else (grid, grid_row)
+
+
+def gap_rate(venue: Venue, e: Exposure) -> int:
+    """gamma: the listed gap, clipped so that all charges of one long dollar stay below their limit."""
+    listing = e.listing
+    falls = [dated_move(venue, row, listing.bucket) for row in venue.dated_rows]
+    r = max([unit_shocks(e)[1], *(dated_shock(venue, e, move) for move in falls if move < 0)])
+    wraps = [venue.assets[a].wrap_ppm for a in tokens_of(venue, listing.underlying)]
+    largest_wrap = ceil_div(max(wraps, default=0) * e.m, M)
+    room = venue.parameters.long_charge_limit_ppm - r - largest_wrap - ceil_div(3 * e.k.k_spot_ppm, 2)
+    return min(ceil_div(listing.gap_ppm * e.m * e.cf, M**2), max(0, room))
+
+
+def gap(venue: Venue, exposures: list[Exposure]) -> int:
+    """GAP: the two largest gap groups in full, zeta of all others."""
+    groups: dict[int, int] = {}
+    for e in exposures:
+        net = max(abs(corner.net) for corner in e.straight)
+        x = ceil_div(gap_rate(venue, e) * e.listing.leverage_ppm * net, M**2)
+        groups[e.listing.gap_group] = groups.get(e.listing.gap_group, 0) + x
+    ordered = sorted(groups.values(), reverse=True)
+    return sum(ordered[:2]) + ceil_div(venue.parameters.gap_sum_ppm * sum(ordered[2:]), M)
+
+
+def basis(exposures: list[Exposure], parameters: ConfigureVenue) -> int:
+    """BASIS: half of b on what is matched; on the gross where b is too large for the gap to absorb."""
+    total = 0
+    for e in exposures:
+        b = e.listing.basis_ppm
+        gross_form = b * M > 2 * parameters.gap_sum_ppm * e.listing.gap_ppm
+        total += max(
+            ceil_div(b * max(0, abs(c.spot) + abs(c.perp) - (0 if gross_form else abs(c.net))), 2 * M)
+            for c in e.corners
+        )
+    return total
+
+
+def wrap(venue: Venue, exposures: list[Exposure]) -> int:
+    """WRAP: per token, long and borrowed."""
+    total = 0
+    for e in exposures:
+        for a in e.none.tokens:
+            asset = venue.assets[a]
+            total += max(
+                ceil_div(asset.wrap_ppm * e.m * max(corner.tokens[a], 0), M**2)
+                + ceil_div(asset.borrow_wrap_ppm * e.m * max(-corner.tokens[a], 0), M**2)
+                for corner in e.bought
+            )
+    return total
+
+
+def foreign_exchange(venue: Venue, cash: Mapping[int, int], orders: Iterable[OpenOrder]) -> int:
+    """FX: per stablecoin, no netting; the largest |c| over none, all spot bids paid, all spot asks received."""
+    paid, received = dict.fromkeys(cash, 0), dict.fromkeys(cash, 0)
+    for order in orders:
+        market = venue.markets[order.market]
+        if market.market_kind == SPOT and order.side == BID:
+            paid[market.quote] += micro_up(notional(venue, market, order), venue.assets[market.quote])
+        elif market.market_kind == SPOT:
+            received[market.quote] += micro(notional(venue, market, order), venue.assets[market.quote])
+    total = 0
+    for asset, c in cash.items():
+        d = max(venue.assets[asset].depeg_ppm, 2 * max(0, 995_000 - coin_price(venue, asset)))
+        largest = max(abs(c), abs(c - paid[asset]), abs(c + received[asset]))
+        total += ceil_div(d * largest, M)
+    return total
+
+
+# --- Requirement: getting out, crowding, orders ----------------------------------------------------------------------
+
+
+def liquidation_cost(exposures: list[Exposure]) -> int:
+    """LIQ: k of the largest spot and perp leg over the corners."""
+    return sum(
+        ceil_div(e.k.k_spot_ppm * max(abs(c.spot) for c in e.corners), M)
+        + ceil_div(e.k.k_perp_ppm * max(abs(c.perp) for c in e.corners), M)
+        for e in exposures
+    )
+
+
+def isqrt_up(n: int) -> int:
+    """Smallest integer whose square is at least `n`."""
+    root = isqrt(n)
+    return root if root * root == n else root + 1
+
+
+def liquidity_rate(parameters: ConfigureVenue, listing: ListUnderlying, gross: int, volume: int) -> int:
+    """k of one leg: half spread plus square-root impact of the owner's gross dollars against dollars a day."""
+    if volume == 0:
+        return parameters.liquidity_cap_ppm
+    share = parameters.participation_ppm * listing.session_share_ppm
+    root = isqrt_up(ceil_div(ceil_div(gross * M**2, volume) * M**2, share))
+    impact = ceil_div(parameters.impact_ppm * listing.sigma_ppm * root, M**2)
+    return min(parameters.liquidity_cap_ppm, listing.half_spread_ppm + impact)
+
+
+def crowd(venue: Venue, exposures: list[Exposure]) -> int:
+    """CROWD: what the open orders can add to |F|, charged as open interest fills up. Initial only."""
+    total = 0
+    for e in exposures:
+        low, high = e.listing.crowd_low, e.listing.crowd_high
+        interest = venue.open_interest.get(e.listing.underlying, 0)
+        ramp = max(0, min(M, floor_div((interest - low) * M, high - low)))
+        raised = max(abs(c.perp) for c in e.corners) - abs(e.none.perp)
+        total += ceil_div(e.listing.crowd_ppm * ramp * raised, M**2)
+    return total
+
+
+def order_shares(venue: Venue, market: ListMarket, lots: int) -> int:
+    """Shares (1e-9) of an order, rounded down."""
+    units = lots * market.lot_size
+    return units if market.market_kind == PERP else token_shares(venue.assets[market.base], units)
+
+
+def notional(venue: Venue, market: ListMarket, order: OpenOrder) -> int:
+    """Quote units of an order at its limit: whole, because tick x lot is."""
+    quantity_decimals = 9 if market.market_kind == PERP else venue.assets[market.base].decimals
+    scale = 10 ** (quantity_decimals + venue.underlyings[market.underlying].decimals)
+    quote = 10 ** venue.assets[market.quote].decimals
+    return floor_div(order.price * market.tick_size * order.lots * market.lot_size * quote, scale)
+
+
+def immediate_loss(venue: Venue, orders: Iterable[OpenOrder], level: int, slower: bool) -> int:
+    """LOSS: what filling at the limit costs against the level's price, per order, and the taker fees of each side."""
+    total = 0
+    fees: dict[tuple[int, int], int] = {}
+    for order in orders:
+        market = venue.markets[order.market]
+        listing = venue.underlyings[market.underlying]
+        quote = venue.assets[market.quote]
+        shares = order_shares(venue, market, order.lots)
+        long_price, short_price = long_and_short_price(venue.prices[market.underlying], level, slower)
+        units = notional(venue, market, order)
+        if order.side == BID:
+            total += max(0, micro_up(units, quote) - dollars(shares, long_price, listing))
+        else:
+            total += max(0, ceil_div(shares * short_price, unit(listing)) - micro(units, quote))
+        side = order.market, order.side
+        fees[side] = fees.get(side, 0) + micro_up(units, quote)
+    return total + sum(ceil_div(v * venue.markets[m].taker_fee_ppm, M) for (m, _), v in fees.items())
