@@ -19,7 +19,7 @@ import pytest
 
 from chain_engine import RESUME, ChainEngine, fields, message, split
 from novate.errors import JournalDamaged, JournalFull, LogStopped, NovateError, SyncFailed
-from novate.journal import Frame, Journal, Log, MemoryLog, Walk, verify_journal
+from novate.journal import Frame, Journal, Log, MemoryLog, Walk, layout, verify_journal, walk_journal
 from novate.journal.layout import FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES, pack_segment_header
 from novate.journal.scan import segment_paths, walk_segment
 from novate.journal.snapshots import Snapshot, read_snapshot, write_snapshot
@@ -110,13 +110,19 @@ def test_cut_anywhere_but_in_the_last_segment_is_refused(tmp_path):
             sequencer.submit(message(b"x" * 90) * 2, number)
     paths = segment_paths(tmp_path / "journal")
     assert len(paths) > 3
+    boundaries = {path.name: {SEGMENT_HEADER_BYTES} for path in paths}
+    for frame in walk_journal(tmp_path / "journal", Walk()):
+        boundaries[frame.segment].add(frame.offset + frame.length)
     for path in paths[:-1]:
         raw = path.read_bytes()
         for size in range(len(raw)):
             os.truncate(path, size)
             report = verify_journal(tmp_path, ChainEngine, ruleset=1)
             assert not report.ok
-            assert "damaged" in report.problems[0]
+            whole_frames = size in boundaries[path.name]
+            assert (
+                "before this segment are missing" if whole_frames else f"of {path.name} "
+            ) in report.problems[0]
             path.write_bytes(raw)
     assert verify_journal(tmp_path, ChainEngine, ruleset=1).ok
 
@@ -147,9 +153,10 @@ def flip_every_bit(journal: Written, *, sealed: bool) -> int:
     return cut
 
 
-@pytest.mark.parametrize("sealed", [False, True])
-def test_every_flipped_bit_is_refused_or_costs_only_the_frame_in_flight(sealed):
-    journal = write_in_memory(9, 150, sealed=sealed)
+@pytest.mark.parametrize(("frames", "sealed"), [(9, False), (9, True), (2, False)])
+def test_every_flipped_bit_is_refused_or_costs_only_the_frame_in_flight(frames, sealed):
+    """With two frames, the one in flight stands right behind the seal of the run before."""
+    journal = write_in_memory(frames, 150, sealed=sealed)
     assert flip_every_bit(journal, sealed=sealed) == journal.frames[-1].length * 8
 
 
@@ -210,6 +217,14 @@ def test_garbage_behind_the_last_frame_is_a_torn_tail_and_costs_nothing():
     for size in (1, 4, 71, 72, 73, 500, 9_000):
         for tail in (bytes(size), dice.randbytes(size), b"NvFr" + dice.randbytes(size), b"NvFr" * size):
             assert read(journal.raw + tail) == (journal.frames, len(tail))
+
+
+def test_more_bytes_than_one_frame_can_have_are_more_than_the_frame_in_flight(monkeypatch):
+    journal = write_in_memory(4, 40, sealed=False)
+    monkeypatch.setattr(layout, "MAX_FRAME_BYTES", 1_000)
+    assert read(journal.raw + bytes(1_000)) == (journal.frames, 1_000)
+    with pytest.raises(JournalDamaged, match="more than one frame"):
+        read(journal.raw + bytes(1_001))
 
 
 def test_a_frame_missing_repeated_swapped_or_taken_from_elsewhere_is_refused():

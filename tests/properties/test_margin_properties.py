@@ -55,7 +55,9 @@ LOT_SHARES = 10_000_000
 LOT_UNITS = 10_000
 
 some_cases = settings(
-    max_examples=CASES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=CASES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
 
@@ -123,7 +125,10 @@ PRICES = dict(zip(UNDERLYINGS, (600, 100, 400, 350, 70, 120_000, 4_000, 100, 20)
 
 def token(asset, underlying, **more):
     return ListAsset(
-        asset=asset, asset_kind=1, underlying=underlying, **{"wrap_ppm": 20_000, "borrow_wrap_ppm": 50_000, **more}
+        asset=asset,
+        asset_kind=1,
+        underlying=underlying,
+        **{"wrap_ppm": 20_000, "borrow_wrap_ppm": 50_000, **more},
     )
 
 
@@ -192,7 +197,9 @@ def held_perp(underlying: int, dollars: int, gain: int = 0) -> dict[int, Positio
     return {300 + underlying: Position(lots, (dollars - gain) * M)}
 
 
-def account(*parts: Mapping[int, Balance | Position], orders: Iterable[OpenOrder] = (), **more) -> AccountView:
+def account(
+    *parts: Mapping[int, Balance | Position], orders: Iterable[OpenOrder] = (), **more
+) -> AccountView:
     balances = {a: x for part in parts for a, x in part.items() if isinstance(x, Balance)}
     positions = {m: x for part in parts for m, x in part.items() if isinstance(x, Position)}
     return AccountView(balances=balances, positions=positions, orders=tuple(orders), **more)
@@ -391,7 +398,9 @@ def test_each_term_by_hand(row):
 def test_the_product_is_the_ratio_of_a_pair_to_its_legs():
     long = evaluate(venue(), account(held_tokens(NVDA, 10_000)), INITIAL).requirement
     short = evaluate(venue(), account(held_perp(NVDA, -10_000)), INITIAL).requirement
-    pair = evaluate(venue(), account(held_tokens(NVDA, 10_000), held_perp(NVDA, -10_000)), INITIAL).requirement
+    pair = evaluate(
+        venue(), account(held_tokens(NVDA, 10_000), held_perp(NVDA, -10_000)), INITIAL
+    ).requirement
     assert pair * 9 < long + short
 
 
@@ -484,7 +493,8 @@ def plus(a: AccountView, b: AccountView) -> AccountView:
 
     return AccountView(
         balances={
-            k: added(a.balances.get(k, zero), b.balances.get(k, zero)) for k in a.balances.keys() | b.balances.keys()
+            k: added(a.balances.get(k, zero), b.balances.get(k, zero))
+            for k in a.balances.keys() | b.balances.keys()
         },
         positions={
             k: added(a.positions.get(k, flat), b.positions.get(k, flat))
@@ -534,9 +544,7 @@ def test_a_book_n_times_as_large_needs_n_times_as_much(where, book, n, level):
 
 
 @some_cases
-@given(
-    st.data(), markets(), st.sampled_from((EQUITY, CRYPTO, RATES)), st.sampled_from(LEVELS), st.booleans()
-)
+@given(st.data(), markets(), st.sampled_from((EQUITY, CRYPTO, RATES)), st.sampled_from(LEVELS), st.booleans())
 def test_a_position_in_a_bucket_not_held_never_lowers_the_requirement(data, where, bucket, level, as_perp):
     inside = tuple(u for u, listing in UNDERLYINGS.items() if listing.bucket == bucket)
     book = data.draw(books(among=tuple(u for u in UNDERLYINGS if u not in inside)))
@@ -554,7 +562,11 @@ def test_a_position_in_a_bucket_not_held_never_lowers_the_requirement(data, wher
 
 @some_cases
 @given(
-    st.data(), markets(apart=True, marks=True), books(), st.sampled_from(LEVELS), st.sampled_from((0, 10**9, NO_LIMIT))
+    st.data(),
+    markets(apart=True, marks=True),
+    books(),
+    st.sampled_from(LEVELS),
+    st.sampled_from((0, 10**9, NO_LIMIT)),
 )
 def test_more_long_collateral_never_lowers_excess(data, where, book, level, gain_cap):
     where = replace(where, parameters=replace(PARAMETERS, gain_cap=gain_cap))
@@ -576,11 +588,14 @@ def group_rates(where: Venue, accounts: list[AccountView]) -> dict[tuple[int, in
             for a in accounts for t in tokens if t in a.balances
         )  # fmt: skip
         perp = sum(
-            abs(a.positions[300 + u].lots) * LOT_SHARES * index // 10**9 for a in accounts if 300 + u in a.positions
+            abs(a.positions[300 + u].lots) * LOT_SHARES * index // 10**9
+            for a in accounts
+            if 300 + u in a.positions
         )
         volume = 50_000_000 * M
         found[1, u] = Liquidity(
-            liquidity_rate(PARAMETERS, listing, spot, volume), liquidity_rate(PARAMETERS, listing, perp, volume)
+            liquidity_rate(PARAMETERS, listing, spot, volume),
+            liquidity_rate(PARAMETERS, listing, perp, volume),
         )
     return found
 
@@ -590,9 +605,7 @@ def group_rates(where: Venue, accounts: list[AccountView]) -> dict[tuple[int, in
 def test_splitting_one_owners_book_never_lowers_the_total(data, where, book, level):
     share = st.integers(0, M)
     part = AccountView(
-        balances={
-            k: Balance(x.pledged * data.draw(share) // M) for k, x in book.balances.items()
-        },
+        balances={k: Balance(x.pledged * data.draw(share) // M) for k, x in book.balances.items()},
         positions={
             # any lots may be parted, opposite ones in the other account included
             k: Position(x.lots * data.draw(st.integers(-M, 2 * M)) // M, x.cost * data.draw(share) // M)
@@ -601,7 +614,9 @@ def test_splitting_one_owners_book_never_lowers_the_total(data, where, book, lev
     )
     rest = plus(book, times(part, -1))
     parts = [
-        replace(p, owner_accounts=2, balances={k: Balance(x.pledged, 0, x.pledged) for k, x in p.balances.items()})
+        replace(
+            p, owner_accounts=2, balances={k: Balance(x.pledged, 0, x.pledged) for k, x in p.balances.items()}
+        )
         for p in (part, rest)
     ]
     joint = requirement(replace(where, liquidity=group_rates(where, [book])), book, level)
@@ -625,14 +640,17 @@ def test_a_matched_pair_pays_its_own_terms_and_nothing_for_the_path(data, where,
     """Token and short perp of one name beside any book, no cap to help it, over a path of prices up to 3,000 times apart."""
     where = replace(where, parameters=replace(PARAMETERS, gain_cap=0))
     pair = account(
-        {20 + NVDA: Balance(lots * LOT_UNITS)}, {300 + NVDA: Position(-lots, -lots * M * data.draw(st.integers(0, 9)))}
+        {20 + NVDA: Balance(lots * LOT_UNITS)},
+        {300 + NVDA: Position(-lots, -lots * M * data.draw(st.integers(0, 9)))},
     )
     alone, both = evaluate(where, rest, level), plus(rest, pair)
     equity = set()
     for index in path:
         away = st.integers(850_000, 1_150_000)
         mark = index * data.draw(away) // M
-        moved = replace(where.prices[NVDA], index=index, stable=index * data.draw(away) // M, marks={300 + NVDA: mark})
+        moved = replace(
+            where.prices[NVDA], index=index, stable=index * data.draw(away) // M, marks={300 + NVDA: mark}
+        )
         now = replace(where, prices=where.prices | {NVDA: moved})
         got = evaluate(now, both, level)
         assert (got.terms["SR"], got.terms["GAP"]) == (alone.terms["SR"], alone.terms["GAP"])
@@ -659,7 +677,9 @@ def order_sets(draw, where: Venue):
         u = draw(st.sampled_from(names))
         market = 200 + u if u == BILL or draw(st.booleans()) else 300 + u
         price = max(1, where.prices[u].index * draw(st.integers(900_000, 1_100_000)) // (10_000 * M))
-        orders.append(OpenOrder(market, draw(st.sampled_from((BID, ASK))), price, draw(st.integers(1, 100_000))))
+        orders.append(
+            OpenOrder(market, draw(st.sampled_from((BID, ASK))), price, draw(st.integers(1, 100_000)))
+        )
     return tuple(orders)
 
 
@@ -671,7 +691,9 @@ def filled(where: Venue, who: AccountView, order: OpenOrder, lots: int) -> Accou
     fee = ceil_div(value * market.taker_fee_ppm, M)
     if market.market_kind == 0:
         amount = sign * lots * market.lot_size
-        change = account({market.base: Balance(amount, 0, amount), market.quote: Balance(-sign * value - fee)})
+        change = account(
+            {market.base: Balance(amount, 0, amount), market.quote: Balance(-sign * value - fee)}
+        )
     else:
         change = account({order.market: Position(sign * lots, sign * value)}, {market.quote: Balance(-fee)})
     return plus(who, change)
@@ -704,7 +726,9 @@ def test_any_fills_of_the_open_orders_were_margined(data, where, book, level):
     after = data.draw(fills(where, book, orders))
     # FX counts spot cash but not the loss and the fees paid out of it: a depeg charge on LOSS
     uncharged = ceil_div(before.terms["LOSS"] * 25_000, M)
-    assert evaluate(where, after, level).excess >= before.excess - uncharged - slack(book, after) - 10 * len(orders)
+    assert evaluate(where, after, level).excess >= before.excess - uncharged - slack(book, after) - 10 * len(
+        orders
+    )
 
 
 @some_cases
@@ -715,7 +739,13 @@ def test_every_term_with_orders_covers_any_fills(data, where, book, level):
     before = evaluate(where, replace(book, orders=orders), level).terms
     after = data.draw(fills(where, book, orders))
     then = evaluate(where, after, level).terms
-    for term in ("SR", "GAP", "BASIS", "WRAP", "LIQ"):  # FX follows the cash that fills gain or lose: see the test above
+    for term in (
+        "SR",
+        "GAP",
+        "BASIS",
+        "WRAP",
+        "LIQ",
+    ):  # FX follows the cash that fills gain or lose: see the test above
         assert then[term] <= before[term] + slack(book, after) + 10 * len(orders), term
 
 

@@ -58,7 +58,8 @@ class Evaluation:
 class Corner:
     """An underlying after some of its orders filled: shares (1e-9) and dollars at the price for the sign of the net.
 
-    `tokens` are dollars per token; `fraction` is the matched fraction of the perp shares as (numerator, denominator).
+    `tokens` are dollars per token; `fraction` is the matched fraction of the perp shares as (numerator, denominator), of
+    the spot shares before caps.
     """
 
     price: int
@@ -66,6 +67,7 @@ class Corner:
     spot: int
     perp: int
     net: int
+    perp_shares: int
     fraction: tuple[int, int]
 
 
@@ -218,9 +220,8 @@ def counted_amounts(venue: Venue, account: AccountView, underlying: int, level: 
     counted = {}
     for a, amount in amounts.items():
         asset = venue.assets[a]
-        taken = min(unmatched, max(token_shares(asset, amount), 0))
-        unmatched -= taken
-        matched = floor_div(taken * 10**asset.decimals, asset.multiplier_ppb)
+        matched = min(max(amount, 0), floor_div(unmatched * 10**asset.decimals, asset.multiplier_ppb))
+        unmatched -= token_shares(asset, matched)
         counted[a] = min(amount, matched + balances[a].admitted)
     return counted
 
@@ -251,6 +252,8 @@ def exposure(
 ) -> Exposure:
     """Everything the terms need about one underlying, with its corners valued each at its own sign's price."""
     listing, view = venue.underlyings[underlying], venue.prices[underlying]
+    held_amounts = counted_amounts(venue, account, underlying, MAINTENANCE)  # nothing is capped there
+    held_shares = sum(token_shares(venue.assets[a], amount) for a, amount in held_amounts.items())
     counted = counted_amounts(venue, account, underlying, level)
     shares = {a: token_shares(venue.assets[a], amount) for a, amount in counted.items()}
     perp = perp_shares(venue, account, underlying)
@@ -263,7 +266,8 @@ def exposure(
     def corner(spot_side: int | None = None, perp_side: int | None = None) -> Corner:
         tokens = {a: q + (0 if spot_side is None else spot_orders[spot_side][a]) for a, q in shares.items()}
         perps = perp + (0 if perp_side is None else perp_orders[perp_side])
-        return valued(listing, view, tokens, perps, level, slower)
+        owned = held_shares + sum(tokens.values()) - sum(shares.values())
+        return valued(listing, view, tokens, perps, matched_fraction(owned, perps), level, slower)
 
     none = corner()
     straight: tuple[Corner, ...] = (none,)
@@ -282,11 +286,16 @@ def exposure(
 
 
 def valued(
-    listing: ListUnderlying, view: PriceView, tokens: Mapping[int, int], perps: int, level: int, slower: bool
+    listing: ListUnderlying,
+    view: PriceView,
+    tokens: Mapping[int, int],
+    perps: int,
+    fraction: tuple[int, int],
+    level: int,
+    slower: bool,
 ) -> Corner:
     """S (per token, then summed), F and E at the one price for the sign of the net shares."""
-    spot_shares = sum(tokens.values())
-    net = spot_shares + perps
+    net = sum(tokens.values()) + perps
     price = price_for(view, net, level, slower)
     values = {a: dollars(q, price, listing) for a, q in tokens.items()}
     return Corner(
@@ -295,12 +304,15 @@ def valued(
         spot=sum(values.values()),
         perp=dollars(perps, price, listing),
         net=dollars(net, price, listing),
-        fraction=matched_fraction(spot_shares, perps),
+        fraction=fraction,
+        perp_shares=perps,
     )
 
 
 def matched_fraction(spot_shares: int, perps: int) -> tuple[int, int]:
-    """min(|Sq|, |Fq|) / |Fq| when the signs oppose, else nothing."""
+    """min(|Sq|, |Fq|) / |Fq| when the signs oppose, else nothing; without perp shares nothing is unmatched."""
+    if perps == 0:
+        return 1, 1
     if spot_shares * perps >= 0:
         return 0, 1
     return min(abs(spot_shares), abs(perps)), abs(perps)
@@ -366,20 +378,21 @@ def cash_per_stablecoin(
     for order in account.orders:
         units.setdefault(venue.markets[order.market].quote, 0)
     cash = {a: micro(amount, venue.assets[a]) for a, amount in units.items()}
-    allowance = floor_div(venue.parameters.gain_cap, account.owner_accounts)
-    for m, position in sorted(account.positions.items()):
+    unmatched = dict.fromkeys(cash, 0)
+    for m, position in account.positions.items():
         quote = venue.assets[venue.markets[m].quote]
         result = perp_result(venue, exposed, m, position, level)
         cash[quote.asset] += result
-        if level != INITIAL:
-            continue
         gain = max(result, 0)
         matched, of = smallest_fraction(exposed[venue.markets[m].underlying]) if position.lots else (0, 1)
-        unmatched = gain - floor_div(gain * matched, of)
-        unmatched += micro(position.claim, quote) - micro(position.hedged_claim, quote)
-        counted = min(allowance, unmatched)
-        allowance -= counted
-        cash[quote.asset] -= unmatched - counted
+        unmatched[quote.asset] += gain - floor_div(gain * matched, of)
+        unmatched[quote.asset] += micro(position.claim, quote) - micro(position.hedged_claim, quote)
+    if level == INITIAL:
+        allowance = floor_div(venue.parameters.gain_cap, account.owner_accounts)
+        for coin in sorted(cash):
+            counted = min(allowance, unmatched[coin])
+            allowance -= counted
+            cash[coin] -= unmatched[coin] - counted
     return cash
 
 
@@ -616,7 +629,8 @@ def crowd(venue: Venue, exposures: list[Exposure]) -> int:
         low, high = e.listing.crowd_low, e.listing.crowd_high
         interest = venue.open_interest.get(e.listing.underlying, 0)
         ramp = max(0, min(M, floor_div((interest - low) * M, high - low)))
-        raised = max(abs(c.perp) for c in e.corners) - abs(e.none.perp)
+        raised_shares = max(abs(c.perp_shares) for c in e.corners) - abs(e.none.perp_shares)
+        raised = dollars(raised_shares, e.view.index, e.listing)
         total += ceil_div(e.listing.crowd_ppm * ramp * raised, M**2)
     return total
 

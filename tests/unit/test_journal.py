@@ -1,5 +1,8 @@
 """The journal's bytes, stamps, chain, snapshots, recovery and verification, each rule on its own."""
 
+import errno
+import io
+import os
 import random
 import struct
 from pathlib import Path
@@ -20,20 +23,22 @@ from novate.errors import (
     NovateError,
     ReleaseMismatch,
     ReplayDiverged,
+    SyncFailed,
     TimeRanBackwards,
 )
-from novate.journal import Journal, MemoryLog, Walk, verify_journal, walk_journal
+from novate.journal import FileLog, Journal, MemoryLog, Walk, verify_journal, walk_journal
 from novate.journal.envelope import MAX_PAYLOAD_BYTES, check_stamps, stamp
 from novate.journal.layout import (
     FRAME_HEADER_BYTES,
     SEGMENT_HEADER_BYTES,
     frame_checksum_holds,
+    frame_hash,
     pack_frame,
     pack_segment_header,
     parse_frame_header,
     parse_segment_header,
 )
-from novate.journal.scan import segment_paths
+from novate.journal.scan import segment_name, segment_paths, walk_segment
 from novate.sequencer import OpenedVenue, Sequencer, open_venue_log, steady_clock
 
 SECOND = 10**9
@@ -128,7 +133,7 @@ def test_stamping_fills_sequence_and_time_and_nothing_else(sizes, first, time_ns
 
 
 @given(
-    st.lists(st.integers(0, 3), min_size=1, max_size=60),
+    st.integers(1, 60).flatmap(lambda size: st.lists(st.integers(0, 3), min_size=size, max_size=size)),
     st.booleans(),
     st.integers(0, 60),
 )
@@ -386,6 +391,87 @@ def test_a_frame_appended_again_or_out_of_order_is_a_bug_not_a_write(tmp_path):
     sequencer.close()
 
 
+GOOD = {"first_sequence": 2, "count": 1, "time_ns": 10, "durable": 1}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({}, None),
+        ({"first_sequence": 3}, "of command 3 stands where 2"),
+        ({"previous_hash": bytes(32)}, "does not carry the hash"),
+        ({"durable": 0}, "durable mark is 0, not 1"),
+        ({"durable": 2}, "durable mark is 2, not 1"),
+        ({"time_ns": 9}, "time 9 lies before 10"),
+        ({"count": 0}, "seal without a state hash"),
+    ],
+)
+def test_a_sound_frame_that_is_not_the_next_one_is_damage(wrong, why):
+    first = pack_frame(b"a", first_sequence=1, count=1, time_ns=10, durable=0, previous_hash=bytes(32))
+    second = pack_frame(b"b", **({"previous_hash": frame_hash(first)} | GOOD | wrong))
+    raw = pack_segment_header("0.1.0", 1, 1, bytes(32)) + first + second
+    frames = walk_segment(io.BytesIO(raw), "00000000000000000001.log", Walk(), last=True)
+    if why is None:
+        assert len(list(frames)) == 2
+        return
+    with pytest.raises(JournalDamaged, match=why):
+        list(frames)
+
+
+def test_a_segment_that_follows_another_chain_is_refused_even_if_it_is_empty(tmp_path):
+    with open_home(tmp_path).sequencer as sequencer:
+        fill(sequencer, 5)
+        end = sequencer.sequence
+    (tmp_path / "journal" / segment_name(end + 1)).write_bytes(
+        pack_segment_header("0.1.0", 1, end + 1, bytes(32))
+    )
+    with pytest.raises(JournalDamaged, match="does not follow the last frame"):
+        open_home(tmp_path)
+
+
+def test_a_seal_alone_in_its_segment_is_never_overwritten(tmp_path):
+    """A segment is named by its first command; one without any must go on being used."""
+    for run in range(3):
+        with open_home(tmp_path, segment_bytes=1, release=f"0.{run}.0").sequencer as sequencer:
+            fill(sequencer, 2, start_ns=run * SECOND)
+            engine = sequencer.engine
+    report = verify_journal(tmp_path, ChainEngine, ruleset=1)
+    assert report.ok, report.problems
+    assert (report.state_hash, report.seals_checked) == (engine.state_hash().hex(), 3)
+
+
+def test_recovery_makes_the_last_frame_durable_again_before_anything_is_applied(tmp_path, monkeypatch):
+    """A killed writer may have left it in memory only, and after a failed sync memory claims it is on disk."""
+    sequencer = open_home(tmp_path).sequencer
+    fill(sequencer, 5)
+    last = list(walk_journal(tmp_path / "journal", Walk()))[-1]
+    frame = segment_paths(tmp_path / "journal")[0].read_bytes()[last.offset :]
+    sequencer._halted = LogStopped("killed")
+    sequencer.close()
+    trace: list[object] = []
+    real_pwrite, real_fsync = os.pwrite, os.fsync
+    monkeypatch.setattr(
+        os, "pwrite", lambda fd, b, at: (trace.append((at, bytes(b))), real_pwrite(fd, b, at))[1]
+    )
+    monkeypatch.setattr(os, "fsync", lambda fd: (trace.append("sync"), real_fsync(fd))[1])
+    open_home(tmp_path, resume=None, on_events=lambda _: trace.append("applied")).sequencer.close()
+    assert trace[:2] == [(last.offset, frame), "sync"]
+    assert trace.index("applied") > 1
+
+
+def test_a_log_that_met_an_error_refuses_every_later_call(tmp_path, monkeypatch):
+    log = FileLog(tmp_path, Walk(), release="0.1.0", ruleset=1)
+    frame = pack_frame(message(), first_sequence=1, count=1, time_ns=1, durable=0, previous_hash=bytes(32))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", lambda _: (_ for _ in ()).throw(OSError(errno.EIO, "planted")))
+        with pytest.raises(SyncFailed):
+            log.append(frame)
+    for _ in range(2):
+        with pytest.raises(LogStopped, match="planted"):
+            log.append(frame)
+    log.close()
+
+
 # --- snapshots and verification -----------------------------------------------------------------------------------------
 
 
@@ -515,6 +601,16 @@ def test_verification_finds_what_is_wrong(tmp_path):
     assert [p.split(":")[0] for p in verify_journal(tmp_path, ChainEngine, ruleset=1).problems] == [
         newest.name
     ]
+
+
+def test_verification_finds_a_sound_frame_that_does_not_hold_the_commands_it_says(tmp_path):
+    with open_home(tmp_path).sequencer as sequencer:
+        sequencer.submit(message(), 1)
+        journal = sequencer.journal
+        journal.append(journal.frame(message(time_ns=2), 1, 2))
+        sequencer._halted = LogStopped("the planted fault ends the run")
+    report = verify_journal(tmp_path, ChainEngine, ruleset=1)
+    assert report.problems == ["The frame of command 2 does not hold 1 commands stamped in order up to 2."]
 
 
 def open_home_with(engines, home):

@@ -176,7 +176,12 @@ def _check_segment_header(
     if trusted:
         walk.next_sequence, walk.previous_hash = header.first_sequence, header.previous_hash
     if header.first_sequence != walk.next_sequence:
-        raise _damaged(walk, name, 0, f"command {walk.next_sequence} was expected here: a segment is missing")
+        raise _damaged(
+            walk,
+            name,
+            0,
+            f"command {walk.next_sequence} was expected here: commands before this segment are missing",
+        )
     if header.previous_hash != walk.previous_hash:
         raise _damaged(walk, name, 0, "it does not follow the last frame of the segment before it")
     return header

@@ -1,0 +1,109 @@
+//! What is true after every command, whatever it was.
+
+use super::venue::Venue;
+use novate_core::ledger::Party;
+use novate_core::margin::{Level, Portfolio, Question, evaluate};
+use novate_core::matching::reservation;
+use novate_core::order::{Side, Stage};
+use novate_core::state::State;
+use std::collections::BTreeMap;
+
+/// Checks them all; panics with what is broken.
+pub fn hold(venue: &Venue) {
+    let state = venue.state();
+    money(venue);
+    for (market, (positions, clearing)) in state.clearing_differences() {
+        assert_eq!((positions, clearing), (0, 0), "market {market}: positions and clearing sum to zero");
+    }
+    for market in state.markets.iter().flatten() {
+        let id = market.terms.market;
+        market.book.verify(&state.orders, id).expect("a sound book");
+        if let (Some(bid), Some(ask)) = (market.book.best(Side::Bid), market.book.best(Side::Ask)) {
+            assert!(bid < ask, "market {id}: crossed book {bid} {ask}");
+        }
+        let long: i64 = state.accounts.iter().map(|a| a.lots(id).max(0)).sum();
+        assert_eq!(long, market.open_interest, "market {id}: open interest");
+        assert!(state.ledger.venue(Party::Clearing(id), market.terms.quote) >= 0, "clearing of {id} is never negative");
+    }
+    open_orders(state);
+    accounts(state);
+}
+
+fn money(venue: &Venue) {
+    for (asset, difference) in venue.engine.conservation() {
+        assert_eq!(difference, 0, "asset {asset} is conserved");
+    }
+    let state = venue.state();
+    assert!(state.ledger.pools_are_true(&state.accounts), "pool totals are true");
+    for (asset, party, amount) in state.ledger.venue_accounts() {
+        assert!(amount >= 0 || matches!(party, Party::Rounding | Party::Custody), "{party:?} of asset {asset} is {amount}");
+    }
+    for asset in state.assets.iter().flatten() {
+        let id = asset.terms.asset;
+        let admitted: i64 = state.accounts.iter().filter_map(|a| a.balance(id)).map(|b| b.admitted).sum();
+        assert_eq!(admitted, asset.admitted, "admitted units of asset {id}");
+        assert!(asset.is_stablecoin() || admitted <= asset.terms.venue_cap, "asset {id} within its venue cap");
+        let pool = state.ledger.pool(id);
+        assert!(pool.borrowed <= pool.lent, "asset {id}: no more is borrowed than was lent");
+    }
+}
+
+/// Cached totals and reservations against the slab.
+fn open_orders(state: &State) {
+    for (index, account) in state.accounts.iter().enumerate() {
+        let mut sides: BTreeMap<(u32, u8), (u32, i64, i128)> = BTreeMap::new();
+        let mut reserved: BTreeMap<u32, i64> = BTreeMap::new();
+        for slot in state.orders.of_account(account.orders) {
+            let order = state.orders.order(slot);
+            assert_eq!((order.account(), order.stage()), (index as u32, Stage::Resting), "between commands every order rests");
+            let total = sides.entry((order.market(), order.side() as u8)).or_default();
+            total.0 += 1;
+            total.1 += order.leaves();
+            total.2 += i128::from(order.leaves()) * i128::from(order.price());
+            let market = state.known_market(order.market());
+            if !market.is_perp() {
+                let (asset, amount) = reservation(market, order.side(), order.price(), order.leaves());
+                *reserved.entry(asset).or_default() += amount;
+            }
+        }
+        for position in &account.positions {
+            for side in [Side::Bid, Side::Ask] {
+                let open = position.open(side);
+                let fresh = sides.remove(&(position.market, side as u8)).unwrap_or_default();
+                assert_eq!((open.orders, open.lots, open.ticks_lots), fresh, "open totals of {} in {}", account.id, position.market);
+            }
+        }
+        assert!(sides.is_empty(), "an order is in its account's totals");
+        for balance in &account.balances {
+            assert_eq!(balance.reserved, reserved.get(&balance.asset).copied().unwrap_or(0), "reserved {} of {}", balance.asset, account.id);
+        }
+        assert!(account.liquidation.is_none() || account.orders == novate_core::order::NIL, "no order rests in a liquidation");
+    }
+}
+
+fn accounts(state: &State) {
+    for (index, account) in state.accounts.iter().enumerate() {
+        assert_eq!(account.liquidation.is_some(), state.liquidating.contains(&(index as u32)), "the list of liquidations");
+        for position in &account.positions {
+            let p = position;
+            assert!(p.lots != 0 || p.cost == 0, "a closed position has no cost");
+            assert!(p.claim >= 0 && p.debt >= 0 && (p.claim == 0 || p.debt == 0), "claim and debt are netted");
+            assert!(0 <= p.hedged_claim && p.hedged_claim <= p.claim, "the hedged part of a claim");
+        }
+        for balance in &account.balances {
+            let asset = state.known_asset(balance.asset);
+            assert!(asset.is_stablecoin() || balance.pledged >= 0, "a token balance of {} is never negative", account.id);
+            assert!(balance.lent >= 0 && balance.reserved >= 0 && balance.admitted >= 0, "parts of a balance are not negative");
+        }
+    }
+}
+
+/// After `AdvanceTime`: nobody healthy is still being liquidated.
+pub fn no_healthy_liquidation(state: &State) {
+    let mut portfolio = Portfolio::default();
+    for &account in &state.liquidating {
+        let question = Question { slower: true, ..Question::at(Level::LiquidationEnd) };
+        let excess = evaluate(state, account, &question, &mut portfolio).excess();
+        assert!(excess < 0, "account {} is healthy ({excess}) and still in liquidation", state.accounts[account as usize].id);
+    }
+}

@@ -1,0 +1,191 @@
+"""Who takes part: the roles of the demo, fitted to the names a scenario has.
+
+Responsible for: sizes and choices, in one place. The same roles play on recorded and on packaged data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from novate.config import Listing
+from novate.demo.maker import Book, Maker
+from novate.demo.participants import Holder, Lender, PanicSeller, Participant, Target, lots_of, lots_worth, terms_of
+from novate.marketdata import Scenario
+from novate.messages import ListAsset, ListMarket
+
+MAKER, HEDGER, BASIS, CRYPTO_LONG, BILL_SHORT, LENDER, PANIC, HOLDER = range(1, 9)
+USDC = 1_000_000
+TOKEN = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Everyone, and the parts the report looks at closely."""
+
+    people: tuple[Participant, ...]
+    hero_market: str
+
+
+@dataclass(frozen=True, slots=True)
+class Casting:
+    """Builds the roles for one scenario."""
+
+    listing: Listing
+    scenario: Scenario
+    first_prices: dict[str, int]
+
+    def cast(self) -> Cast:
+        """All participants in the order of their account numbers."""
+        hero = next(n for n in ("NVDA", "AAPL") if n in self.scenario.underlyings)
+        second = next(n for n in ("TSLA", "IBM") if n in self.scenario.underlyings)
+        people = (
+            self._maker(),
+            self._hedger(hero),
+            self._basis("BTC"),
+            self._crypto_long("ETH", "SPY"),
+            self._bill_short(second),
+            self._lender(),
+            self._panic("ETH"),
+            self._holder(hero),
+        )
+        return Cast(people, f"{hero}-PERP")
+
+    def _perp(self, name: str) -> ListMarket:
+        return terms_of(self.listing, f"{name}-PERP")
+
+    def _token(self, name: str) -> str:
+        return self.listing.token_of_underlying[name]
+
+    def _spot(self, name: str) -> ListMarket:
+        number = self.listing.asset[self._token(name)]
+        markets = (c for c in self.listing.commands if isinstance(c, ListMarket))
+        return next(m for m in markets if m.market_kind == 0 and m.base == number)
+
+    def _worth(self, terms: ListMarket, dollars: int, name: str) -> int:
+        return lots_worth(terms, dollars, self.first_prices[name])
+
+    def _tokens_worth(self, dollars: int, name: str) -> int:
+        return dollars * 1_000_000 * TOKEN // self.first_prices[name]
+
+    def _shares(self, dollars: int, name: str) -> int:
+        """A round number of shares worth about so many dollars."""
+        shares = dollars * 1_000_000 // self.first_prices[name]
+        return shares - shares % 500 if shares > 500 else shares
+
+    def _maker(self) -> Maker:
+        assets = {c.asset: c for c in self.listing.commands if isinstance(c, ListAsset)}
+        names = {number: name for name, number in self.listing.underlying.items()}
+        books = []
+        holdings = {"USDC": 60_000_000 * USDC}
+        for terms in (c for c in self.listing.commands if isinstance(c, ListMarket)):
+            name = names[terms.underlying]
+            multiplier = assets[terms.base].multiplier_ppb if terms.market_kind == 0 else 10**9
+            books.append(Book(terms, name, self.scenario.asset_class[name], multiplier))
+            if terms.market_kind == 0:
+                holdings[assets[terms.base].name] = self._tokens_worth(6_000_000, name)
+        return Maker(
+            account=MAKER,
+            name="Market maker",
+            story="quotes both sides of every perp and token book, around the clock",
+            rule="Two prices a side around the public index, leaning against its inventory; four times wider while "
+            "the primary market is closed; withdraws when a price is not trusted.",
+            listing=self.listing,
+            holdings=holdings,
+            books=books,
+            started_ns=1,
+        )
+
+    def _hedger(self, name: str) -> Holder:
+        shares = self._shares(1_000_000, name)
+        terms = self._perp(name)
+        return Holder(
+            account=HEDGER,
+            name="Hedged holder",
+            story=f"holds {shares:,} {name} tokens and T-bills, and shorts the perp on {name}, share for share",
+            rule="Sells the perp on Thursday's opening against tokens it already holds, and then does nothing.",
+            listing=self.listing,
+            holdings={self._token(name): shares * TOKEN, self._token("BILL"): 1_500 * TOKEN, "USDC": 40_000 * USDC},
+            opens_with=name,
+            targets=[Target(terms, -lots_of(terms, shares), lots_of(terms, max(shares // 6, 1)))],
+        )
+
+    def _holder(self, name: str) -> Holder:
+        shares = self._shares(1_000_000, name)
+        return Holder(
+            account=HOLDER,
+            name="Unhedged twin",
+            story=f"holds the same {shares:,} {name} tokens and T-bills, and shorts nothing",
+            rule="Does nothing: what the hedged holder would be without the short.",
+            listing=self.listing,
+            holdings={self._token(name): shares * TOKEN, self._token("BILL"): 1_500 * TOKEN, "USDC": 40_000 * USDC},
+            opens_with=name,
+            targets=[],
+        )
+
+    def _basis(self, name: str) -> Holder:
+        perp, spot = self._perp(name), self._spot(name)
+        lots = self._worth(spot, 1_800_000, name)
+        perp_lots = lots * spot.lot_size * 1_000 // perp.lot_size
+        return Holder(
+            account=BASIS,
+            name="Basis trader",
+            story=f"buys {name} tokens, half of them on a pool loan, and shorts the {name} perp against all of them",
+            rule="Puts both legs on together in ten clips; earns funding, pays interest.",
+            listing=self.listing,
+            holdings={"USDC": 1_000_000 * USDC},
+            opens_with=name,
+            targets=[Target(perp, -perp_lots, -(-perp_lots // 10)), Target(spot, lots, -(-lots // 10))],
+        )
+
+    def _crypto_long(self, name: str, backing: str) -> Holder:
+        perp = self._perp(name)
+        shares = self._shares(2_000_000, backing)
+        lots = self._worth(perp, 2_900_000, name)
+        return Holder(
+            account=CRYPTO_LONG,
+            name="Crypto long on ETF collateral",
+            story=f"holds {shares:,} {backing} tokens and is long the {name} perp for more than they are worth",
+            rule="Buys in clips on the first morning, and then holds through the crash.",
+            listing=self.listing,
+            holdings={self._token(backing): shares * TOKEN, "USDC": 20_000 * USDC},
+            opens_with=backing,
+            targets=[Target(perp, lots, -(-lots // 12))],
+        )
+
+    def _bill_short(self, name: str) -> Holder:
+        perp = self._perp(name)
+        lots = self._worth(perp, 900_000, name)
+        return Holder(
+            account=BILL_SHORT,
+            name="T-bill holder who shorts",
+            story=f"keeps its money in T-bills and shorts the {name} perp on them",
+            rule="Shorts in clips on the first morning; posts no cash at all.",
+            listing=self.listing,
+            holdings={self._token("BILL"): 10_000 * TOKEN},
+            opens_with=name,
+            targets=[Target(perp, -lots, -(-lots // 8))],
+        )
+
+    def _lender(self) -> Lender:
+        return Lender(
+            account=LENDER,
+            name="Lender",
+            story="lends dollars to the cash pool and never trades",
+            rule="Lends three quarters of its dollars on the first day.",
+            listing=self.listing,
+            holdings={"USDC": 20_000_000 * USDC},
+            amount=15_000_000 * USDC,
+        )
+
+    def _panic(self, name: str) -> PanicSeller:
+        return PanicSeller(
+            account=PANIC,
+            name="Over-leveraged short",
+            story=f"shorts as much {name} as the venue allows, half a day after the crash",
+            rule=f"Waits until {name} is 13 % below Thursday, sleeps on it for twelve hours, sells the perp until the "
+            "engine refuses, and never covers.",
+            listing=self.listing,
+            holdings={"USDC": 250_000 * USDC},
+            underlying=name,
+            market_name=f"{name}-PERP",
+        )

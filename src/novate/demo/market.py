@@ -1,0 +1,81 @@
+"""What a participant of the demo sees: public prices and its own orders and positions, built from events alone.
+
+Responsible for: one view shared by all participants and the recorder. Never asks the engine; whatever is here, a stranger
+with a data feed would know.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from novate.config import Listing
+from novate.messages import (
+    CommandRefused,
+    EventMessage,
+    IndexChanged,
+    MarkChanged,
+    OrderCancelled,
+    OrderFilled,
+    OrderPlaced,
+    Quality,
+    Session,
+)
+
+WANTED = (CommandRefused, IndexChanged, MarkChanged, OrderPlaced, OrderFilled, OrderCancelled)
+
+
+@dataclass(slots=True)
+class Market:
+    """Public state by name, private state by account. Prices at 1e-6 dollar, positions in lots."""
+
+    listing: Listing
+    time_ns: int = 0
+    index: dict[int, int] = field(default_factory=dict)
+    stable: dict[int, int] = field(default_factory=dict)
+    quality: dict[int, Quality] = field(default_factory=dict)
+    session: dict[int, Session] = field(default_factory=dict)
+    mark: dict[int, int] = field(default_factory=dict)
+    lots: defaultdict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
+    """Signed lots traded by (account, market): the position of a perp, the change of a token balance."""
+    orders: defaultdict[int, dict[bytes, int]] = field(default_factory=lambda: defaultdict(dict))
+    """Live orders with a client id by account: client id to order id."""
+    refused: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    """Number of the last refusal by account; 0 before the first."""
+    _client_of: dict[int, tuple[int, bytes]] = field(default_factory=dict)
+
+    def see(self, event: EventMessage) -> None:
+        """Takes one event in."""
+        body = event.body
+        if isinstance(body, IndexChanged):
+            self.index[body.underlying] = body.index
+            self.stable[body.underlying] = body.stable
+            self.quality[body.underlying] = Quality(body.quality)
+            self.session[body.underlying] = Session(body.session)
+        elif isinstance(body, MarkChanged):
+            self.mark[body.market] = body.mark
+        elif isinstance(body, OrderPlaced):
+            if any(body.client_id):
+                self.orders[event.header.account][body.client_id] = body.order
+                self._client_of[body.order] = (event.header.account, body.client_id)
+        elif isinstance(body, OrderFilled):
+            self.lots[event.header.account, body.market] += body.lots if body.side == 0 else -body.lots
+            if body.leaves == 0:
+                self._end(body.order)
+        elif isinstance(body, CommandRefused):
+            self.refused[event.header.account] = body.code
+        elif isinstance(body, OrderCancelled):
+            self._end(body.order)
+
+    def _end(self, order: int) -> None:
+        account, client = self._client_of.pop(order, (0, b""))
+        if client:
+            self.orders[account].pop(client, None)
+
+    def price(self, name: str) -> int:
+        """Index of an underlying by name, 1e-6 dollar; 0 before the first."""
+        return self.index.get(self.listing.underlying[name], 0)
+
+    def live(self, name: str) -> bool:
+        """Whether the underlying's price is live."""
+        return self.quality.get(self.listing.underlying[name]) == Quality.LIVE

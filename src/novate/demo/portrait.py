@@ -1,0 +1,189 @@
+"""One account at one moment, as the report shows it: balance sheet, margin with reasons, and the same book under other rules.
+
+Responsible for: asking the engine and turning its answers into report values. Never computes a margin: every requirement is
+the engine's own, those of legs alone too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from novate._core import Engine
+from novate.config import Listing
+from novate.demo.participants import terms_of
+from novate.messages import AccountState, ListDatedRow, encode, reports
+from novate.messages.reports import BalanceChange, Level, Trade
+from novate.reports import model
+from novate.risk.peers import Leg, LegKind, PeerResult, Portfolio, Standalone, compare
+
+LEVELS = ("initial", "liquidation-end", "maintenance", "close-out")
+
+
+@dataclass(frozen=True, slots=True)
+class Portrait:
+    """Everything a report says about an account at one time."""
+
+    sheet: model.BalanceSheet
+    margin: model.MarginView
+    peers: tuple[PeerResult, ...]
+    exposure_micro: int
+    dated_row: model.DatedRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class Painter:
+    """Draws portraits from one engine and listing."""
+
+    engine: Engine
+    listing: Listing
+    asset_class: dict[str, str]
+    dated_row: ListDatedRow | None
+
+    def portrait(self, account: int, *, peers: bool = True) -> Portrait:
+        """The account now."""
+        held = reports.account(self.engine, account)
+        return Portrait(
+            sheet=self.sheet(held),
+            margin=self.margin(account),
+            peers=self._peers(account, held) if peers else (),
+            exposure_micro=sum(abs(leg.value) for leg in (*held.positions, *self._tokens(held))),
+            dated_row=self._with_row(account),
+        )
+
+    def sheet(self, held: reports.AccountReport) -> model.BalanceSheet:
+        """All lines; they add up to the equity that maintenance sees."""
+        lines = [line for balance in held.balances for line in self._balance(balance)]
+        for p in held.positions:
+            terms = terms_of(self.listing, p.name)
+            if p.perp and (p.lots or p.result):
+                quantity = f"{p.lots * terms.lot_size / 1e9:,.4g}"
+                lines.append(
+                    model.BalanceLine(
+                        group="perp", name=p.name, quantity=quantity, value_micro=p.result, exposure_micro=p.value
+                    )
+                )
+            if p.claim or p.debt:
+                lines.append(
+                    model.BalanceLine(
+                        group="claim", name=f"{p.name} unsettled", quantity="", value_micro=p.claim - p.debt
+                    )
+                )
+        difference = held.line.equity - sum(line.value_micro for line in lines)
+        if difference:
+            lines.append(
+                model.BalanceLine(group="cash", name="price of USDC", quantity="", value_micro=difference)
+            )
+        return model.BalanceSheet(time_ns=held.time_ns, lines=tuple(lines), equity_micro=held.line.equity)
+
+    def _balance(self, b: reports.BalanceLine) -> list[model.BalanceLine]:
+        if b.name != "USDC":
+            amount = (b.pledged + b.lent) / 1e6
+            line = model.BalanceLine(group="asset", name=b.name, quantity=f"{amount:,.6g}", value_micro=b.value)
+            return [line] if b.value else []
+        lines = []
+        if b.pledged:
+            group: model.LineGroup = "cash" if b.pledged > 0 else "loan"
+            lines.append(model.BalanceLine(group=group, name="USDC", quantity="", value_micro=b.pledged))
+        if b.lent:
+            lines.append(model.BalanceLine(group="cash", name="USDC lent", quantity="", value_micro=b.lent))
+        return lines
+
+    def margin(self, account: int) -> model.MarginView:
+        """All four levels, terms and contributions of the initial one."""
+        report = reports.margin(self.engine, account)
+        initial = report.levels[0]
+        bare = reports.what_if(self.engine, account, orders=False).terms
+        names = ("sr", "gap", "basis", "wrap", "fx", "liq", "crowd")
+        terms = [model.Term(name=n.upper(), amount_micro=getattr(bare, n)) for n in names]
+        terms.append(model.Term(name="ORD", amount_micro=initial.orders))
+        return model.MarginView(
+            time_ns=report.time_ns,
+            equity_micro=report.levels[Level.MAINTENANCE].equity,
+            state=AccountState(report.state).name.lower(),
+            binding=self._binding(initial),
+            levels=tuple(
+                model.Level(name=name, requirement_micro=level.requirement, excess_micro=level.excess)
+                for name, level in zip(LEVELS, report.levels, strict=True)
+            ),
+            terms=tuple(terms),
+            contributions=tuple(
+                model.Contribution(position=c.name, amount_micro=c.amount) for c in initial.contributions
+            ),
+        )
+
+    def _binding(self, level: reports.LevelReport) -> str:
+        """The binding scenario in words, with what the largest terms are."""
+        terms = {
+            "the stress itself": level.terms.sr,
+            "single-name gaps": level.terms.gap,
+            "token against perp": level.terms.basis,
+            "token wrappers": level.terms.wrap,
+            "stablecoin depeg": level.terms.fx,
+            "cost of getting out": level.terms.liq,
+            "open orders": level.orders,
+        }
+        largest = sorted(terms, key=lambda name: -terms[name])[:2]
+        parts = [f"{name} ${terms[name] / 1e6:,.0f}" for name in largest if terms[name] > 0]
+        worst = level.binding if level.terms.sr else "no listed scenario costs it anything"
+        return worst + (f"; most of it is {' and '.join(parts)}" if parts else "")
+
+    def _tokens(self, held: reports.AccountReport) -> list[reports.BalanceLine]:
+        return [b for b in held.balances if b.name != "USDC"]
+
+    def _peers(self, account: int, held: reports.AccountReport) -> tuple[PeerResult, ...]:
+        """The same book under the compared rules; legs alone are margined by the engine."""
+        legs: dict[str, dict[str, int]] = {}
+        changes: dict[tuple[str, str], BalanceChange | Trade] = {}
+        names = {number: name for name, number in self.listing.asset.items()}
+        for b in self._tokens(held):
+            name = self.listing.underlying_of_asset[names[b.asset]]
+            legs.setdefault(name, {})["spot"] = b.value
+            changes[name, "spot"] = BalanceChange(asset=b.asset, amount=b.pledged + b.lent)
+        lines = {line.market: line for line in reports.markets(self.engine)}
+        claims = 0
+        for p in held.positions:
+            claims += p.claim - p.debt
+            if p.perp and p.lots:
+                name = self.listing.underlying_of_market[p.name]
+                legs.setdefault(name, {}).update(perp=p.value, pnl=p.result)
+                changes[name, "perp"] = Trade(market=p.market, lots=p.lots, price=lines[p.market].index_ticks)
+        cash = sum(b.pledged + b.lent for b in held.balances if b.name == "USDC")
+        book = Portfolio(
+            cash={"USDC": cash},
+            legs=tuple(self._leg(name, parts) for name, parts in legs.items()),
+            claims_micro=claims,
+        )
+
+        def alone(change: BalanceChange | Trade) -> Standalone:
+            both = [
+                reports.what_if(self.engine, account, [change], level=level, alone=True, orders=False).requirement
+                for level in (Level.INITIAL, Level.MAINTENANCE)
+            ]
+            return Standalone(*both)
+
+        def standalone(leg: Leg, kind: LegKind) -> Standalone:
+            return alone(changes[leg.underlying, kind])
+
+        return compare(book, standalone, alone(BalanceChange(asset=self.listing.asset["USDC"], amount=cash)))
+
+    def _leg(self, name: str, parts: dict[str, int]) -> Leg:
+        return Leg(
+            underlying=name,
+            asset_class=self.asset_class[name],
+            spot_value_micro=parts.get("spot", 0),
+            perp_value_micro=parts.get("perp", 0),
+            perp_pnl_micro=parts.get("pnl", 0),
+        )
+
+    def _with_row(self, account: int) -> model.DatedRow | None:
+        """The initial requirement with the dated row of the replayed day listed as well, on a fork."""
+        if self.dated_row is None:
+            return None
+        fork = self.engine.fork()
+        fork.apply(encode(self.dated_row, sequence=fork.sequence + 1, time_ns=fork.time_ns))
+        return model.DatedRow(
+            name=self.dated_row.date,
+            time_ns=fork.time_ns,
+            without_micro=reports.margin(self.engine, account).levels[0].requirement,
+            with_micro=reports.margin(fork, account).levels[0].requirement,
+        )

@@ -1,0 +1,179 @@
+"""Drives a venue through a scenario in virtual time: prices, sessions, time, and the participants' commands.
+
+Responsible for: what goes into each frame and when. One frame per five seconds of market time: the clock steps in between,
+then the prices and sessions of that instant, then what participants send in answer to the frame before, then the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from novate.calendar import SessionChange
+from novate.config import Listing
+from novate.demo.market import WANTED, Market
+from novate.demo.participants import Participant
+from novate.marketdata import Scenario
+from novate.messages import (
+    AdvanceTime,
+    Command,
+    EventMessage,
+    PostLiquidity,
+    PostPrice,
+    PriceKind,
+    SetSession,
+    encode,
+    iter_events,
+    post_prices,
+)
+from novate.venue import Venue
+
+FRAME_NS: Final = 5_000_000_000
+PRICE_BYTES: Final = len(
+    encode(
+        PostPrice(
+            underlying=1,
+            source=1,
+            price=1,
+            confidence_ppm=0,
+            price_kind=0,
+            reserved0=0,
+            reserved1=0,
+            venue_time_ns=0,
+            size=0,
+            raw_hash=bytes(16),
+        )
+    )
+)
+Sink = Callable[[EventMessage], None]
+
+
+@dataclass(slots=True)
+class Counts:
+    """How much went through."""
+
+    commands: int = 0
+    events: int = 0
+    frames: int = 0
+
+
+@dataclass(slots=True)
+class Replay:
+    """One scenario on its way through one venue."""
+
+    venue: Venue
+    scenario: Scenario
+    listing: Listing
+    market: Market
+    participants: Sequence[Participant]
+    advance_ns: int
+    also: tuple[type, ...] = ()
+    """Event types the sink wants besides those of the public view."""
+    sink: Sink = lambda _: None
+    counts: Counts = field(default_factory=Counts)
+
+    def run(self, each_frame: Callable[[int], None]) -> None:
+        """Plays the whole window; `each_frame(time_ns)` is called after every frame."""
+        prices, bounds = self._price_stream()
+        scheduled = self._schedule()
+        at = 0
+        start, end = self.scenario.start_ns, self.scenario.end_ns
+        for frame, time_ns in enumerate(range(start + FRAME_NS, end + 1, FRAME_NS)):
+            parts = [self._clock(time_ns - FRAME_NS, time_ns)]
+            while at < len(scheduled) and scheduled[at][0] <= time_ns:
+                parts.append(encode(scheduled[at][1], time_ns=time_ns))
+                at += 1
+            parts.append(prices[bounds[frame] * PRICE_BYTES : bounds[frame + 1] * PRICE_BYTES])
+            self.market.time_ns = time_ns
+            for person in self.participants:
+                parts += [encode(c, account=person.account, time_ns=time_ns) for c in person.act(self.market)]
+            parts.append(encode(AdvanceTime(), time_ns=time_ns))
+            self.take_in(self.venue.submit_stamped(b"".join(parts)))
+            each_frame(time_ns)
+
+    def take_in(self, events: bytes) -> None:
+        """Shows a frame's events to the market view and the sink."""
+        self.counts.frames += 1
+        wanted = {*WANTED, *self.also}
+        for event in iter_events(events, wanted):
+            self.market.see(event)
+            self.sink(event)
+        self.counts.events += count_messages(events)
+        self.counts.commands = self.venue.sequencer.sequence
+
+    def _clock(self, after_ns: int, before_ns: int) -> bytes:
+        """The clock's steps strictly between two instants."""
+        first = after_ns - after_ns % self.advance_ns + self.advance_ns
+        return b"".join(encode(AdvanceTime(), time_ns=t) for t in range(first, before_ns, self.advance_ns))
+
+    def _price_stream(self) -> tuple[bytes, list[int]]:
+        """All prices as commands, stamped with the frame they arrive in, and where each frame begins."""
+        ticks = self.scenario.ticks
+        start = self.scenario.start_ns
+        frames = -(-(ticks["time_ns"] - start) // FRAME_NS)
+        numbers = np.array([self.listing.underlying[name] for name in self.scenario.underlyings], dtype=np.uint32)
+        stream = post_prices(
+            numbers[ticks["underlying"]],
+            ticks["source"] + 1,
+            ticks["price_e6"],
+            ticks["time_ns"],
+            time_ns=start + np.maximum(frames, 1) * FRAME_NS,
+            confidence_ppm=1_000_000,
+            price_kind=int(PriceKind.TRADE),
+        )
+        count = (self.scenario.end_ns - start) // FRAME_NS
+        edges = np.searchsorted(np.maximum(frames, 1), np.arange(1, count + 2), side="left")
+        return stream, [0, *edges[1:].tolist()]
+
+    def _schedule(self) -> list[tuple[int, Command]]:
+        """Sessions, and the liquidity each name begins a regular session with, in time order."""
+        due: list[tuple[int, Command]] = []
+        for name, changes in self.scenario.sessions.items():
+            number = self.listing.underlying[name]
+            for change in changes[1:]:
+                due += [(change.time_ns, c) for c in self._before_open(name, number, change.time_ns, int(change.session))]
+                due.append((change.time_ns, session_command(number, change)))
+        due.sort(key=lambda item: item[0])
+        return due
+
+    def _before_open(self, name: str, number: int, time_ns: int, session: int) -> list[Command]:
+        """Yesterday's consolidated volume is known before today's open."""
+        today = np.datetime64(time_ns, "ns").astype("datetime64[D]").astype(object)
+        known = [usd for day, usd in self.scenario.daily_volume_usd[name] if day < today]
+        if session != 2 or not known:
+            return []
+        terms = self.listing.terms[name]
+        return [
+            PostLiquidity(
+                underlying=number,
+                spot_volume=known[-1] * 1_000_000,
+                sigma_ppm=self.scenario.daily_sigma_ppm.get(name, terms.sigma_ppm),
+                half_spread_ppm=terms.half_spread_ppm,
+            )
+        ]
+
+
+def session_command(number: int, change: SessionChange) -> SetSession:
+    """A calendar's session change as a command."""
+    return SetSession(
+        underlying=number,
+        session=int(change.session),
+        next_session=int(change.next_session),
+        next_time_ns=change.next_time_ns,
+        closure_step_ns=change.closure_step_ns,
+        closure_ramp_from_ns=change.closure_ramp_from_ns,
+        closure_ramp_to_ns=change.closure_ramp_to_ns,
+        closure_end_ns=change.closure_end_ns,
+    )
+
+
+def count_messages(buffer: bytes) -> int:
+    """Messages in a buffer."""
+    view, at, count = memoryview(buffer), 0, 0
+    while at < len(view):
+        at += int.from_bytes(view[at : at + 4], "little")
+        count += 1
+    return count

@@ -1,0 +1,104 @@
+"""The demo as a person gets it: a whole replay on packaged data, twice, checked against its own journal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from novate import Engine
+from novate.calendar import new_york_ns
+from novate.demo.cast import HEDGER, PANIC
+from novate.demo.run import DemoOptions, DemoResult, run_demo
+from novate.journal import verify_journal
+from novate.marketdata import find_data
+from novate.reports import checks
+
+
+def play(home: Path, **options: object) -> DemoResult:
+    """A quiet run."""
+    return run_demo(DemoOptions(home=home, **options), lambda *_: None, Console(quiet=True))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def packaged(tmp_path_factory: pytest.TempPathFactory) -> tuple[DemoResult, Path]:
+    """The whole packaged scenario, once."""
+    home = tmp_path_factory.mktemp("venue")
+    return play(home, scenario="october-2008", advance_ms=5_000), home
+
+
+def test_the_report_agrees_with_itself(packaged: tuple[DemoResult, Path]) -> None:
+    failed = [check for check in checks(packaged[0].report) if not check.ok]
+    assert failed == []
+
+
+def test_conservation_is_zero_in_every_asset(packaged: tuple[DemoResult, Path]) -> None:
+    conservation = packaged[0].json["conservation"]
+    assert len(conservation) > 5
+    assert set(conservation.values()) == {0}
+
+
+def test_the_hedged_holder_is_untouched_and_the_proof_holds(packaged: tuple[DemoResult, Path]) -> None:
+    report = packaged[0].report
+    assert report.hedge is not None
+    assert report.hedge.holds, report.hedge
+    assert report.hedge.checked > 500
+    assert all(item.account != HEDGER for item in report.liquidations)
+    assert report.account(HEDGER).after.state == "green"
+
+
+def test_the_over_leveraged_one_is_liquidated_and_nobody_hedged(packaged: tuple[DemoResult, Path]) -> None:
+    liquidated = {item.account for item in packaged[0].report.liquidations}
+    assert PANIC in liquidated
+
+
+def test_every_compared_rule_asks_more_of_the_hedged_holder(packaged: tuple[DemoResult, Path]) -> None:
+    hero = packaged[0].report.account(HEDGER)
+    ours = hero.before.initial_micro
+    assert {peer.rule for peer in hero.peers} == {"isolated", "cross", "ondo", "tims"}
+    assert all(peer.locked_micro > ours for peer in hero.peers if peer.rule != "tims")
+
+
+def test_the_journal_replays_to_the_same_state(packaged: tuple[DemoResult, Path]) -> None:
+    result, home = packaged
+    report = verify_journal(home / "journal", Engine)
+    assert report.ok
+    assert report.truncated_tail_bytes == 0
+    assert report.state_hash == result.json["state_hash"]
+    assert report.commands == result.json["commands"]
+
+
+def test_the_summary_is_json_and_complete(packaged: tuple[DemoResult, Path]) -> None:
+    told = json.loads(json.dumps(packaged[0].json))
+    for key in ("state_hash", "data_source", "commands", "events", "conservation", "liquidations", "accounts", "wall_s"):
+        assert key in told
+    assert told["data_source"] == "package"
+    for account in told["accounts"]:
+        assert {"equity", "requirement", "binding", "compared"} <= account.keys()
+
+
+def test_the_page_stands_alone(packaged: tuple[DemoResult, Path]) -> None:
+    page = packaged[0].report_path.read_text(encoding="utf-8")
+    assert "Hedged holder" in page
+    assert 'src="http' not in page
+
+
+def test_two_runs_give_one_hash(tmp_path: Path) -> None:
+    from datetime import date, time
+
+    window = {"start_ns": new_york_ns(date(2008, 10, 10), time(9, 0)), "end_ns": new_york_ns(date(2008, 10, 10), time(11, 0))}
+    first = play(tmp_path / "a", scenario="october-2008", **window)
+    second = play(tmp_path / "b", scenario="october-2008", **window)
+    assert first.json["state_hash"] == second.json["state_hash"]
+    other = play(tmp_path / "c", scenario="october-2008", seed=2, **window)
+    assert other.json["state_hash"] != first.json["state_hash"]
+
+
+@pytest.mark.skipif(find_data() is None, reason="recorded data not found")
+def test_the_recorded_crash_plays(tmp_path: Path) -> None:
+    result = play(tmp_path / "venue", scenario="crash-2025-10-mini")
+    assert result.json["data_source"] == "recorded"
+    assert set(result.json["conservation"].values()) == {0}
+    assert all(check.ok for check in checks(result.report) if not check.name.startswith("The hedged"))
