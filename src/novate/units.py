@@ -6,7 +6,7 @@ float: `0.1 + 0.2` is not 0.3, and money that is off by a bit stays off for ever
 """
 
 import re
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Final
 
 from novate.errors import UnitError
@@ -21,7 +21,13 @@ _I64_MIN: Final = -(2**63)
 _I64_MAX: Final = 2**63 - 1
 _PLAIN: Final = re.compile(r"[+-]?(\d+(_\d+)*)?(\.\d+)?", re.ASCII)
 _LONGEST_TEXT: Final = 64
+_GROUPED: Final = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?", re.ASCII)
 _RATE_SUFFIX: Final = {"%": 4, "bps": 2, "ppm": 0}
+_DURATION_NS: Final = {
+    "ns": 1, "ms": 10**6, "s": 10**9, "min": 60 * 10**9, "h": 3_600 * 10**9, "d": 86_400 * 10**9,
+}  # fmt: skip
+_LARGE: Final = {"M": 10**6, "bn": 10**9}
+_WIDE: Final = Context(prec=2 * _LONGEST_TEXT)  # a product of text never rounds
 
 
 def scaled(value: str | Decimal | int, decimals: int, name: str = "value") -> int:
@@ -92,6 +98,35 @@ def rate_ppm(value: str | Decimal | int, name: str = "rate") -> int:
             if value.rstrip().endswith(suffix):
                 return scaled(value.rstrip().removesuffix(suffix), decimals, name)
     return scaled(value, MICRO, name)
+
+
+def duration_ns(value: str, name: str = "duration") -> int:
+    """Return a duration in nanoseconds; text says its unit, ns, ms, s, min, h or d: "30 s", "1.5 h", "4 d"."""
+    number, unit = words if len(words := _words(value)) == 2 else ("", "")
+    if unit not in _DURATION_NS:
+        raise UnitError(
+            f'{name} must be a number and one of {", ".join(_DURATION_NS)}, such as "30 s", got {value!r}'
+        )
+    return scaled(_WIDE.multiply(_exact(number, name), _DURATION_NS[unit]), 0, name)
+
+
+def quantity(value: str, unit: str, name: str = "quantity") -> Decimal:
+    """Return a quantity with its unit as an exact Decimal of whole units: `quantity("1.5 M USD", "USD") == 1_500_000`.
+
+    Thousands may be grouped with commas, and M (million) or bn (billion) may stand before the unit.
+    """
+    parts = _words(value)
+    large = _LARGE.get(parts[1], 0) if len(parts) == 3 else 1
+    if len(parts) not in (2, 3) or parts[-1] != unit or not large:
+        raise UnitError(
+            f'{name} must be a number and {unit}, such as "100,000 {unit}" or "2 M {unit}", got {value!r}'
+        )
+    number = parts[0].replace(",", "") if _GROUPED.fullmatch(parts[0]) else parts[0]
+    return _WIDE.multiply(_exact(number, name), large)
+
+
+def _words(value: object) -> list[str]:
+    return value.split() if isinstance(value, str) else []
 
 
 def _exact(value: object, name: str) -> Decimal:

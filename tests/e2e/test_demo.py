@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from novate import Engine
+from novate._core import Engine, ruleset
 from novate.calendar import new_york_ns
 from novate.demo.cast import HEDGER, PANIC
 from novate.demo.run import DemoOptions, DemoResult, run_demo
@@ -63,7 +63,7 @@ def test_every_compared_rule_asks_more_of_the_hedged_holder(packaged: tuple[Demo
 
 def test_the_journal_replays_to_the_same_state(packaged: tuple[DemoResult, Path]) -> None:
     result, home = packaged
-    report = verify_journal(home / "journal", Engine)
+    report = verify_journal(home, Engine, ruleset=ruleset())
     assert report.ok
     assert report.truncated_tail_bytes == 0
     assert report.state_hash == result.json["state_hash"]

@@ -731,6 +731,16 @@ def test_any_fills_of_the_open_orders_were_margined(data, where, book, level):
     )
 
 
+def test_an_order_that_turns_the_sign_is_margined_at_both_prices():
+    """Long by a sliver at 90, short by a sliver at 100: wrap, basis and exit of the whole pair are charged at 100."""
+    where = venue(prices=venue().prices | {NVDA: view(100, stable=90 * M)})
+    order = OpenOrder(300 + NVDA, ASK, 10_000, 20)
+    book = account(held_tokens(NVDA, 10_000), held_perp(NVDA, -9_990))
+    before = evaluate(where, replace(book, orders=(order,)), INITIAL)
+    assert before.terms["WRAP"] == 200 * M
+    assert evaluate(where, filled(where, book, order, 20), INITIAL).excess >= before.excess
+
+
 @some_cases
 @given(st.data(), markets(), books(), st.sampled_from(LEVELS))
 def test_every_term_with_orders_covers_any_fills(data, where, book, level):

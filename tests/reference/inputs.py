@@ -159,7 +159,8 @@ class PriceView:
     """One underlying's prices now.
 
     `index` is the confirmed index, `last_external` is None unless the session is closed, `marks` is one price per perp
-    market, `session_*_ppm` the factor of the bucket's session, `price_ppm` a stablecoin's dollar price.
+    market that has one, `session_*_ppm` the factor of the bucket's session, `price_ppm` a stablecoin's dollar price, `uses_slower` whether the
+    index is too thinly supported to liquidate at.
     """
 
     index: int
@@ -170,6 +171,7 @@ class PriceView:
     session_maintenance_ppm: int = 1_000_000
     confidence_ppm: int = 1_000_000
     price_ppm: int = 1_000_000
+    uses_slower: bool = True
 
 
 class Liquidity(NamedTuple):

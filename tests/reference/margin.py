@@ -41,6 +41,16 @@ def ceil_div(dividend: int, divisor: int) -> int:
     return -(-dividend // divisor)
 
 
+def up(value: int, rate_ppm: int) -> int:
+    """A rate of a value, or of a rate, rounded up: the step of every product of rates."""
+    return ceil_div(value * rate_ppm, M)
+
+
+def down(value: int, rate_ppm: int) -> int:
+    """The same rounded down."""
+    return floor_div(value * rate_ppm, M)
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """What one level says about one account. `binding` names the row that decides SR."""
@@ -83,10 +93,8 @@ class Exposure:
     none: Corner
     straight: tuple[Corner, ...]
     """None, all bids, all asks: for SR and GAP."""
-    bought: tuple[Corner, ...]
-    """None, and the two corners in which all spot bids are filled: for WRAP."""
     corners: tuple[Corner, ...]
-    """All five: for BASIS, LIQ, CROWD and the matched fraction."""
+    """All five: for every other term and the matched fraction."""
 
 
 def evaluate(
@@ -94,7 +102,7 @@ def evaluate(
 ) -> Evaluation:
     """The account at `level` (0 initial, 1 liquidation-end, 2 maintenance, 3 close-out).
 
-    `slower` values levels 1 to 3 at the slower price. Raises ValueError for any other level.
+    `slower` values levels 1 to 3 at the slower price where the index is thinly supported. Raises ValueError for any other level.
     """
     if level not in range(4) or (slower and level == INITIAL):
         raise ValueError(f"No such level: {level}, slower price {slower}.")
@@ -131,10 +139,9 @@ def charged(
 
 
 def requirement(venue: Venue, terms: Mapping[str, int], level: int) -> int:
-    """R = ceil(lambda (SR + GAP + BASIS + WRAP + FX)) + LIQ + CROWD + LOSS."""
+    """R = up(SR + GAP + BASIS + WRAP + FX, lambda) + LIQ + CROWD + LOSS."""
     stress = sum(terms[name] for name in ("SR", "GAP", "BASIS", "WRAP", "FX"))
-    scaled = ceil_div(level_factor(venue.parameters, level) * stress, M)
-    return scaled + terms["LIQ"] + terms["CROWD"] + terms["LOSS"]
+    return up(stress, level_factor(venue.parameters, level)) + terms["LIQ"] + terms["CROWD"] + terms["LOSS"]
 
 
 # --- Levels and prices ---------------------------------------------------------------------------------------------
@@ -147,7 +154,7 @@ def level_factor(parameters: ConfigureVenue, level: int) -> int:
 
 def long_and_short_price(view: PriceView, level: int, slower: bool) -> tuple[int, int]:
     """The price of a long and of a short exposure: worst candidates at initial, the better one at the slower price."""
-    if slower:
+    if slower and view.uses_slower:
         return max(view.index, view.stable), min(view.index, view.stable)
     if level != INITIAL:
         return view.index, view.index
@@ -184,10 +191,14 @@ def token_shares(asset: ListAsset, amount: int) -> int:
 
 
 def held(venue: Venue, account: AccountView, with_orders: bool) -> list[int]:
-    """Underlyings with a token, a perp position or (counting orders) an open order, ascending."""
+    """Underlyings with a token, a perp position, a claim, a debt or (counting orders) an open order, ascending."""
     tokens = [venue.assets[a] for a, balance in account.balances.items() if balance.pledged + balance.lent]
     found = {asset.underlying for asset in tokens if asset.asset_kind == TOKEN}
-    found |= {venue.markets[m].underlying for m, position in account.positions.items() if position.lots}
+    found |= {
+        venue.markets[m].underlying
+        for m, position in account.positions.items()
+        if position.lots or position.claim or position.debt
+    }
     if with_orders:
         found |= {venue.markets[order.market].underlying for order in account.orders}
     return sorted(found)
@@ -215,25 +226,24 @@ def counted_amounts(venue: Venue, account: AccountView, underlying: int, level: 
     amounts = {a: balance.pledged + balance.lent for a, balance in balances.items()}
     if level != INITIAL:
         return amounts
-    spot = sum(token_shares(venue.assets[a], amount) for a, amount in amounts.items())
-    unmatched = min(max(spot, 0), max(-perp_shares(venue, account, underlying), 0))
+    short = max(-perp_shares(venue, account, underlying), 0)
     counted = {}
     for a, amount in amounts.items():
         asset = venue.assets[a]
-        matched = min(max(amount, 0), floor_div(unmatched * 10**asset.decimals, asset.multiplier_ppb))
-        unmatched -= token_shares(asset, matched)
+        matched = min(max(amount, 0), floor_div(short * 10**asset.decimals, asset.multiplier_ppb))
+        short -= token_shares(asset, matched)
         counted[a] = min(amount, matched + balances[a].admitted)
     return counted
 
 
-def order_units(venue: Venue, account: AccountView, side: int) -> dict[int, int]:
-    """Token units in open spot orders of one side, by token."""
-    units: dict[int, int] = {}
+def order_token_shares(venue: Venue, account: AccountView, token: int, side: int) -> int:
+    """Bs or As of one token: shares in open spot orders of one side, rounded down per market."""
+    lots: dict[int, int] = {}
     for order in account.orders:
         market = venue.markets[order.market]
-        if market.market_kind == SPOT and order.side == side:
-            units[market.base] = units.get(market.base, 0) + order.lots * market.lot_size
-    return units
+        if market.market_kind == SPOT and market.base == token and order.side == side:
+            lots[order.market] = lots.get(order.market, 0) + order.lots
+    return sum(order_shares(venue, venue.markets[m], n) for m, n in lots.items())
 
 
 def order_perp_shares(venue: Venue, account: AccountView, underlying: int, side: int) -> int:
@@ -259,8 +269,7 @@ def exposure(
     perp = perp_shares(venue, account, underlying)
     spot_orders, perp_orders = {}, {}
     for side, sign in ((BID, 1), (ASK, -1)):
-        units = order_units(venue, account, side)
-        spot_orders[side] = {a: sign * token_shares(venue.assets[a], units.get(a, 0)) for a in shares}
+        spot_orders[side] = {a: sign * order_token_shares(venue, account, a, side) for a in shares}
         perp_orders[side] = sign * order_perp_shares(venue, account, underlying, side)
 
     def corner(spot_side: int | None = None, perp_side: int | None = None) -> Corner:
@@ -271,18 +280,16 @@ def exposure(
 
     none = corner()
     straight: tuple[Corner, ...] = (none,)
-    bought: tuple[Corner, ...] = (none,)
     corners: tuple[Corner, ...] = (none,)
     if with_orders:
         bids, asks = corner(BID, BID), corner(ASK, ASK)
         bids_asks, asks_bids = corner(BID, ASK), corner(ASK, BID)
         straight = (none, bids, asks)
-        bought = (none, bids, bids_asks)
         corners = (none, bids, asks, bids_asks, asks_bids)
     m = view.session_initial_ppm if level == INITIAL else view.session_maintenance_ppm
     k = venue.liquidity[account.owner, underlying]
     cf = confidence_factor(listing, view) if level == INITIAL else M
-    return Exposure(listing, view, k, m, cf, none, straight, bought, corners)
+    return Exposure(listing, view, k, m, cf, none, straight, corners)
 
 
 def valued(
@@ -294,14 +301,14 @@ def valued(
     level: int,
     slower: bool,
 ) -> Corner:
-    """S (per token, then summed), F and E at the one price for the sign of the net shares."""
-    net = sum(tokens.values()) + perps
+    """S, F, E and each token's own value at the one price for the sign of the net shares."""
+    spot = sum(tokens.values())
+    net = spot + perps
     price = price_for(view, net, level, slower)
-    values = {a: dollars(q, price, listing) for a, q in tokens.items()}
     return Corner(
         price=price,
-        tokens=values,
-        spot=sum(values.values()),
+        tokens={a: dollars(q, price, listing) for a, q in tokens.items()},
+        spot=dollars(spot, price, listing),
         perp=dollars(perps, price, listing),
         net=dollars(net, price, listing),
         fraction=fraction,
@@ -310,9 +317,7 @@ def valued(
 
 
 def matched_fraction(spot_shares: int, perps: int) -> tuple[int, int]:
-    """min(|Sq|, |Fq|) / |Fq| when the signs oppose, else nothing; without perp shares nothing is unmatched."""
-    if perps == 0:
-        return 1, 1
+    """min(|Sq|, |Fq|) / |Fq| when the signs oppose, else nothing."""
     if spot_shares * perps >= 0:
         return 0, 1
     return min(abs(spot_shares), abs(perps)), abs(perps)
@@ -321,7 +326,7 @@ def matched_fraction(spot_shares: int, perps: int) -> tuple[int, int]:
 def confidence_factor(listing: ListUnderlying, view: PriceView) -> int:
     """cf: shocks grow as confidence falls below its floor. Initial only."""
     below = max(0, listing.confidence_floor_ppm - view.confidence_ppm)
-    return M + ceil_div(listing.confidence_slope_ppm * below, M)
+    return M + up(listing.confidence_slope_ppm, below)
 
 
 # --- Equity ----------------------------------------------------------------------------------------------------------
@@ -339,7 +344,7 @@ def micro_up(amount: int, asset: ListAsset) -> int:
 
 def premium(market: ListMarket, listing: ListUnderlying, view: PriceView, lots: int, level: int) -> int:
     """Clipped mark less index on the position; at initial only when it hurts."""
-    clip = floor_div(listing.basis_ppm * view.index, M)
+    clip = down(view.index, listing.basis_ppm)
     difference = max(-clip, min(clip, view.marks.get(market.market, view.index) - view.index))
     value = dollars(lots * market.lot_size, difference, listing)
     return min(value, 0) if level == INITIAL else value
@@ -357,10 +362,10 @@ def perp_result(venue: Venue, exposed: Mapping[int, Exposure], m: int, position:
 
 
 def smallest_fraction(e: Exposure) -> tuple[int, int]:
-    """The smallest matched fraction over the corners."""
+    """The smallest matched fraction: now, and over the corners that leave perps."""
     smallest = e.none.fraction
     for corner in e.corners:
-        if corner.fraction[0] * smallest[1] < smallest[0] * corner.fraction[1]:
+        if corner.perp_shares and corner.fraction[0] * smallest[1] < smallest[0] * corner.fraction[1]:
             smallest = corner.fraction
     return smallest
 
@@ -403,10 +408,10 @@ def coin_price(venue: Venue, asset: int) -> int:
 
 def net_liquidation_value(venue: Venue, cash: Mapping[int, int], exposures: Iterable[Exposure]) -> int:
     """NLV: cash at its price (at most par when positive), plus tokens."""
-    total = sum(e.none.spot for e in exposures)
+    total = sum(value for e in exposures for value in e.none.tokens.values())
     for asset, c in cash.items():
         price = coin_price(venue, asset)
-        total += floor_div(c * (min(price, M) if c > 0 else price), M)
+        total += down(c, min(price, M) if c > 0 else price)
     return total
 
 
@@ -415,20 +420,26 @@ def net_liquidation_value(venue: Venue, cash: Mapping[int, int], exposures: Iter
 
 def unit_shocks(e: Exposure) -> tuple[int, int]:
     """s up and s down: shock x beta x session x confidence."""
-    scale = e.listing.beta_ppm * e.m * e.cf
-    return ceil_div(e.listing.shock_up_ppm * scale, M**3), ceil_div(e.listing.shock_down_ppm * scale, M**3)
+
+    def shock(listed: int) -> int:
+        return up(up(up(listed, e.listing.beta_ppm), e.m), e.cf)
+
+    return shock(e.listing.shock_up_ppm), shock(e.listing.shock_down_ppm)
+
+
+def moved(e: Exposure, direction: int, shock: int, gain_ppm: int) -> int:
+    """What a move by `shock` up or down does to the underlying: the worst of its corners."""
+    results = []
+    for corner in e.straight:
+        size, gains = abs(corner.net), corner.net * direction > 0
+        results.append(down(down(size, shock), gain_ppm) if gains else -up(size, shock))
+    return min(results)
 
 
 def row_result(e: Exposure, direction: int, fraction: int, gain_ppm: int) -> int:
-    """What a move of `fraction` of the unit shock does to the underlying: the worst of its corners."""
+    """The same for a row of the grid: `fraction` of the unit shock."""
     s = unit_shocks(e)[0 if direction > 0 else 1]
-    worst = None
-    for corner in e.straight:
-        size = abs(corner.net) * s * fraction
-        gains = corner.net * direction > 0
-        result = floor_div(size * gain_ppm, M**3) if gains else -ceil_div(size, M**2)
-        worst = result if worst is None else min(worst, result)
-    return worst or 0
+    return moved(e, direction, up(s, fraction), gain_ppm)
 
 
 Row = tuple[str, dict[int, tuple[int, int]]]
@@ -440,7 +451,7 @@ def grid_rows(parameters: ConfigureVenue, exposures: list[Exposure]) -> list[Row
     def uniform(name: str, direction: int, fraction: int) -> Row:
         return name, {e.listing.underlying: (direction, fraction) for e in exposures}
 
-    tail = floor_div(parameters.tail_shock_ppm * parameters.tail_weight_ppm, M)
+    tail = down(parameters.tail_shock_ppm, parameters.tail_weight_ppm)
     rows = []
     for name, fraction in (*THIRDS, ("tail", tail)):
         rows += [uniform("+" + name, 1, fraction), uniform("-" + name, -1, fraction)]
@@ -480,7 +491,7 @@ def grid_risk(venue: Venue, exposures: list[Exposure]) -> tuple[int, tuple[str |
     leading = max(losses, key=lambda b: (losses[b][0], -b))
     largest = losses[leading][0]
     others = sum(w for w, _ in losses.values()) - largest
-    total = largest + ceil_div(venue.parameters.bucket_sum_ppm * others, M)
+    total = largest + up(others, venue.parameters.bucket_sum_ppm)
     return total, ("grid", leading, losses[leading][1]) if largest else ("none",)
 
 
@@ -492,29 +503,22 @@ def dated_move(venue: Venue, row: int, bucket: int) -> int:
 
 def dated_shock(venue: Venue, e: Exposure, move: int) -> int:
     """s of a dated move: beta (by duration in rates) x session x confidence."""
-    divisor = venue.buckets[e.listing.bucket].history_divisor * M**3
-    return ceil_div(abs(move) * e.listing.beta_ppm * e.m * e.cf, divisor)
+    divisor = venue.buckets[e.listing.bucket].history_divisor * M
+    return up(up(ceil_div(abs(move) * e.listing.beta_ppm, divisor), e.m), e.cf)
 
 
 def dated_result(venue: Venue, e: Exposure, row: int) -> int:
-    """What a listed day does to the underlying: the worst of its corners."""
+    """What a listed day does to the underlying."""
     move = dated_move(venue, row, e.listing.bucket)
-    s = dated_shock(venue, e, move)
-    gain_ppm = venue.buckets[e.listing.bucket].gain_ppm
-    results = []
-    for corner in e.straight:
-        size = abs(corner.net) * s
-        gains = corner.net * move > 0
-        results.append(floor_div(size * gain_ppm, M**2) if gains else -ceil_div(size, M))
-    return min(results)
+    return moved(e, move, dated_shock(venue, e, move), venue.buckets[e.listing.bucket].gain_ppm)
 
 
 def historical_risk(venue: Venue, exposures: list[Exposure]) -> tuple[int, tuple[str | int, ...]]:
-    """SR_hist: the worst listed day, gains never crossing buckets. Binding: ("dated", row)."""
+    """SR_hist: the worst listed day, the first one of equals; gains never cross buckets. Binding: ("dated", row)."""
     worst = 0
     binding: tuple[str | int, ...] = ("none",)
     buckets = by_bucket(exposures)
-    for row in sorted(venue.dated_rows):
+    for row in venue.dated_rows:
         loss = sum(max(0, -sum(dated_result(venue, e, row) for e in es)) for es in buckets.values())
         if loss > worst:
             worst, binding = loss, ("dated", row)
@@ -531,23 +535,28 @@ def scan_risk(venue: Venue, exposures: list[Exposure]) -> tuple[int, tuple[str |
 def gap_rate(venue: Venue, e: Exposure) -> int:
     """gamma: the listed gap, clipped so that all charges of one long dollar stay below their limit."""
     listing = e.listing
-    falls = [dated_move(venue, row, listing.bucket) for row in venue.dated_rows]
-    r = max([unit_shocks(e)[1], *(dated_shock(venue, e, move) for move in falls if move < 0)])
+    largest_fall = min([0, *(dated_move(venue, row, listing.bucket) for row in venue.dated_rows)])
+    r = max(unit_shocks(e)[1], dated_shock(venue, e, largest_fall))
     wraps = [venue.assets[a].wrap_ppm for a in tokens_of(venue, listing.underlying)]
-    largest_wrap = ceil_div(max(wraps, default=0) * e.m, M)
+    largest_wrap = up(max(wraps, default=0), e.m)
     room = venue.parameters.long_charge_limit_ppm - r - largest_wrap - ceil_div(3 * e.k.k_spot_ppm, 2)
-    return min(ceil_div(listing.gap_ppm * e.m * e.cf, M**2), max(0, room))
+    return min(up(up(listing.gap_ppm, e.m), e.cf), max(0, room))
+
+
+def gap_groups(venue: Venue, exposures: list[Exposure]) -> list[tuple[int, int]]:
+    """(group, x), the largest x first, then the lowest group."""
+    groups: dict[int, int] = {}
+    for e in exposures:
+        net = max(abs(corner.net) for corner in e.straight)
+        x = up(net, up(gap_rate(venue, e), e.listing.leverage_ppm))
+        groups[e.listing.gap_group] = groups.get(e.listing.gap_group, 0) + x
+    return sorted(groups.items(), key=lambda group: (-group[1], group[0]))
 
 
 def gap(venue: Venue, exposures: list[Exposure]) -> int:
     """GAP: the two largest gap groups in full, zeta of all others."""
-    groups: dict[int, int] = {}
-    for e in exposures:
-        net = max(abs(corner.net) for corner in e.straight)
-        x = ceil_div(gap_rate(venue, e) * e.listing.leverage_ppm * net, M**2)
-        groups[e.listing.gap_group] = groups.get(e.listing.gap_group, 0) + x
-    ordered = sorted(groups.values(), reverse=True)
-    return sum(ordered[:2]) + ceil_div(venue.parameters.gap_sum_ppm * sum(ordered[2:]), M)
+    ordered = [x for _, x in gap_groups(venue, exposures)]
+    return sum(ordered[:2]) + up(sum(ordered[2:]), venue.parameters.gap_sum_ppm)
 
 
 def basis(exposures: list[Exposure], parameters: ConfigureVenue) -> int:
@@ -570,27 +579,26 @@ def wrap(venue: Venue, exposures: list[Exposure]) -> int:
         for a in e.none.tokens:
             asset = venue.assets[a]
             total += max(
-                ceil_div(asset.wrap_ppm * e.m * max(corner.tokens[a], 0), M**2)
-                + ceil_div(asset.borrow_wrap_ppm * e.m * max(-corner.tokens[a], 0), M**2)
-                for corner in e.bought
+                up(max(corner.tokens[a], 0), up(asset.wrap_ppm, e.m))
+                + up(max(-corner.tokens[a], 0), up(asset.borrow_wrap_ppm, e.m))
+                for corner in e.corners
             )
     return total
 
 
 def foreign_exchange(venue: Venue, cash: Mapping[int, int], orders: Iterable[OpenOrder]) -> int:
     """FX: per stablecoin, no netting; the largest |c| over none, all spot bids paid, all spot asks received."""
-    paid, received = dict.fromkeys(cash, 0), dict.fromkeys(cash, 0)
+    pays, receives = dict.fromkeys(cash, 0), dict.fromkeys(cash, 0)
     for order in orders:
         market = venue.markets[order.market]
-        if market.market_kind == SPOT and order.side == BID:
-            paid[market.quote] += micro_up(notional(venue, market, order), venue.assets[market.quote])
-        elif market.market_kind == SPOT:
-            received[market.quote] += micro(notional(venue, market, order), venue.assets[market.quote])
+        if market.market_kind == SPOT:
+            side = pays if order.side == BID else receives
+            side[market.quote] += notional(venue, market, order)
     total = 0
-    for asset, c in cash.items():
-        d = max(venue.assets[asset].depeg_ppm, 2 * max(0, 995_000 - coin_price(venue, asset)))
-        largest = max(abs(c), abs(c - paid[asset]), abs(c + received[asset]))
-        total += ceil_div(d * largest, M)
+    for a, c in cash.items():
+        asset = venue.assets[a]
+        d = max(asset.depeg_ppm, 2 * max(0, 995_000 - coin_price(venue, a)))
+        total += up(max(abs(c), abs(c - micro_up(pays[a], asset)), abs(c + micro(receives[a], asset))), d)
     return total
 
 
@@ -600,8 +608,8 @@ def foreign_exchange(venue: Venue, cash: Mapping[int, int], orders: Iterable[Ope
 def liquidation_cost(exposures: list[Exposure]) -> int:
     """LIQ: k of the largest spot and perp leg over the corners."""
     return sum(
-        ceil_div(e.k.k_spot_ppm * max(abs(c.spot) for c in e.corners), M)
-        + ceil_div(e.k.k_perp_ppm * max(abs(c.perp) for c in e.corners), M)
+        up(max(abs(c.spot) for c in e.corners), e.k.k_spot_ppm)
+        + up(max(abs(c.perp) for c in e.corners), e.k.k_perp_ppm)
         for e in exposures
     )
 
@@ -618,12 +626,12 @@ def liquidity_rate(parameters: ConfigureVenue, listing: ListUnderlying, gross: i
         return parameters.liquidity_cap_ppm
     share = parameters.participation_ppm * listing.session_share_ppm
     root = isqrt_up(ceil_div(ceil_div(gross * M**2, volume) * M**2, share))
-    impact = ceil_div(parameters.impact_ppm * listing.sigma_ppm * root, M**2)
+    impact = up(up(parameters.impact_ppm, listing.sigma_ppm), root)
     return min(parameters.liquidity_cap_ppm, listing.half_spread_ppm + impact)
 
 
 def crowd(venue: Venue, exposures: list[Exposure]) -> int:
-    """CROWD: what the open orders can add to |F|, charged as open interest fills up. Initial only."""
+    """CROWD: what the open orders can add to |Fq|, at the index, charged as open interest fills up. Initial only."""
     total = 0
     for e in exposures:
         low, high = e.listing.crowd_low, e.listing.crowd_high
@@ -631,7 +639,7 @@ def crowd(venue: Venue, exposures: list[Exposure]) -> int:
         ramp = max(0, min(M, floor_div((interest - low) * M, high - low)))
         raised_shares = max(abs(c.perp_shares) for c in e.corners) - abs(e.none.perp_shares)
         raised = dollars(raised_shares, e.view.index, e.listing)
-        total += ceil_div(e.listing.crowd_ppm * ramp * raised, M**2)
+        total += up(raised, up(e.listing.crowd_ppm, ramp))
     return total
 
 
@@ -649,21 +657,31 @@ def notional(venue: Venue, market: ListMarket, order: OpenOrder) -> int:
     return floor_div(order.price * market.tick_size * order.lots * market.lot_size * quote, scale)
 
 
+def loses(venue: Venue, market: ListMarket, order: OpenOrder, long_price: int, short_price: int) -> bool:
+    """Whether the order's own limit, per share, is worse than the level's price."""
+    multiplier = 10**9 if market.market_kind == PERP else venue.assets[market.base].multiplier_ppb
+    limit = order.price * market.tick_size * 10**9
+    return limit > long_price * multiplier if order.side == BID else limit < short_price * multiplier
+
+
 def immediate_loss(venue: Venue, orders: Iterable[OpenOrder], level: int, slower: bool) -> int:
-    """LOSS: what filling at the limit costs against the level's price, per order, and the taker fees of each side."""
+    """LOSS: what filling at the limit costs against the level's price, per order, and taker fees per market and side."""
     total = 0
-    fees: dict[tuple[int, int], int] = {}
+    units_of: dict[tuple[int, int], int] = {}
     for order in orders:
         market = venue.markets[order.market]
-        listing = venue.underlyings[market.underlying]
-        quote = venue.assets[market.quote]
-        shares = order_shares(venue, market, order.lots)
-        long_price, short_price = long_and_short_price(venue.prices[market.underlying], level, slower)
+        listing, quote = venue.underlyings[market.underlying], venue.assets[market.quote]
         units = notional(venue, market, order)
+        units_of[order.market, order.side] = units_of.get((order.market, order.side), 0) + units
+        long_price, short_price = long_and_short_price(venue.prices[market.underlying], level, slower)
+        if not loses(venue, market, order, long_price, short_price):
+            continue
+        shares = order_shares(venue, market, order.lots)
         if order.side == BID:
             total += max(0, micro_up(units, quote) - dollars(shares, long_price, listing))
         else:
             total += max(0, ceil_div(shares * short_price, unit(listing)) - micro(units, quote))
-        side = order.market, order.side
-        fees[side] = fees.get(side, 0) + micro_up(units, quote)
-    return total + sum(ceil_div(v * venue.markets[m].taker_fee_ppm, M) for (m, _), v in fees.items())
+    return total + sum(
+        up(micro_up(units, venue.assets[venue.markets[m].quote]), venue.markets[m].taker_fee_ppm)
+        for (m, _), units in units_of.items()
+    )

@@ -8,9 +8,9 @@ use crate::context::Context;
 use crate::event::{AccountStateChanged, CancelReason, LiquidationEnded, LiquidationStarted};
 use crate::margin::{Evaluation, Level, Question, explain, liquidity};
 use crate::matching;
-use crate::order::{NIL, Side};
+use crate::order::NIL;
 use crate::price::{Action, Permission};
-use crate::trading::cancel_where;
+use crate::trading::{Fill, Unfilled, cancel_where};
 use crate::units::{Value, narrow, rate_up};
 
 /// What an account's excesses say.
@@ -28,17 +28,18 @@ pub const fn careful(level: Level) -> Question<'static> {
     Question { slower: true, ..Question::at(level) }
 }
 
-fn standing(cx: &mut Context<'_>, account: u32) -> Standing {
-    let initial = cx.evaluate(account, &Question::at(Level::Initial));
+/// `orders`: whether open orders count; a set that only reduces is free of their requirement (RULES section 6).
+fn standing(cx: &mut Context<'_>, account: u32, orders: bool) -> Standing {
+    let initial = cx.evaluate(account, &Question { orders, ..Question::at(Level::Initial) });
     let mut found = Standing { state: AccountState::Green, initial, maintenance: None, close_out: None };
     if initial.excess() >= 0 {
         return found;
     }
-    let maintenance = cx.evaluate(account, &careful(Level::Maintenance));
+    let maintenance = cx.evaluate(account, &Question { orders, ..careful(Level::Maintenance) });
     found.maintenance = Some(maintenance);
     found.state = AccountState::Yellow;
     if maintenance.excess() < 0 {
-        let close_out = cx.evaluate(account, &careful(Level::CloseOut));
+        let close_out = cx.evaluate(account, &Question { orders, ..careful(Level::CloseOut) });
         found.close_out = Some(close_out);
         found.state = match close_out {
             e if e.equity < 0 => AccountState::Black,
@@ -59,16 +60,16 @@ pub fn check(cx: &mut Context<'_>, account: u32) {
         return;
     }
     liquidity::refresh(cx.state, holder.owner);
-    let mut now = standing(cx, account);
-    if now.state == AccountState::Yellow && has_orders(cx, account) {
+    let mut now = standing(cx, account, true);
+    if now.state >= AccountState::Yellow && has_orders(cx, account) {
         cancel_largest_first(cx, account);
-        now = standing(cx, account);
+        now = standing(cx, account, false);
     }
     if now.state >= AccountState::Orange && cx.state.accounts[account as usize].liquidation.is_none() && may_start(cx) {
         let deficit = now.maintenance.map_or(0, |m| -m.excess());
         tell_state(cx, account, &now);
         let orders_cancelled = cancel_where(cx, account, CancelReason::BelowMaintenance, |_| true);
-        now = standing(cx, account);
+        now = standing(cx, account, true);
         if now.state >= AccountState::Orange {
             cx.state.accounts[account as usize].liquidation = Some(Liquidation::default());
             cx.state.liquidating.insert(account);
@@ -118,26 +119,32 @@ fn tell_state(cx: &mut Context<'_>, account: u32, found: &Standing) {
 }
 
 /// Stage 0: orders that do not reduce go, the one with the largest requirement first, until the account is green or only
-/// reducing orders are left. An order's requirement is what the account needs less without it.
+/// reducing orders are left; if those reduce only one by one and not together, they follow. An order's requirement is
+/// estimated by its notional and the shocks of its underlying.
 fn cancel_largest_first(cx: &mut Context<'_>, account: u32) {
-    let mut ranked: Vec<(Value, u32)> = Vec::new();
-    for slot in cx.state.orders.of_account(cx.state.accounts[account as usize].orders) {
+    let bound = Unfilled::of(cx, account);
+    let mut ranked: Vec<(bool, Value, u32)> = Vec::new();
+    let open: Vec<u32> = cx.state.orders.of_account(cx.state.accounts[account as usize].orders).collect();
+    for slot in open {
+        let fill = Fill::of(cx.state, slot);
+        let reduces = bound.still_holds(cx, account, &[fill]);
         let order = cx.state.orders.order(slot);
-        let held = cx.state.accounts[account as usize].lots(order.market());
         let market = cx.state.known_market(order.market());
-        let closes = market.is_perp() && held * order.side().sign() < 0 && order.leaves() <= held.abs();
-        let sells = !market.is_perp() && order.side() == Side::Ask;
-        if closes || sells {
-            continue;
-        }
         let underlying = &cx.state.known_underlying(market.terms.underlying).terms;
         let notional = cx.state.quote_value(market, i128::from(order.price()) * i128::from(order.leaves()) * i128::from(market.unit));
-        ranked.push((rate_up(notional, underlying.shock_down_ppm.max(underlying.shock_up_ppm) + underlying.gap_ppm), slot));
+        ranked.push((reduces, rate_up(notional, underlying.shock_down_ppm.max(underlying.shock_up_ppm) + underlying.gap_ppm), slot));
     }
-    ranked.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-    for (_, slot) in ranked {
+    ranked.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)).then(a.2.cmp(&b.2)));
+    for at in 0..ranked.len() {
         if cx.evaluate(account, &Question::at(Level::Initial)).excess() >= 0 {
             return;
+        }
+        let (reduces, _, slot) = ranked[at];
+        if reduces {
+            let rest: Vec<Fill> = ranked[at..].iter().map(|r| Fill::of(cx.state, r.2)).collect();
+            if bound.still_holds(cx, account, &rest) {
+                return;
+            }
         }
         matching::cancel(cx, slot, CancelReason::BelowInitial);
     }

@@ -334,7 +334,8 @@ fn execute(cx: &mut Context<'_>, account: u32, slice: &Candidate) -> bool {
     }
     let index = cx.state.index_ticks(cx.state.known_market(slice.leg.market));
     let done = notional(cx.state, slice.leg.market, filled, index);
-    let fee = charge(cx, account, slice, filled);
+    let relief = slice.before - cx.evaluate(account, &careful(Level::LiquidationEnd)).requirement;
+    let fee = charge(cx, account, slice, filled, relief);
     let budget = &mut cx.state.underlying_mut(slice.underlying).speed_budget;
     *budget = budget.saturating_sub(shown(done));
     let after = cx.evaluate(account, &careful(Level::LiquidationEnd)).requirement;
@@ -368,10 +369,12 @@ fn send(cx: &mut Context<'_>, account: u32, leg: &Leg) -> Lots {
 }
 
 /// The fee for what was filled, to the bucket's insurance: through clearing for a perp, from cash for a token.
-fn charge(cx: &mut Context<'_>, account: u32, slice: &Candidate, filled: Lots) -> i64 {
+/// Never above the listed share of the fall in R that was really reached.
+fn charge(cx: &mut Context<'_>, account: u32, slice: &Candidate, filled: Lots, relief: Value) -> i64 {
     let market = cx.state.known_market(slice.leg.market);
     let (quote, bucket, perp) = (market.terms.quote, cx.state.known_underlying(slice.underlying).terms.bucket, market.is_perp());
-    let share = div_floor(slice.fee * i128::from(filled), i128::from(slice.leg.lots.max(1)));
+    let most = rate_down(relief.max(0), cx.state.config().liquidation_fee_share_ppm);
+    let share = div_floor(slice.fee * i128::from(filled), i128::from(slice.leg.lots.max(1))).min(most);
     let decimals = crate::units::pow10(cx.state.known_asset(quote).terms.decimals);
     let fee = narrow(share * decimals / 1_000_000).unwrap_or(0);
     if perp {

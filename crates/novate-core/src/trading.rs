@@ -10,11 +10,11 @@ use crate::context::Context;
 use crate::event::{CancelReason, OrderAmended, OrderCancelled, OrderPlaced};
 use crate::margin::{Change, Evaluation, Level, Question, collateral, liquidity};
 use crate::matching::{self, Taker, crosses, fillable, reservation};
-use crate::order::{NewOrder, NIL, Side};
+use crate::order::{NIL, NewOrder, Side, Stage};
 use crate::price::{Action, Permission};
 use crate::reject::{Refusal, Reject, require};
 use crate::state::{Market, State};
-use crate::units::{Lots, PPM, Ticks, div_ceil, div_floor, narrow, rate_up};
+use crate::units::{Lots, PPM, Ticks, Value, div_ceil, div_floor, narrow, rate_up};
 
 /// A new order after its fields were understood.
 struct Wish {
@@ -196,13 +196,14 @@ fn check_funding(cx: &mut Context<'_>, wish: &Wish) -> Result<(), Refusal> {
 /// without unmatched gains of a multiple of the initial requirement. `underlying` 0 when no token is bought with it.
 ///
 /// # Errors
-/// 422, 503, 504, 608, 702.
+/// 422 (a buy) or 701 (a withdrawal), 503, 504, 608, 702.
 pub fn may_borrow(cx: &mut Context<'_>, account: u32, asset: u32, extra: i64, underlying: u32, changes: &[Change]) -> Result<(), Refusal> {
     let pool = cx.state.ledger.pool(asset);
     let Some(terms) = cx.state.known_asset(asset).pool.clone() else {
         return Err(Reject::spot_buy_must_be_funded.at(7, extra, 0));
     };
-    require(extra <= pool.available(), Reject::spot_buy_must_be_funded.at(7, extra, pool.available()))?;
+    let short = if underlying == 0 { Reject::pool_must_have_liquidity } else { Reject::spot_buy_must_be_funded };
+    require(extra <= pool.available(), short.at(0, extra, pool.available()))?;
     let owner = cx.state.accounts[account as usize].owner;
     let owed = |a: &u32| cx.state.accounts[*a as usize].balance(asset).map_or(0, |b| b.loan() + b.pool_room());
     let by_owner: i64 = cx.state.owners[owner as usize].accounts.iter().map(owed).sum();
@@ -213,8 +214,7 @@ pub fn may_borrow(cx: &mut Context<'_>, account: u32, asset: u32, extra: i64, un
         let quality = cx.state.known_underlying(underlying).price.permission(Action::Borrow);
         require(quality == Permission::Yes, Reject::price_quality_forbids_borrowing.at(1, i64::from(underlying), 0))?;
     }
-    let after = covered(cx, account, changes)?;
-    let _ = after;
+    covered(cx, account, changes)?;
     let extra_loan = cx.state.known_asset(asset).face(i128::from(extra));
     let (owed, allowed) = collateral::loans(cx.state, &cx.scratch.portfolio, account, extra_loan);
     require(owed <= allowed, Reject::loan_must_stay_within_loan_to_value.at(0, narrow(owed).unwrap_or(i64::MAX), narrow(allowed).unwrap_or(i64::MAX)))
@@ -278,27 +278,86 @@ fn put_back(state: &mut State, owner: u32, underlying: u32, before: Option<crate
     }
 }
 
-/// RULES section 6, *Reducing*: R at initial is not higher and Excess at maintenance not lower, for this order filled
-/// alone and together with all open orders. Both are convex in the filled part, so the ends decide.
+/// RULES section 6, *Reducing*, for a new order beside the account's open ones: alone, with every subset of the others when
+/// they are few, and beyond that with each one, with all but each one, and with all.
 fn reduces(cx: &mut Context<'_>, wish: &Wish) -> bool {
-    let fill = Change::Trade { market: wish.market, lots: wish.side.sign() * wish.lots, price: wish.limit };
-    let mut all = vec![fill];
-    for slot in cx.state.orders.of_account(cx.state.accounts[wish.account as usize].orders) {
-        let order = cx.state.orders.order(slot);
-        if order.stage() == crate::order::Stage::Resting {
-            all.push(Change::Trade { market: order.market(), lots: order.side().sign() * order.leaves(), price: order.price() });
-        }
+    let fill = Fill { market: wish.market, side: wish.side, lots: wish.lots, price: wish.limit };
+    let mut others = open_fills(cx.state, wish.account);
+    if let Some((price, lots)) = wish.replaces
+        && let Some(at) = others.iter().position(|f| *f == Fill { price, lots, ..fill })
+    {
+        others.remove(at);
     }
-    let market = cx.state.known_market(wish.market);
-    let fee = matching::fee(market, wish.limit, wish.lots, market.terms.taker_fee_ppm);
-    let fee = cx.state.quote_value(market, i128::from(fee)) + 1;
-    let bare = |level, changes| Question { orders: false, changes, ..Question::at(level) };
-    let initial = cx.evaluate(wish.account, &bare(Level::Initial, &[])).requirement;
-    let maintenance = cx.evaluate(wish.account, &bare(Level::Maintenance, &[])).excess();
-    [&all[..1], &all[..]].iter().all(|changes| {
-        cx.evaluate(wish.account, &bare(Level::Initial, changes)).requirement <= initial
-            && cx.evaluate(wish.account, &bare(Level::Maintenance, changes)).excess() - fee >= maintenance
+    let count = others.len();
+    let subsets: Vec<u128> = match count {
+        0..=4 => (0..1 << count).collect(),
+        _ => {
+            let all = if count >= 128 { u128::MAX } else { (1 << count) - 1 };
+            let each = (0..count.min(128)).map(|i| 1 << i);
+            [0, all].into_iter().chain(each.flat_map(|one: u128| [one, all ^ one])).collect()
+        }
+    };
+    let bound = Unfilled::of(cx, wish.account);
+    subsets.into_iter().all(|chosen| {
+        let picked = others.iter().enumerate().filter(|(i, _)| *i >= 128 || chosen >> i & 1 == 1).map(|(_, f)| *f);
+        bound.still_holds(cx, wish.account, &std::iter::once(fill).chain(picked).collect::<Vec<_>>())
     })
+}
+
+/// An order as if it filled in whole at its own price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fill {
+    market: u32,
+    side: Side,
+    lots: Lots,
+    price: Ticks,
+}
+
+impl Fill {
+    /// A resting order.
+    #[must_use]
+    pub fn of(state: &State, slot: u32) -> Self {
+        let order = state.orders.order(slot);
+        Self { market: order.market(), side: order.side(), lots: order.leaves(), price: order.price() }
+    }
+}
+
+fn open_fills(state: &State, account: u32) -> Vec<Fill> {
+    let orders = state.orders.of_account(state.accounts[account as usize].orders);
+    orders.filter(|&slot| state.orders.order(slot).stage() == Stage::Resting).map(|slot| Fill::of(state, slot)).collect()
+}
+
+/// R at initial and Excess at maintenance as they are, without open orders: what fills that reduce may not worsen.
+#[derive(Clone, Copy, Debug)]
+pub struct Unfilled {
+    initial: Value,
+    maintenance: Value,
+}
+
+impl Unfilled {
+    const fn bare(level: Level, changes: &[Change]) -> Question<'_> {
+        Question { orders: false, changes, ..Question::at(level) }
+    }
+
+    /// Of an account now.
+    pub fn of(cx: &mut Context<'_>, account: u32) -> Self {
+        let initial = cx.evaluate(account, &Self::bare(Level::Initial, &[])).requirement;
+        let maintenance = cx.evaluate(account, &Self::bare(Level::Maintenance, &[])).excess();
+        Self { initial, maintenance }
+    }
+
+    /// Whether R at initial is not higher and Excess at maintenance, taker fees paid, not lower after these fills.
+    pub fn still_holds(&self, cx: &mut Context<'_>, account: u32, fills: &[Fill]) -> bool {
+        let trade = |f: &Fill| Change::Trade { market: f.market, lots: f.side.sign() * f.lots, price: f.price };
+        let changes: Vec<Change> = fills.iter().map(trade).collect();
+        let fees = |state: &State, f: &Fill| {
+            let market = state.known_market(f.market);
+            state.quote_value(market, i128::from(matching::fee(market, f.price, f.lots, market.terms.taker_fee_ppm))) + 1
+        };
+        let fees: Value = fills.iter().map(|f| fees(cx.state, f)).sum();
+        cx.evaluate(account, &Self::bare(Level::Initial, &changes)).requirement <= self.initial
+            && cx.evaluate(account, &Self::bare(Level::Maintenance, &changes)).excess() - fees >= self.maintenance
+    }
 }
 
 fn admit(cx: &mut Context<'_>, wish: &Wish, flags: u8) -> u32 {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from novate.config import Listing
 from novate.demo.maker import Book, Maker
-from novate.demo.participants import Holder, Lender, PanicSeller, Participant, Target, lots_of, lots_worth, terms_of
+from novate.demo.participants import Holder, Lender, PanicSeller, Participant, Target, lots_of, lots_worth
 from novate.marketdata import Scenario
 from novate.messages import ListAsset, ListMarket
 
@@ -51,7 +51,7 @@ class Casting:
         return Cast(people, f"{hero}-PERP")
 
     def _perp(self, name: str) -> ListMarket:
-        return terms_of(self.listing, f"{name}-PERP")
+        return self.listing.markets[f"{name}-PERP"]
 
     def _token(self, name: str) -> str:
         return self.listing.token_of_underlying[name]

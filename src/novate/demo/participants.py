@@ -38,12 +38,6 @@ class Participant:
         yield from ()
 
 
-def terms_of(listing: Listing, name: str) -> ListMarket:
-    """A market's listing by name."""
-    number = listing.market[name]
-    return next(c for c in listing.commands if isinstance(c, ListMarket) and c.market == number)
-
-
 def lots_of(terms: ListMarket, shares: int) -> int:
     """Whole lots of a number of shares (perps) or tokens of 6 decimals (spot)."""
     return shares * (1_000_000_000 if terms.market_kind == 1 else 1_000_000) // terms.lot_size
@@ -155,6 +149,6 @@ class PanicSeller(Participant):
         if self.clip_dollars < 500:
             self.done, self.started_ns = True, market.time_ns
             return
-        terms = terms_of(self.listing, self.market_name)
+        terms = self.listing.markets[self.market_name]
         self._sent = True
         yield take(terms, Side.ASK, max(lots_worth(terms, self.clip_dollars, price), terms.min_lots))

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from novate._core import Engine
 from novate.config import Listing
-from novate.demo.participants import terms_of
 from novate.messages import AccountState, ListDatedRow, encode, reports
 from novate.messages.reports import BalanceChange, Level, Trade
 from novate.reports import model
@@ -54,7 +53,7 @@ class Painter:
         """All lines; they add up to the equity that maintenance sees."""
         lines = [line for balance in held.balances for line in self._balance(balance)]
         for p in held.positions:
-            terms = terms_of(self.listing, p.name)
+            terms = self.listing.markets[p.name]
             if p.perp and (p.lots or p.result):
                 quantity = f"{p.lots * terms.lot_size / 1e9:,.4g}"
                 lines.append(

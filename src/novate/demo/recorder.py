@@ -13,7 +13,6 @@ from typing import Final
 from novate._core import Engine
 from novate.config import Listing
 from novate.demo.market import Market
-from novate.demo.participants import terms_of
 from novate.demo.portrait import Painter, Portrait
 from novate.messages import (
     EventMessage,
@@ -89,7 +88,7 @@ class Recorder:
 
     def __post_init__(self) -> None:
         for name, number in self.listing.market.items():
-            terms = terms_of(self.listing, name)
+            terms = self.listing.markets[name]
             scale = 1e9 if terms.market_kind == 1 else 1e6
             self._terms[number] = (name, self.listing.underlying_of_market[name], terms.tick_size, int(scale))
 
@@ -121,7 +120,7 @@ class Recorder:
         spent.fills += 1
         spent.fees += body.fee
         _, _, tick, scale = self._terms[body.market]
-        lot = terms_of(self.listing, self._terms[body.market][0]).lot_size
+        lot = self.listing.markets[self._terms[body.market][0]].lot_size
         spent.volume += body.price * body.lots * tick * lot // scale
         if body.liquidation and not body.maker:
             total = self._fills[account, body.market]
@@ -173,7 +172,7 @@ class Recorder:
             if not market or not lots:
                 continue
             name, underlying, tick, scale = self._terms[market]
-            lot = terms_of(self.listing, name).lot_size
+            lot = self.listing.markets[name].lot_size
             sells = (body.side == 1) == (market == body.market)
             self.liquidations.append(
                 model.Liquidation(

@@ -32,7 +32,6 @@ from novate.messages import (
     Command,
     Deposit,
     FundInsurance,
-    ListDatedRow,
     OpenAccount,
     PostPrice,
     PriceKind,
@@ -116,7 +115,7 @@ class Stage:
             overrides=overrides_of(scenario),
             omit_dated_row=scenario.omitted_dated_row,
         )
-        omitted = omitted_row(text, scenario)
+        omitted = load_listing(text).dated_rows.get(scenario.omitted_dated_row)
         market = Market(listing, time_ns=scenario.start_ns)
         cast = Casting(listing, scenario, first_prices(scenario)).cast()
         painter = Painter(venue.engine, listing, dict(scenario.asset_class), omitted)
@@ -316,24 +315,19 @@ def sources_of(scenario: Scenario) -> list[tuple[str, int, str]]:
     return [(scenario.underlyings[u], s + 1, scenario.sources[s][:32]) for u, s in pairs]
 
 
-def overrides_of(scenario: Scenario) -> dict[str, dict[str, int]]:
+def overrides_of(scenario: Scenario) -> dict[str, dict[str, object]]:
     """Volatility and the primary market's volume where the scenario knows them."""
-    overrides: dict[str, dict[str, int]] = {}
+    overrides: dict[str, dict[str, object]] = {}
     for name, sigma in scenario.daily_sigma_ppm.items():
-        values = {"sigma_ppm": sigma} if sigma else {}
+        if name == "USDC":
+            continue
+        values: dict[str, object] = {"sigma": f"{sigma} ppm"} if sigma else {}
         start = new_york_date(scenario.start_ns)
         volumes = [usd for day, usd in scenario.daily_volume_usd[name] if day < start]
         if volumes:
-            values["spot_volume"] = volumes[-1] * 1_000_000
-        overrides[name] = values
+            values["spot_volume"] = f"{volumes[-1]} USD"
+        overrides[f"underlying.{name}"] = values
     return overrides
-
-
-def omitted_row(text: str, scenario: Scenario) -> ListDatedRow | None:
-    """The dated row the listing leaves out, for the comparison on a fork."""
-    full = load_listing(text, underlyings=scenario.underlyings)
-    rows = (c for c in full.commands if isinstance(c, ListDatedRow))
-    return next((row for row in rows if row.date == scenario.omitted_dated_row), None)
 
 
 def scenario_of(scenario: Scenario) -> model.Scenario:

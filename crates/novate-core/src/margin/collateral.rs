@@ -36,26 +36,25 @@ pub fn apply_caps(state: &State, _account: u32, question: &Question<'_>, portfol
     }
 }
 
-/// Numerator and denominator of the hedged fraction of perp gains: the smallest over the corners of open orders.
+/// Numerator and denominator of the hedged fraction of perp gains: the smallest over the corners of open orders. Without
+/// perps nothing is hedged now; a corner that only closes them books their gains at the fraction of before, so it says nothing.
 fn hedged_fraction(exposure: &Exposure) -> (i128, i128) {
     let [spot_bids, spot_asks, perp_bids, perp_asks] = exposure.open;
+    let fraction = |spot: i128, perp: i128| {
+        let opposite = spot.signum() * perp.signum() < 0;
+        if opposite { (spot.abs().min(perp.abs()), perp.abs()) } else { (0, 1) }
+    };
     let corners = [
-        (exposure.held, exposure.perp),
         (exposure.held + spot_bids, exposure.perp + perp_bids),
         (exposure.held - spot_asks, exposure.perp - perp_asks),
         (exposure.held + spot_bids, exposure.perp - perp_asks),
         (exposure.held - spot_asks, exposure.perp + perp_bids),
     ];
-    let mut worst = (1_i128, 1_i128);
-    for &(spot, perp) in &corners[..exposure.corner_count] {
-        let opposite = spot.signum() * perp.signum() < 0;
-        let fraction = match perp {
-            0 => (1, 1),
-            _ if opposite => (spot.abs().min(perp.abs()), perp.abs()),
-            _ => (0, 1),
-        };
-        if fraction.0 * worst.1 < worst.0 * fraction.1 {
-            worst = fraction;
+    let mut worst = fraction(exposure.held, exposure.perp);
+    for &(spot, perp) in corners[..exposure.corner_count - 1].iter().filter(|c| c.1 != 0) {
+        let at = fraction(spot, perp);
+        if at.0 * worst.1 < worst.0 * at.1 {
+            worst = at;
         }
     }
     worst
@@ -92,7 +91,7 @@ pub fn equity(state: &State, account: u32, question: &Question<'_>, portfolio: &
         let price_ppm = state.stablecoin_ppm(asset);
         leg.value = if leg.counted > 0 { rate_down(leg.counted, price_ppm.min(PPM)) } else { rate_down(leg.counted, price_ppm) };
         let depeg_ppm = asset.terms.depeg_ppm.max(2 * (995_000 - price_ppm).max(0));
-        let paid = leg.counted - asset.face(leg.pays);
+        let paid = leg.counted + asset.face(-leg.pays);
         let received = leg.counted + asset.face(leg.receives);
         leg.depeg = rate_up(leg.counted.abs().max(paid.abs()).max(received.abs()), depeg_ppm);
         total += leg.value;

@@ -88,6 +88,8 @@ pub struct TokenLeg {
     pub shares: i128,
     /// Shares of open bids.
     pub bids: i128,
+    /// Shares of open asks.
+    pub asks: i128,
     /// Value that counts, micro-dollars.
     pub value: Value,
     /// WRAP.
@@ -149,7 +151,7 @@ pub struct Portfolio {
     pub tokens: Vec<TokenLeg>,
     /// Perps, ascending by market.
     pub perps: Vec<PerpLeg>,
-    /// Stablecoins.
+    /// Stablecoins, ascending by asset.
     pub cash: Vec<CashLeg>,
     /// Gap groups: (x, id), used by the gap term.
     pub groups: Vec<(Value, u32)>,
@@ -168,10 +170,11 @@ impl Portfolio {
     }
 
     fn cash_mut(&mut self, asset: u32) -> &mut CashLeg {
-        let at = self.cash.iter().position(|c| c.asset == asset).unwrap_or_else(|| {
-            self.cash.push(CashLeg { asset, ..CashLeg::default() });
-            self.cash.len() - 1
-        });
+        // Ascending, because the cap on unmatched gains is given out in this order.
+        let at = self.cash.partition_point(|c| c.asset < asset);
+        if self.cash.get(at).is_none_or(|c| c.asset != asset) {
+            self.cash.insert(at, CashLeg { asset, ..CashLeg::default() });
+        }
         &mut self.cash[at]
     }
 
@@ -253,7 +256,7 @@ impl Portfolio {
         self.exposures[slot].open[which] += shares;
         self.exposures[slot].corner_count = 5;
         let notional = ticks_lots * i128::from(market.unit);
-        let fee = rate_up(state.quote_value(market, notional), market.terms.taker_fee_ppm);
+        let fee = rate_up(quote_value_up(state, market, notional), market.terms.taker_fee_ppm);
         self.exposures[slot].loss += fee;
         let cash = self.cash_mut(market.terms.quote);
         if market.is_perp() {
@@ -264,8 +267,9 @@ impl Portfolio {
             Side::Ask => cash.receives += notional,
         }
         let token = self.token_mut(state, market.terms.base);
-        if side == Side::Bid {
-            token.bids += shares;
+        match side {
+            Side::Bid => token.bids += shares,
+            Side::Ask => token.asks += shares,
         }
     }
 
@@ -324,15 +328,26 @@ impl Portfolio {
             let terms = &state.known_asset(token.asset).terms;
             let (wrap, borrow) = (scale_up(terms.wrap_ppm, exposure.factor_ppm), scale_up(terms.borrow_wrap_ppm, exposure.factor_ppm));
             token.value = underlying.value_down(token.shares, exposure.corners[0].price);
-            let bought = underlying.value_down(token.shares + token.bids, exposure.corners[exposure.corner_count.min(2) - 1].price);
-            token.wrap = rate_up(token.value.max(bought).max(0), wrap) + rate_up((-token.value).max(0), borrow);
+            let orders = [0, token.bids, -token.asks, token.bids, -token.asks];
+            let values = exposure.live_corners().iter().zip(orders).map(|(c, filled)| underlying.value_down(token.shares + filled, c.price));
+            let (low, high) = values.fold((token.value, token.value), |(low, high), v| (low.min(v), high.max(v)));
+            let charge = |value: Value| rate_up(value.max(0), wrap) + rate_up((-value).max(0), borrow);
+            token.wrap = charge(low).max(charge(high));
         }
         if question.orders && !question.alone {
-            self.add_order_losses(state, account, question);
+            self.add_order_losses(state, account);
+        }
+        for change in question.changes {
+            if let Change::Order { market, side, price, lots } = *change {
+                let market = state.known_market(market);
+                if let Some(exposure) = self.exposures.iter_mut().find(|e| e.underlying == market.terms.underlying) {
+                    exposure.loss += exposure.order_loss(state, market, side, price, lots);
+                }
+            }
         }
     }
 
-    fn add_order_losses(&mut self, state: &State, account: u32, question: &Question<'_>) {
+    fn add_order_losses(&mut self, state: &State, account: u32) {
         let holder = &state.accounts[account as usize];
         for position in &holder.positions {
             if position.bids.orders == 0 && position.asks.orders == 0 {
@@ -357,15 +372,12 @@ impl Portfolio {
             }
             self.exposures[slot].loss += loss;
         }
-        for change in question.changes {
-            if let Change::Order { market, side, price, lots } = *change {
-                let market = state.known_market(market);
-                if let Some(exposure) = self.exposures.iter_mut().find(|e| e.underlying == market.terms.underlying) {
-                    exposure.loss += exposure.order_loss(state, market, side, price, lots);
-                }
-            }
-        }
     }
+}
+
+/// Quote units as micro-dollars at face, rounded up: for what the account pays.
+fn quote_value_up(state: &State, market: &Market, quote_units: i128) -> Value {
+    -state.quote_value(market, -quote_units)
 }
 
 impl Exposure {
@@ -470,14 +482,21 @@ impl Exposure {
         }
     }
 
+    /// Immediate loss of one order: nothing unless its own limit is worse than the level's price. Negative lots take the
+    /// loss of an order that is being replaced back.
     fn order_loss(&self, state: &State, market: &Market, side: Side, price: Ticks, lots: Lots) -> Value {
-        let underlying = state.known_underlying(self.underlying);
-        let notional = state.quote_value(market, i128::from(price) * i128::from(lots) * i128::from(market.unit));
-        let shares = state.shares_of(market, i128::from(lots));
-        match side {
-            Side::Bid => (notional - underlying.value_down(shares, self.long_price)).max(0),
-            Side::Ask => (div_ceil(shares * i128::from(self.short_price), underlying.scale()) - notional).max(0),
+        if !self.loses(state, market, side, price) {
+            return 0;
         }
+        let underlying = state.known_underlying(self.underlying);
+        let size = i128::from(lots.unsigned_abs());
+        let notional = i128::from(price) * size * i128::from(market.unit);
+        let shares = state.shares_of(market, size);
+        let loss = match side {
+            Side::Bid => quote_value_up(state, market, notional) - underlying.value_down(shares, self.long_price),
+            Side::Ask => div_ceil(shares * i128::from(self.short_price), underlying.scale()) - state.quote_value(market, notional),
+        };
+        loss.max(0) * i128::from(lots.signum())
     }
 
     /// The corners that count.
@@ -534,7 +553,7 @@ impl PerpLeg {
         if level == Level::Initial {
             extra = extra.min(0);
         }
-        let cost = state.quote_value(market, self.cost);
+        let cost = quote_value_up(state, market, self.cost);
         self.result = underlying.value_down(self.shares, price) + extra - cost;
     }
 }

@@ -27,6 +27,12 @@ impl Chance {
         low + (i128::from(self.next()) % (i128::from(high) - i128::from(low) + 1)) as i64
     }
 
+    /// From 1 to a power of two between those of `low` and `high`: all sizes are about as likely.
+    pub fn magnitude(&mut self, low: i64, high: i64) -> i64 {
+        let bits = self.range(low, high);
+        self.range(1, 1 << bits)
+    }
+
     /// True once in `n`.
     pub fn one_in(&mut self, n: u64) -> bool {
         self.next().is_multiple_of(n)

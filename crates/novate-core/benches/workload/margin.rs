@@ -1,0 +1,85 @@
+//! The margin rule alone: one pre-trade evaluation, and a full re-margin of many accounts.
+
+use crate::figures::{Figures, peak_mib};
+use crate::venue::{self, Encoder, INDEX_TICKS};
+use novate_core::engine::Engine;
+use novate_core::margin::{Change, Level, Portfolio, Question, evaluate};
+use novate_core::order::Side;
+use std::hint::black_box;
+use std::time::Instant;
+
+/// Underlyings listed for the re-margin.
+const LISTED: u32 = 64;
+/// Positions of each of its accounts.
+const POSITIONS: u32 = 10;
+
+fn engine(accounts: u32, listed: u32, held: u32) -> Engine {
+    let mut to = Encoder::default();
+    venue::list(&mut to, listed);
+    venue::open(&mut to, accounts);
+    // Neighbours hold the same markets, so that each has a counterpart; every pair starts at another market.
+    venue::seed(&mut to, accounts, |account| (0..held).map(|m| ((account - 1) / 2 * 7 + m) % listed + 1).collect());
+    venue::build(&to.bytes).expect("the set-up is valid")
+}
+
+/// The pre-trade check of an order against accounts that hold `underlyings`: nanoseconds per evaluation.
+pub fn check(underlyings: u32, reps: usize) -> String {
+    let accounts = 1_000;
+    let engine = engine(accounts, underlyings.max(8), underlyings);
+    let state = engine.state();
+    let mut portfolio = Portfolio::default();
+    let mut ask = |account: u32| {
+        let market = account % underlyings + 1;
+        let new = Change::Order { market, side: Side::Bid, price: INDEX_TICKS, lots: 100 };
+        let question = Question { changes: &[new], ..Question::at(Level::Initial) };
+        black_box(evaluate(state, account, black_box(&question), &mut portfolio).excess())
+    };
+    let (mut times, mut means, mut below) = (Vec::new(), Vec::new(), 0);
+    for _ in 0..reps * 10 {
+        let start = Instant::now();
+        for account in 0..accounts {
+            below += u32::from(ask(account) < 0);
+        }
+        means.push(start.elapsed().as_nanos() as f64 / f64::from(accounts));
+        for account in 0..accounts {
+            let start = Instant::now();
+            ask(account);
+            times.push(start.elapsed().as_nanos() as f64);
+        }
+    }
+    let means = Figures::of(means);
+    format!(
+        "{{\"peer\":\"novate margin\",\"underlyings\":{underlyings},\"dated_rows\":{},\"below\":{below},\"bulk_ns_median\":{:.1},\"bulk_ns_min\":{:.1},\"bulk_ns_max\":{:.1},{}}}",
+        state.dated_rows.len(),
+        means.at(0.5),
+        means.at(0.0),
+        means.at(1.0),
+        Figures::of(times).percentiles()
+    )
+}
+
+/// Requirement and equity of every account anew, one core: milliseconds.
+pub fn rebuild(accounts: u32, reps: usize) -> String {
+    let engine = engine(accounts, LISTED, POSITIONS);
+    let state = engine.state();
+    let mut portfolio = Portfolio::default();
+    let (mut times, mut sum) = (Vec::new(), 0_i128);
+    for _ in 0..reps {
+        let start = Instant::now();
+        for account in 0..accounts {
+            sum += evaluate(state, account, &Question::at(Level::Initial), &mut portfolio).requirement;
+        }
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    let times = Figures::of(times);
+    let per_million = times.at(0.5) * 1e6 / f64::from(accounts);
+    let positions: usize = state.accounts.iter().map(|a| a.positions.len()).sum();
+    format!(
+        "{{\"peer\":\"novate rebuild\",\"accounts\":{accounts},\"positions\":{positions},\"ms_median\":{:.1},\"ms_min\":{:.1},\"ms_max\":{:.1},\"ms_per_million\":{per_million:.1},\"rss_mib\":{},\"check\":{}}}",
+        times.at(0.5),
+        times.at(0.0),
+        times.at(1.0),
+        peak_mib(),
+        sum / i128::from(reps as i64)
+    )
+}

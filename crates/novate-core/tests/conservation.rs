@@ -1,0 +1,91 @@
+//! Money over random streams: whatever the commands, nothing is made and nothing is lost, and the state is the same
+//! through a snapshot, through a fork, and after a refusal.
+
+mod common;
+
+use common::stream::Stream;
+use common::{invariants, length, told};
+use novate_core::codec::{HEADER, Header};
+use novate_core::engine::Engine;
+use std::collections::BTreeMap;
+
+const STREAMS: u64 = 150;
+const STEPS: u64 = 1_000;
+
+#[test]
+fn every_invariant_holds_after_every_command() {
+    let (mut commands, mut seen) = (0, BTreeMap::<u16, u64>::new());
+    for seed in 0..STREAMS * length() {
+        let mut stream = Stream::new(seed);
+        for _ in 0..STEPS {
+            let first = stream.venue.engine.sequence();
+            let step = stream.step();
+            commands += stream.venue.engine.sequence() - first;
+            step.events.iter().for_each(|e| *seen.entry(e.header.kind).or_default() += 1);
+            invariants::hold(&stream.venue);
+        }
+    }
+    told(&format!("{commands} commands, invariants after each step; events by type: {seen:?}"));
+    for kind in [128, 129, 130, 131, 132, 165, 168, 169, 174, 175, 176, 177, 178, 179, 181] {
+        assert!(seen.contains_key(&kind), "the streams never caused an event of type {kind}");
+    }
+}
+
+/// A snapshot at a random moment, and a fork, continue to the same hash as the venue that never stopped.
+#[test]
+fn a_restored_and_a_forked_venue_continue_alike() {
+    let mut cases = 0;
+    for seed in 1_000..1_000 + 12 * length() {
+        let mut stream = Stream::new(seed);
+        let mut copies: Vec<Engine> = Vec::new();
+        for n in 0..400 {
+            let first = stream.venue.engine.sequence();
+            let place = stream.chance.one_in(100) || n == 50;
+            if place {
+                let bytes = stream.venue.engine.snapshot();
+                copies = vec![Engine::restore(&bytes).expect("its own snapshot"), stream.venue.engine.clone()];
+                assert_eq!(copies[0].snapshot(), bytes, "a restored venue writes the same bytes");
+                cases += 1;
+            }
+            stream.step();
+            // Only steps of one command can be repeated from the last message alone.
+            if stream.venue.engine.sequence() != first + 1 {
+                copies.clear();
+            }
+            for copy in &mut copies {
+                let mut out = Vec::new();
+                copy.apply(&stream.venue.message, &mut out).expect("the same message");
+                assert_eq!(copy.state_hash(), stream.venue.engine.state_hash(), "seed {seed}, step {n}");
+            }
+        }
+    }
+    told(&format!("{cases} snapshots continued"));
+}
+
+/// A refused command changes what a meaningless command changes: sequence, time, and the refusal's own number.
+#[test]
+fn a_refusal_leaves_no_trace() {
+    let (mut refusals, mut numbers) = (0, BTreeMap::<u16, u32>::new());
+    for seed in 2_000..2_000 + 25 * length() {
+        let mut stream = Stream::new(seed);
+        for n in 0..400 {
+            let mut twin = stream.venue.engine.clone();
+            stream.step();
+            if stream.venue.engine.sequence() != twin.sequence() + 1 {
+                continue;
+            }
+            let header = Header::read(&stream.venue.message).expect("a header");
+            let mut again = Vec::new();
+            twin.clone().apply(&stream.venue.message, &mut again).expect("the same message");
+            let Some(number) = common::wire::events(&again).last().and_then(common::wire::Event::refusal) else { continue };
+            let mut nonsense = Vec::new();
+            Header { kind: 9_999, length: HEADER as u32, ..header }.write(&mut nonsense);
+            twin.apply(&nonsense, &mut Vec::new()).expect("a header alone");
+            assert_eq!(twin.state_hash(), stream.venue.engine.state_hash(), "seed {seed}, step {n}: refusal {number} left a trace");
+            refusals += 1;
+            *numbers.entry(number).or_default() += 1;
+        }
+    }
+    told(&format!("{refusals} refusals left no trace: {numbers:?}"));
+    assert!(numbers.len() > 20, "the streams meet many rules");
+}
