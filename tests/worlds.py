@@ -73,7 +73,7 @@ Send = Callable[[Command, int, int], list[EventMessage]]
 """Sends one command: command, account, time; returns its events."""
 
 MIX = {
-    "order": 60, "cancel": 5, "amend": 6, "price": 14, "time": 4, "money": 8, "session": 2, "coin": 2, "liquidity": 2,
+    "order": 40, "cross": 25, "cancel": 5, "amend": 6, "price": 14, "time": 4, "money": 8, "session": 2, "coin": 2, "liquidity": 2,
     "cancel_all": 1, "resume": 0,
 }  # fmt: skip
 """How often each step is drawn."""
@@ -236,7 +236,7 @@ class World:
         return ListUnderlying(
             underlying=underlying, name=f"U{underlying}", bucket=bucket, sector=draw(0, 3), gap_group=draw(1, 4),
             decimals=decimals, price_class=0, quorum=draw(1, 2), deviation_ppm=50_000, jump_ppm=100_000, price_min=1,
-            price_max=100 * price, accrual_ppm=0, max_age_ns=0,
+            price_max=min(100 * price, 9 * 10**12), accrual_ppm=0, max_age_ns=0,
             beta_ppm=draw(0, (5 if bucket == RATES else 2) * severity), shock_down_ppm=upto(200_000),
             shock_up_ppm=upto(250_000), gap_ppm=self.random.choice((0, upto(300_000))),
             leverage_ppm=self.random.choice((M, M, 2 * M, 3 * M)),
@@ -257,7 +257,7 @@ class World:
         token = ListAsset(
             asset=asset, name=f"T{asset}", asset_kind=AssetKind.TOKEN, decimals=decimals, underlying=underlying,
             multiplier_ppb=self.random.choice((10**9, draw(10**8, 3 * 10**9))), wrap_ppm=draw(0, 30_000),
-            borrow_wrap_ppm=draw(0, 60_000), depeg_ppm=0, loan_to_value_ppm=draw(0, 700_000),
+            borrow_wrap_ppm=draw(0, 60_000), depeg_ppm=0, loan_to_value_ppm=self.random.choice((0, draw(300_000, 900_000))),
             owner_cap=self.random.choice((0, 10 ** (decimals + 1), 10 ** (decimals + 7))),
             venue_cap=self.random.choice((10 ** (decimals + 1), 10 ** (decimals + 7))),
         )  # fmt: skip
@@ -292,14 +292,16 @@ class World:
         self.submit(AdvanceTime())
 
     def _fund(self, account: int) -> None:
-        for coin in COINS if account != LENDER else (USD,):
-            self._deposit(account, coin, self.random.randint(10_000, 500_000))
         if account == LENDER:
-            self.submit(Lend(asset=USD, amount=5_000 * 10**6), account)
+            self._deposit(account, USD, 2_000_000)
+            self.submit(Lend(asset=USD, amount=1_500_000 * 10**6), account)
             return
+        poorest, richest = self.random.choice(((300, 3_000), (1_000, 20_000), (10_000, 100_000)))
+        for coin in COINS:
+            self._deposit(account, coin, self.random.randint(poorest, richest))
         for asset, token in self.assets.items():
             if token.asset_kind == AssetKind.TOKEN and self.odds(0.5):
-                self._deposit(account, asset, self.random.randint(1_000, 200_000))
+                self._deposit(account, asset, self.random.randint(poorest, richest))
 
     # --- steps ---------------------------------------------------------------------------------------------------------
 
@@ -355,12 +357,29 @@ class World:
             kind, force = self.random.choice(list(OrderKind)), self.random.choice((TimeInForce.IOC, TimeInForce.FOK))
         price = 0 if kind == OrderKind.MARKET else self.near(index, away)
         account = self.any_account()
-        dollars = self.random.choice((100, 5_000, 40_000, 200_000))
+        dollars = self.random.choice((100, 5_000, 20_000, 60_000, 200_000))
         lots = self.near(self.lots(market, dollars), 200_000)
         order = PlaceOrder(market=market, side=side, kind=kind, time_in_force=force, flags=flags, price=price, lots=lots)
         for event in self.submit(order, account):
             if event.body.KIND == 129:
                 self.orders.append((account, event.body.order))
+
+    def _step_cross(self) -> None:
+        """Two accounts trade, up to several times the equity of the first."""
+        first, second = self.random.sample([account for account in self.owners if account != LENDER], 2)
+        market, side = self.random.choice(list(self.markets)), self.random.choice((Side.BID, Side.ASK))
+        if self.odds(0.5):  # whoever holds a token sells it, whoever has none buys it
+            base = self.markets[market].base
+            held = {b.asset: b.pledged for b in reports.account(self.engine, first).balances}
+            side = Side.ASK if held.get(base, 0) > 0 else Side.BID
+        index = next(line.index_ticks for line in reports.markets(self.engine) if line.market == market)
+        equity = max(0, reports.account(self.engine, first).line.equity) // M
+        lots = self.lots(market, equity * self.random.choice((5, 20, 60, 150, 400)) // 100)
+        price = self.near(index, 2_000)
+        self.submit(PlaceOrder(market=market, side=side, price=price, lots=lots), first)
+        self.submit(
+            PlaceOrder(market=market, side=1 - side, time_in_force=TimeInForce.IOC, price=price, lots=lots), second
+        )
 
     def _recent_order(self) -> tuple[int, int]:
         return self.random.choice(self.orders[-60:]) if self.orders else (1, 1)
@@ -438,7 +457,7 @@ class World:
         amount = self.near(self.units(asset, self.random.choice((10, 1_000, 30_000))), 500_000)
         match self.random.randint(0, 6):
             case 0 | 1:
-                self._deposit(account, asset, self.random.randint(100, 50_000))
+                self._deposit(account, asset, self.random.randint(10, 5_000))
             case 2:
                 self.submit(Transfer(to=self.any_account(), asset=asset, amount=amount), account)
             case 3:

@@ -5,7 +5,8 @@ The public face of the package. Everything a user needs is imported from here; t
 
 from novate._core import Engine
 from novate._core import release as _release
+from novate.venue import Venue
 
 __version__: str = _release()
 
-__all__ = ["Engine", "__version__"]
+__all__ = ["Engine", "Venue", "__version__"]

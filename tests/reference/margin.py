@@ -377,17 +377,14 @@ def cash_per_stablecoin(
     exposed = {e.listing.underlying: e for e in exposures}
     coins = {a: b for a, b in account.balances.items() if venue.assets[a].asset_kind == STABLECOIN}
     units = {a: balance.pledged + balance.lent for a, balance in coins.items()}
-    for m, position in account.positions.items():
-        coin = venue.markets[m].quote
-        units[coin] = units.get(coin, 0) + position.claim - position.debt
-    for order in account.orders:
-        units.setdefault(venue.markets[order.market].quote, 0)
+    for m in (*account.positions, *(order.market for order in account.orders)):
+        units.setdefault(venue.markets[m].quote, 0)
     cash = {a: micro(amount, venue.assets[a]) for a, amount in units.items()}
     unmatched = dict.fromkeys(cash, 0)
     for m, position in account.positions.items():
         quote = venue.assets[venue.markets[m].quote]
         result = perp_result(venue, exposed, m, position, level)
-        cash[quote.asset] += result
+        cash[quote.asset] += result + micro(position.claim - position.debt, quote)
         gain = max(result, 0)
         matched, of = smallest_fraction(exposed[venue.markets[m].underlying]) if position.lots else (0, 1)
         unmatched[quote.asset] += gain - floor_div(gain * matched, of)

@@ -7,7 +7,7 @@ use crate::command::{Deposit, FundInsurance, Lend, Recall, RequestWithdrawal, Se
 use crate::context::Context;
 use crate::event::{Deposited, InsuranceFunded, Lent, Transferred, WithdrawalRequested, WithdrawalSettled, WithdrawalVoided};
 use crate::ledger::Party;
-use crate::margin::{Change, collateral::readmit};
+use crate::margin::{Change, collateral::readmit, liquidity};
 use crate::price::{Action, Permission};
 use crate::reject::{Refusal, Reject, require};
 use crate::state::{State, Withdrawal};
@@ -18,12 +18,18 @@ fn positive(amount: Amount, field: u16) -> Result<(), Refusal> {
     require(amount > 0, Reject::amount_must_be_positive.at(field, amount, 1))
 }
 
+/// Posts, and brings what follows from a holder's balance up to date: what counts under the caps, and exit costs.
 fn post(state: &mut State, asset: u32, debit: Party, credit: Party, amount: Amount) {
     let State { ledger, accounts, .. } = state;
     ledger.post(accounts, asset, debit, credit, amount);
     for party in [debit, credit] {
         if let Party::Holder(account) = party {
             readmit(state, account, asset);
+            let listed = state.known_asset(asset);
+            if !listed.is_stablecoin() {
+                let (owner, underlying) = (state.accounts[account as usize].owner, listed.terms.underlying);
+                liquidity::store(state, owner, underlying, (0, 0));
+            }
         }
     }
 }

@@ -49,12 +49,18 @@ pub fn venue(cx: &mut Context<'_>, command: &ConfigureVenue) -> Result<(), Refus
     Ok(())
 }
 
+/// A scenario that came later would raise requirements that are already met.
+fn before_trading(state: &State) -> Result<(), Refusal> {
+    require(state.accounts.is_empty(), Reject::listing_must_precede_trading)
+}
+
 /// `ListBucket`.
 ///
 /// # Errors
-/// 301 to 303, 309, 310.
+/// 301 to 303, 309, 310, 318.
 pub fn bucket(cx: &mut Context<'_>, command: &ListBucket) -> Result<(), Refusal> {
     configured(cx.state)?;
+    before_trading(cx.state)?;
     params::check_bucket(command)?;
     free(&cx.state.buckets, command.bucket)?;
     let factors = session::SessionFactors {
@@ -70,9 +76,10 @@ pub fn bucket(cx: &mut Context<'_>, command: &ListBucket) -> Result<(), Refusal>
 /// `ListDatedRow`. Every listed token must still cost less than a long dollar under the new row.
 ///
 /// # Errors
-/// 301 to 303, 309, 310, 312, 316.
+/// 301 to 303, 309, 310, 312, 316, 318.
 pub fn dated_row(cx: &mut Context<'_>, command: &ListDatedRow) -> Result<(), Refusal> {
     configured(cx.state)?;
+    before_trading(cx.state)?;
     params::listable_id(command.row)?;
     params::plain_name(&command.date, 2)?;
     let known = cx.state.dated_rows.iter().any(|r| r.row == command.row);

@@ -104,11 +104,10 @@ fn debit(cx: &mut Context<'_>, job: &mut Settlement, account: u32) {
         let hedged = if result > 0 { hedged_ppm(cx.state, account, underlying) } else { 0 };
         let rate_ppm = cx.state.known_asset(quote).pool.as_ref().map_or(0, |p| p.rate_ppm);
         let position = &mut cx.state.accounts[account as usize].positions[at];
+        let late = interest(position.debt, rate_ppm, job.elapsed_ns); // on what was owed all hour, not on this hour's result
         position.cost += result;
         position.book_result(result, hedged);
-        position.book_result(-owed, 0);
-        let late = interest(position.debt, rate_ppm, job.elapsed_ns);
-        position.debt += late;
+        position.book_result(-owed - late, 0);
         let debt = position.debt;
         let claims = &mut cx.state.market_mut(id).claims;
         claims.rounding += owed;
@@ -119,6 +118,10 @@ fn debit(cx: &mut Context<'_>, job: &mut Settlement, account: u32) {
         terms.claims += i128::from(claim);
         if result != 0 || owed != 0 || paid != 0 {
             cx.tell_account(account, &Settled { market: id, price: terms.price, result, funding: -owed, cash: -paid, claim, debt });
+        }
+        if late > 0 {
+            let balance = cx.state.accounts[account as usize].balance(quote).map_or(0, |b| b.pledged);
+            cx.tell_account(account, &InterestPaid { asset: quote, amount: -late, balance });
         }
     }
 }

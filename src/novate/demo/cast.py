@@ -140,7 +140,7 @@ class Casting:
     def _crypto_long(self, name: str, backing: str) -> Holder:
         perp = self._perp(name)
         shares = self._shares(2_000_000, backing)
-        lots = self._worth(perp, 2_900_000, name)
+        lots = self._worth(perp, 2_600_000, name)
         return Holder(
             account=CRYPTO_LONG,
             name="Crypto long on ETF collateral",

@@ -55,7 +55,7 @@ class Painter:
         for p in held.positions:
             terms = self.listing.markets[p.name]
             if p.perp and (p.lots or p.result):
-                quantity = f"{p.lots * terms.lot_size / 1e9:,.4g}"
+                quantity = f"{p.lots * terms.lot_size / 1e9:,.10g}"
                 lines.append(
                     model.BalanceLine(
                         group="perp", name=p.name, quantity=quantity, value_micro=p.result, exposure_micro=p.value
@@ -77,7 +77,7 @@ class Painter:
     def _balance(self, b: reports.BalanceLine) -> list[model.BalanceLine]:
         if b.name != "USDC":
             amount = (b.pledged + b.lent) / 1e6
-            line = model.BalanceLine(group="asset", name=b.name, quantity=f"{amount:,.6g}", value_micro=b.value)
+            line = model.BalanceLine(group="asset", name=b.name, quantity=f"{amount:,.10g}", value_micro=b.value)
             return [line] if b.value else []
         lines = []
         if b.pledged:

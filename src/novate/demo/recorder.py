@@ -71,6 +71,8 @@ class Recorder:
     painter: Painter
     hedged: int
     hedged_market: str
+    settled: set[int] = field(default_factory=set)
+    """Accounts whose position is on: from here on their worst moment counts."""
     paths: defaultdict[int, list[model.PathPoint]] = field(default_factory=lambda: defaultdict(list))
     worst: dict[int, tuple[int, Portrait]] = field(default_factory=dict)
     spending: defaultdict[int, Spending] = field(default_factory=lambda: defaultdict(Spending))
@@ -182,7 +184,7 @@ class Recorder:
                     market=name,
                     underlying=underlying,
                     side="sell" if sells else "buy",
-                    quantity=f"{lots * lot / scale:,.6g}",
+                    quantity=f"{lots * lot / scale:,.10g}",
                     notional_micro=ticks_lots * tick * lot // scale,
                     price_e6=ticks_lots * tick // lots,
                     index_e6=self.market.index[self.listing.underlying[underlying]],
@@ -211,8 +213,8 @@ class Recorder:
 
     def _remember_worst(self, line: reports.AccountLine) -> None:
         excess = line.excess[Level.MAINTENANCE]
-        started = any(line.requirements)
-        if started and (line.account not in self.worst or excess < self.worst[line.account][0]):
+        seen = self.worst.get(line.account)
+        if line.account in self.settled and (seen is None or excess < seen[0]):
             self.worst[line.account] = (excess, self.painter.portrait(line.account, peers=False))
 
     def sample_hedge(self, time_ns: int) -> None:

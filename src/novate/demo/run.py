@@ -165,7 +165,11 @@ class Stage:
         self.replay.advance_ns = advance_ms * 1_000_000
         start, span = self.scenario.start_ns, self.scenario.end_ns - self.scenario.start_ns
 
+        latecomer = next(person for person in self.cast.people if person.account == PANIC)
+
         def each_frame(time_ns: int) -> None:
+            if latecomer.started_ns == time_ns:
+                self._remember_before(latecomer)
             if time_ns % SAMPLE_NS == 0:
                 self._sample(time_ns)
                 stamp = f"{new_york_date(time_ns):%a %d %b}"
@@ -176,12 +180,16 @@ class Stage:
         self.recorder.finish(self.scenario.end_ns)
         progress(1.0, "done")
 
+    def _remember_before(self, person: Participant) -> None:
+        if person.account not in self.before:
+            self.before[person.account] = self.recorder.painter.portrait(person.account)
+
     def _sample(self, time_ns: int) -> None:
+        self.recorder.settled.update(person.account for person in self.cast.people if person.started_ns)
         self.recorder.sample(time_ns)
         for person in self.cast.people:
-            ready = person.started_ns and (time_ns >= self.before_ns or person.account == PANIC)
-            if person.account not in self.before and ready:
-                self.before[person.account] = self.recorder.painter.portrait(person.account)
+            if person.account != PANIC and person.started_ns and time_ns >= self.before_ns:
+                self._remember_before(person)
         if HEDGER in self.before:
             self.recorder.sample_hedge(time_ns)
 

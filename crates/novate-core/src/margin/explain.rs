@@ -27,15 +27,19 @@ pub struct Contribution {
 /// The binding row as people say it.
 #[must_use]
 pub fn binding_words(state: &State, binding: Binding) -> String {
-    let percent = |ppm: i64| format!("{}{}.{} %", if ppm < 0 { "-" } else { "+" }, ppm.abs() / 10_000, ppm.abs() % 10_000 / 1_000);
+    let part = |ppm: i64| match ppm.abs() {
+        PPM => "its full shock".to_owned(),
+        part => format!("{}.{} % of its shock", part / 10_000, part % 10_000 / 1_000),
+    };
+    let direction = |ppm: i64| if ppm < 0 { "falls" } else { "rises" };
     match binding {
         Binding::None => "no exposure to a scenario".to_owned(),
         Binding::Dated { index } => format!("dated row {}", state.dated_rows[index as usize].date),
         Binding::Grid { bucket, row } => {
             let name = state.bucket(bucket).map_or_else(|_| bucket.to_string(), |b| b.terms.name.clone());
             match row {
-                GridRow::Parallel { fraction_ppm } => format!("{name}: all names {} of their shock", percent(fraction_ppm)),
-                GridRow::Tail { fraction_ppm } => format!("{name}: tail, all names {} of their shock", percent(fraction_ppm)),
+                GridRow::Parallel { fraction_ppm } => format!("{name}: every name {} by {}", direction(fraction_ppm), part(fraction_ppm)),
+                GridRow::Tail { fraction_ppm } => format!("{name}: tail, every name {} by {}", direction(fraction_ppm), part(fraction_ppm)),
                 GridRow::Rotation { sector, rises } => {
                     format!("{name}: sector {sector} {}, the others the other way", if rises { "up" } else { "down" })
                 }

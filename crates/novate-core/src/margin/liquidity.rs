@@ -28,7 +28,7 @@ pub fn rate(state: &State, underlying: &Underlying, q: Value, volume: i64) -> i6
 pub fn stored_rates(state: &State, owner: u32, underlying: &Underlying) -> (i64, i64) {
     match state.liquidity_rate(owner, underlying.terms.underlying) {
         Some(stored) => (stored.spot_ppm, stored.perp_ppm),
-        None => (underlying.liquidity.half_spread_ppm, underlying.liquidity.half_spread_ppm),
+        None => (rate(state, underlying, 0, underlying.liquidity.spot_volume), rate(state, underlying, 0, underlying.liquidity.perp_volume)),
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod chance;
 pub mod invariants;
+pub mod script;
 pub mod stream;
 pub mod venue;
 pub mod wire;

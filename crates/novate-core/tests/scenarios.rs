@@ -1,0 +1,33 @@
+//! The rules as tables that a desk can check: `scenarios/*.txt`, run on the real engine, every invariant checked after
+//! every line. Each refusal that the engine can give is met by at least one line.
+
+mod common;
+
+use common::{script, told};
+use novate_core::reject::REFUSALS;
+use std::collections::BTreeSet;
+
+const TABLES: [&str; 8] = ["ledger", "listing", "matching", "orders", "margin", "prices", "settlement", "liquidation"];
+
+/// Numbers that are reserved for rules that no command of this release can break.
+const NEVER: &[(u16, &str)] = &[(423, "markets open and close for orders with auctions and outages, which this ruleset does not have")];
+
+#[test]
+fn the_tables_are_true_and_meet_every_refusal() {
+    let (mut met, mut lines, mut wrong) = (BTreeSet::new(), 0, Vec::new());
+    for name in TABLES {
+        let path = format!("{}/tests/scenarios/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+        let table = std::fs::read_to_string(&path).expect("the table is there");
+        let outcome = script::run(&format!("{name}.txt"), &table);
+        met.extend(outcome.met);
+        lines += outcome.lines;
+        wrong.extend(outcome.wrong);
+    }
+    assert!(wrong.is_empty(), "{} lines are not true:\n{}", wrong.len(), wrong.join("\n"));
+    let missing: Vec<_> = REFUSALS.iter().filter(|r| r.0 < 800 && !met.contains(&r.0) && NEVER.iter().all(|n| n.0 != r.0)).map(|r| (r.0, r.1)).collect();
+    assert!(missing.is_empty(), "no line of a table meets {missing:?}");
+    for (number, reason) in NEVER {
+        assert!(!met.contains(number), "{number} is met after all: {reason}");
+    }
+    told(&format!("{lines} lines in {} tables, {} refusals met", TABLES.len(), met.len()));
+}

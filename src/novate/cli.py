@@ -1,0 +1,295 @@
+"""The command line: `novate demo`, `replay`, `verify journal`, `scenarios`, `refusals`.
+
+Responsible for: options, progress, and how a result or an error is told. Never: decides anything about a venue; each command
+calls one function of the package. Heavy modules are imported by the command that needs them, so that help is instant.
+
+Standard output carries the result alone: the path of a report, or with --json one object on its last line. Tables, progress and
+messages go to standard error. An error is one line, `novate: <sentence> [code]`, exit status 1; wrong usage is 2; an interrupt 130.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from novate._core import release
+from novate.errors import ConfigError, NovateError
+
+ERROR, USAGE, INTERRUPTED = 1, 2, 130
+ProgressCall = Callable[[float, str], None]
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line (by default the process's own) and return its exit status. Raises nothing."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        status = cli.main(given, prog_name="novate", standalone_mode=False)
+    except click.Abort:
+        return _tell({"code": "interrupted", "sentence": "Interrupted."}, given, INTERRUPTED)
+    except click.ClickException as error:
+        return _tell({"code": "usage", "sentence": error.format_message()}, given, error.exit_code)
+    except NovateError as error:
+        return _tell(error.as_dict(), given, ERROR)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        return _tell({"code": "os_error", "sentence": f"{error.strerror or error}{where}."}, given, ERROR)
+    except Exception as error:  # noqa: BLE001 - whatever else went wrong is one line too
+        sentence = f"Unexpected {type(error).__name__}: {error}; --traceback shows where."
+        return _tell({"code": "internal_error", "sentence": sentence}, given, ERROR)
+    return status if isinstance(status, int) else 0
+
+
+def _tell(error: Mapping[str, object], given: Sequence[str], status: int) -> int:
+    """One line on standard error; the same as JSON where asked for. Called while the error is being handled."""
+    if "--traceback" in given:
+        traceback.print_exc()
+    sys.stderr.write(f"novate: {error['sentence']} [{error['code']}]\n")
+    if "--json" in given:
+        _result({"ok": False, "error": error})
+    return status
+
+
+def _result(value: Mapping[str, object]) -> None:
+    """The one object of --json, on a line of its own."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def _console() -> Console:
+    return Console(stderr=True, highlight=False)
+
+
+@contextmanager
+def _bar(console: Console, title: str) -> Iterator[ProgressCall]:
+    """A live bar on standard error, gone when it is full; yields a function of (fraction, note)."""
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}"),
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(title, total=1.0, note="")
+
+        def move(fraction: float, note: str) -> None:
+            bar.update(task, completed=fraction, note=note)
+            if fraction >= 1:
+                bar.stop()
+
+        yield move
+
+
+def _lines(console: Console) -> ProgressCall:
+    """Progress as a line for each tenth, for a log."""
+    told = 0
+
+    def move(fraction: float, note: str) -> None:
+        nonlocal told
+        if int(fraction * 10) > told:
+            told = int(fraction * 10)
+            console.print(f"{told * 10:3d} % {note}", markup=False)
+
+    return move
+
+
+def _common(command: _F) -> _F:
+    """Options of every command."""
+    command = click.option(
+        "--json", "as_json", is_flag=True, help="One JSON object on the last line of output."
+    )(command)
+    return click.option("--traceback", is_flag=True, expose_value=False, help="Show where an error arose.")(
+        command
+    )
+
+
+def _run_options(command: _F) -> _F:
+    """Options of a replay."""
+    for option in (
+        click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write the page here."),
+        click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Draws what is not recorded."),
+        click.option(
+            "--advance-ms", type=click.IntRange(1, 60_000), default=1_000, show_default=True, help="Step of the venue's clock."
+        ),
+        click.option(
+            "--home", type=click.Path(file_okay=False, path_type=Path), help="Where the journal is kept [default: new, temporary]."
+        ),
+        click.option("--data", metavar="DIR", help="Recorded market data [default: $NOVATE_DATA, ./data, ../shared/data]."),
+        click.option("--headless", is_flag=True, help="No live display: progress as plain lines."),
+    ):  # fmt: skip
+        command = option(command)
+    return _common(command)
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(release(), prog_name="novate", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Prime brokerage for tokenised securities: one account, one portfolio, one margin."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@cli.command()
+@_run_options
+def demo(**options: Any) -> None:
+    """Replay a real crash through a venue and write the report.
+
+    Prints the report, and on standard output the path of its page.
+    """
+    _play(None, **options)
+
+
+@cli.command()
+@click.argument("scenario")
+@_run_options
+def replay(scenario: str, **options: Any) -> None:
+    """Replay one SCENARIO; `novate scenarios` lists them."""
+    from novate.marketdata import scenarios
+
+    if scenario not in scenarios():
+        raise click.UsageError(f"There is no scenario {scenario!r}; there are {', '.join(scenarios())}.")
+    _play(scenario, **options)
+
+
+def _play(
+    scenario: str | None,
+    *,
+    as_json: bool,
+    headless: bool,
+    home: Path | None,
+    report: Path | None,
+    **chosen: Any,
+) -> None:
+    """Runs the demo with a fresh home and tells its result."""
+    _refuse_used_home(home)
+    if report is not None and not report.absolute().parent.is_dir():
+        raise ConfigError(f"The folder of --report {report} does not exist.", path=str(report))
+    from novate.demo.run import DemoOptions, run_demo
+
+    options = DemoOptions(scenario=scenario, home=home, report=report, **chosen)
+    console = _console()
+    if headless:
+        result = run_demo(options, _lines(console), console)
+    else:
+        with _bar(console, "Replaying") as progress:
+            result = run_demo(options, progress, console)
+    if as_json:
+        _result(result.json)
+    else:
+        click.echo(result.report_path)
+
+
+def _refuse_used_home(home: Path | None) -> None:
+    """A replay is a story from the first command: it never goes on in a journal that is there."""
+    if home is not None and home.is_dir() and any((home / "journal").glob("*")):
+        raise ConfigError(f"{home} already holds a journal; name another --home.", home=str(home))
+
+
+@cli.group()
+def verify() -> None:
+    """Check what a venue wrote, changing nothing."""
+
+
+@verify.command()
+@click.argument("directory", type=click.Path(path_type=Path), required=False, metavar="DIR")
+@click.option("--home", type=click.Path(path_type=Path), help="The same as DIR.")
+@_common
+@click.pass_context
+def journal(context: click.Context, directory: Path | None, home: Path | None, *, as_json: bool) -> None:
+    """Replay the journal in DIR (a home, or its journal folder) and check chain, state hash and conservation."""
+    from novate._core import Engine, ruleset
+    from novate.journal import verify_journal
+
+    chosen = directory or home
+    if chosen is None or (directory and home):
+        raise click.UsageError("Name one directory: the home of a venue or its journal folder.")
+    console = _console()
+    with _bar(console, "Verifying") as progress:
+        found = verify_journal(
+            chosen,
+            Engine,
+            ruleset=ruleset(),
+            progress=lambda read, total: progress(read / max(total, 1), ""),
+        )
+    facts = asdict(found)
+    console.print(_facts(facts), markup=False)
+    for problem in found.problems:
+        console.print(problem, markup=False, soft_wrap=True)
+    if not found.ok:
+        sentence = f"The journal in {chosen} is not sound: {found.problems[0]}"
+        facts["error"] = {"code": "verification_failed", "sentence": sentence}
+        sys.stderr.write(f"novate: {sentence} [verification_failed]\n")
+    if as_json:
+        _result(facts)
+    context.exit(0 if found.ok else ERROR)
+
+
+def _facts(facts: Mapping[str, object]) -> Table:
+    """What a verification found, without the sentences."""
+    table = Table(show_header=False, box=None)
+    for name, value in facts.items():
+        if name != "problems":
+            text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+            table.add_row(name.replace("_", " "), str(value) if name.endswith("_ns") else text)
+    return table
+
+
+@cli.command()
+@click.option(
+    "--data", metavar="DIR", help="Recorded market data [default: $NOVATE_DATA, ./data, ../shared/data]."
+)
+@_common
+def scenarios(data: str | None, *, as_json: bool) -> None:
+    """List what can be replayed, and where recorded data is found."""
+    from novate import marketdata
+
+    found = marketdata.find_data(data)
+    default = marketdata.default_scenario(found)
+    console = _console()
+    console.print(f"Recorded data: {found or 'none found'}", markup=False)
+    for name in marketdata.scenarios():
+        console.print(f"  {name}{'  (played by `novate demo`)' if name == default else ''}", markup=False)
+    if as_json:
+        names = marketdata.scenarios()
+        _result({"ok": True, "scenarios": names, "default": default, "data": str(found) if found else None})
+
+
+@cli.command()
+@click.argument("which", required=False, metavar="[NUMBER|NAME]")
+@_common
+def refusals(which: str | None, *, as_json: bool) -> None:
+    """Explain a refusal by its number or name; all of them without."""
+    from novate.messages import rules
+
+    known = rules()
+    by_name = {rule.name: rule for rule in known.values()}
+    chosen = list(known.values())
+    if which is not None:
+        number = int(which) if which.isascii() and which.isdigit() else -1
+        one = known.get(number) or by_name.get(which)
+        if one is None:
+            near = get_close_matches(which, by_name, n=3)
+            hint = f" Near: {', '.join(near)}." if near else ""
+            raise click.UsageError(f"No refusal has the number or name {which!r}.{hint}")
+        chosen = [one]
+    table = Table("number", "rule", "meaning", "retry", box=None)
+    for rule in chosen:
+        table.add_row(str(rule.number), rule.name, rule.sentence, "yes" if rule.retry else "no")
+    _console().print(table, markup=False)
+    if as_json:
+        _result({"ok": True, "refusals": [asdict(rule) for rule in chosen]})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

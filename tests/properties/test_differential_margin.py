@@ -1,0 +1,176 @@
+"""The engine's margin equals the plain Python reference, bit for bit: requirement, every term, equity, binding row.
+
+Each world is a random venue (see `worlds.py`) whose accounts trade, borrow, settle and fall below their requirements by
+real commands. Every few steps an account is evaluated at all four levels, with and without its open orders, and below
+initial also at the slower price; one comparison is one such evaluation, all its numbers. The reference reads the listing
+commands and the engine's reports of prices and holdings, never its margin.
+
+WORLDS worlds of STEPS steps; NOVATE_LONG=1 runs twenty times as many worlds.
+"""
+
+import os
+from collections import Counter
+
+import pytest
+
+from novate import Engine
+from novate.messages import Quality, reports
+from novate.messages.reports import BindingRow, LevelReport, RowKind
+from reference import margin as reference
+from reference.inputs import AccountView, Balance, Liquidity, OpenOrder, Position, PriceView, Venue
+from worlds import World, sender
+
+WORLDS = 24 * (20 if os.environ.get("NOVATE_LONG") else 1)
+STEPS = 450
+EVERY = 15
+LEAST = 3_000
+"""Evaluations that must have been compared, so that the test can't go quiet."""
+M = 1_000_000
+FRACTIONS = {"1": M, "2/3": 666_667, "1/3": 333_334}
+compared: Counter[str] = Counter()
+
+
+# --- The engine's reports as the reference's inputs -------------------------------------------------------------------
+
+
+def venue_of(world: World) -> Venue:
+    """Listing commands, prices, marks, stored exit costs and open interest as they are now."""
+    lines = reports.underlyings(world.engine)
+    marks = {line.market: line.mark for line in reports.markets(world.engine) if line.mark}
+    prices = {}
+    for line in lines:
+        par = 10 ** world.underlyings[line.underlying].decimals
+        prices[line.underlying] = PriceView(
+            index=line.index,
+            stable=line.stable,
+            last_external=line.last_external if line.quality == Quality.CLOSED else None,
+            marks={m: mark for m, mark in marks.items() if world.markets[m].underlying == line.underlying},
+            session_initial_ppm=line.initial_ppm,
+            session_maintenance_ppm=line.maintenance_ppm,
+            confidence_ppm=line.confidence_ppm,
+            price_ppm=line.index * M // par if line.index else M,
+            uses_slower=line.uses_slower,
+        )
+    empty = {line.underlying: Liquidity(line.half_spread_ppm, line.half_spread_ppm) for line in lines}
+    liquidity = {(owner, u): empty[u] for owner in world.owners.values() for u in empty}
+    stored = {(k.owner, k.underlying): Liquidity(k.spot_ppm, k.perp_ppm) for k in reports.liquidity(world.engine)}
+    return Venue(
+        parameters=world.parameters,
+        buckets=world.buckets,
+        dated_rows=world.dated_rows,
+        underlyings=world.underlyings,
+        assets=world.assets,
+        markets=world.markets,
+        prices=prices,
+        liquidity=liquidity | stored,
+        open_interest={line.underlying: line.open_interest for line in lines},
+    )
+
+
+def account_of(world: World, account: int) -> AccountView:
+    """What the account holds, owes and has open."""
+    report = reports.account(world.engine, account)
+    owner = world.owners[account]
+    return AccountView(
+        owner=owner,
+        balances={b.asset: Balance(b.pledged, b.lent, b.admitted) for b in report.balances},
+        positions={
+            p.market: Position(p.lots, p.cost, p.claim, p.hedged_claim, p.debt) for p in report.positions if p.perp
+        },
+        orders=tuple(OpenOrder(o.market, o.side, o.price, o.leaves) for o in report.orders),
+        owner_accounts=list(world.owners.values()).count(owner),
+    )
+
+
+def row_of(world: World, binding: tuple[str | int, ...]) -> BindingRow:
+    """The reference's binding row as the engine tells it."""
+    match binding:
+        case ("none",):
+            return BindingRow(RowKind.NONE, 0, 0, False)
+        case ("dated", row):
+            return BindingRow(RowKind.DATED, list(world.dated_rows).index(int(row)), 0, False)
+        case ("grid", bucket, str(name)):
+            rises = name[0] == "+"
+            if name[1:].startswith("sector"):
+                return BindingRow(RowKind.ROTATION, int(bucket), int(name.split()[1]), rises)
+            tail = world.parameters.tail_shock_ppm * world.parameters.tail_weight_ppm // M
+            size = FRACTIONS.get(name[1:], tail)
+            kind = RowKind.PARALLEL if name[1:] in FRACTIONS else RowKind.TAIL
+            return BindingRow(kind, int(bucket), size if rises else -size, rises)
+    raise AssertionError(binding)
+
+
+# --- The comparison ----------------------------------------------------------------------------------------------------
+
+
+def told(report: LevelReport) -> dict[str, object]:
+    """What the engine says, by the reference's names."""
+    terms = {name: getattr(report.terms, name.lower()) for name in reference.TERMS}
+    return terms | {
+        "equity": report.equity,
+        "requirement": report.requirement,
+        "excess": report.excess,
+        "without orders": report.requirement_without_orders,
+        "orders": report.orders,
+        "binding": report.binding_row,
+    }
+
+
+def expected(world: World, found: reference.Evaluation) -> dict[str, object]:
+    """What the reference says."""
+    return found.terms | {
+        "equity": found.nlv,
+        "requirement": found.requirement,
+        "excess": found.excess,
+        "without orders": found.requirement_without_orders,
+        "orders": found.ord,
+        "binding": row_of(world, found.binding),
+    }
+
+
+def compare(world: World, account: int) -> None:
+    """One account at every level, with and without orders, slower or not."""
+    venue, view = venue_of(world), account_of(world, account)
+    for level in range(4):
+        for orders in (True, False):
+            for slower in (False, True) if level else (False,):
+                report = reports.what_if(world.engine, account, level=level, orders=orders, slower=slower)
+                found = reference.evaluate(venue, view, level, orders, slower=slower)
+                assert told(report) == expected(world, found), (account, level, orders, slower)
+                assert sum(part.amount for part in report.contributions) == report.requirement
+                count(world, view, report, slower)
+
+
+def count(world: World, view: AccountView, report: LevelReport, slower: bool) -> None:
+    """What the evaluations covered."""
+    compared["evaluations"] += 1
+    compared["with open orders"] += bool(view.orders and report.orders)
+    compared["with perps"] += any(p.lots for p in view.positions.values())
+    compared["with claims or debts"] += any(p.claim or p.debt for p in view.positions.values())
+    compared["with loans"] += any(b.pledged < 0 for b in view.balances.values())
+    compared["below requirement"] += report.excess < 0
+    compared["slower"] += slower
+    compared[f"binding {RowKind(report.binding_row.kind).name}"] += 1
+    for name in reference.TERMS:
+        compared[name] += getattr(report.terms, name.lower()) > 0
+
+
+@pytest.mark.parametrize("seed", range(WORLDS))
+def test_engine_and_reference_agree_in_a_random_world(seed: int) -> None:
+    engine = Engine()
+    world = World(seed, engine, sender(engine))
+    world.found(names=2 + seed % 6)
+    for _ in range(STEPS // EVERY):
+        world.steps(EVERY)
+        compare(world, world.any_account())
+    assert all(difference == 0 for _, difference in engine.conservation())
+
+
+def test_the_comparison_reached_everything() -> None:
+    """Runs after the worlds: enough was compared, and every term, kind of row and situation occurred."""
+    print(f"\ncompared with the reference: {dict(compared)}")
+    assert compared["evaluations"] >= LEAST
+    rare = [what for what, times in compared.items() if times < 20]
+    assert not rare, rare
+    for kind in ("NONE", "PARALLEL", "ROTATION", "TAIL", "DATED"):
+        assert compared[f"binding {kind}"] >= 20, kind
