@@ -185,9 +185,14 @@ class World:
         draw = self.random.randint
         for bucket, name in ((EQUITY, "us_equity"), (CRYPTO, "crypto"), (RATES, "rates"), (CASH, "cash")):
             self.buckets[bucket] = ListBucket(
-                bucket=bucket, name=name, gain_ppm=draw(0, M), history_divisor=8 if bucket == RATES else 1,
-                extended_ppm=draw(M, 1_200_000), overnight_ppm=draw(M, 1_400_000), closure_ppm=draw(M, 1_700_000),
-            )  # fmt: skip
+                bucket=bucket,
+                name=name,
+                gain_ppm=draw(0, M),
+                history_divisor=8 if bucket == RATES else 1,
+                extended_ppm=draw(M, 1_200_000),
+                overnight_ppm=draw(M, 1_400_000),
+                closure_ppm=draw(M, 1_700_000),
+            )
             self._list(self.buckets[bucket])
         numbers = self.random.sample(range(1, 100), draw(1, 5))  # ids in no order: the first listed wins ties
         for row in numbers:
@@ -262,7 +267,9 @@ class World:
             venue_cap=self.random.choice((10 ** (decimals + 1), 10 ** (decimals + 7))),
         )  # fmt: skip
         while not self.accepted(token):
-            token = ListAsset(**{f: getattr(token, f) for f in token.__struct_fields__} | {"wrap_ppm": token.wrap_ppm // 2})
+            token = ListAsset(
+                **{f: getattr(token, f) for f in token.__struct_fields__} | {"wrap_ppm": token.wrap_ppm // 2}
+            )
         self.assets[asset] = token
         self._list_market(100 + asset, underlying, asset)
 
@@ -287,7 +294,11 @@ class World:
 
     def _open_sessions(self) -> None:
         for underlying in self.underlyings:
-            self.submit(SetSession(underlying=underlying, session=Session.REGULAR, next_session=Session.POST, next_time_ns=0))
+            self.submit(
+                SetSession(
+                    underlying=underlying, session=Session.REGULAR, next_session=Session.POST, next_time_ns=0
+                )
+            )
             self._post(underlying, 0, 3)
         self.submit(AdvanceTime())
 
@@ -333,9 +344,12 @@ class World:
             price = min(self.near(self.price[underlying], width_ppm), listed.price_max)
             self.submit(
                 PostPrice(
-                    underlying=underlying, source=source, price=price, confidence_ppm=confidence_ppm,
+                    underlying=underlying,
+                    source=source,
+                    price=price,
+                    confidence_ppm=confidence_ppm,
                     venue_time_ns=self.time_ns,
-                )  # fmt: skip
+                )
             )
 
     def lots(self, market: int, dollars: int) -> int:
@@ -344,7 +358,9 @@ class World:
         if listed.base:
             return max(1, self.units(listed.base, dollars) // listed.lot_size)
         underlying = self.underlyings[listed.underlying]
-        return max(1, dollars * 10 ** (9 + underlying.decimals) // (self.price[listed.underlying] * listed.lot_size))
+        return max(
+            1, dollars * 10 ** (9 + underlying.decimals) // (self.price[listed.underlying] * listed.lot_size)
+        )
 
     def _step_order(self) -> None:
         market, side = self.random.choice(list(self.markets)), self.random.choice((Side.BID, Side.ASK))
@@ -354,12 +370,17 @@ class World:
         if self.odds(0.1):
             flags = self.random.choice((Flags.POST_ONLY, Flags.REDUCE_ONLY))
         elif self.odds(0.2):
-            kind, force = self.random.choice(list(OrderKind)), self.random.choice((TimeInForce.IOC, TimeInForce.FOK))
+            kind, force = (
+                self.random.choice(list(OrderKind)),
+                self.random.choice((TimeInForce.IOC, TimeInForce.FOK)),
+            )
         price = 0 if kind == OrderKind.MARKET else self.near(index, away)
         account = self.any_account()
         dollars = self.random.choice((100, 5_000, 20_000, 60_000, 200_000))
         lots = self.near(self.lots(market, dollars), 200_000)
-        order = PlaceOrder(market=market, side=side, kind=kind, time_in_force=force, flags=flags, price=price, lots=lots)
+        order = PlaceOrder(
+            market=market, side=side, kind=kind, time_in_force=force, flags=flags, price=price, lots=lots
+        )
         for event in self.submit(order, account):
             if event.body.KIND == 129:
                 self.orders.append((account, event.body.order))
@@ -378,7 +399,8 @@ class World:
         price = self.near(index, 2_000)
         self.submit(PlaceOrder(market=market, side=side, price=price, lots=lots), first)
         self.submit(
-            PlaceOrder(market=market, side=1 - side, time_in_force=TimeInForce.IOC, price=price, lots=lots), second
+            PlaceOrder(market=market, side=1 - side, time_in_force=TimeInForce.IOC, price=price, lots=lots),
+            second,
         )
 
     def _recent_order(self) -> tuple[int, int]:
@@ -401,7 +423,9 @@ class World:
     def _step_price(self) -> None:
         """Time goes on and several names move, some with few or doubtful sources."""
         self.time_ns += self.random.randint(1, 20) * SECOND
-        for underlying in self.random.sample(sorted(self.underlyings), self.random.randint(1, len(self.underlyings))):
+        for underlying in self.random.sample(
+            sorted(self.underlyings), self.random.randint(1, len(self.underlyings))
+        ):
             if underlying not in COINS.values():
                 width = self.random.choice((1_000, 10_000, 30_000, 120_000))
                 self.price[underlying] = min(
@@ -427,16 +451,22 @@ class World:
         times = [0, 0, 0, 0]
         if self.odds(0.5):
             around = self.random.randint
-            times = sorted(self.time_ns + around(-4, 4) * HOUR for _ in range(3)) + [self.time_ns + around(5, 60) * HOUR]
+            before = sorted(self.time_ns + around(-4, 4) * HOUR for _ in range(3))
+            times = [*before, self.time_ns + around(5, 60) * HOUR]
         session = self.random.choice([*Session, Session.REGULAR, Session.REGULAR, Session.REGULAR])
         names = list(self.underlyings) if self.odds(0.5) else [self.random.choice(list(self.underlyings))]
         for underlying in names:
             self.submit(
                 SetSession(
-                    underlying=underlying, session=session, next_session=Session.REGULAR,
-                    next_time_ns=self.time_ns + HOUR, closure_step_ns=times[0], closure_ramp_from_ns=times[1],
-                    closure_ramp_to_ns=times[2], closure_end_ns=times[3],
-                )  # fmt: skip
+                    underlying=underlying,
+                    session=session,
+                    next_session=Session.REGULAR,
+                    next_time_ns=self.time_ns + HOUR,
+                    closure_step_ns=times[0],
+                    closure_ramp_from_ns=times[1],
+                    closure_ramp_to_ns=times[2],
+                    closure_end_ns=times[3],
+                )
             )
 
     def _step_liquidity(self) -> None:
@@ -444,10 +474,17 @@ class World:
         underlying = self.random.choice(list(self.underlyings))
         draw = self.random.randint
         self.submit(
-            PostLiquidity(underlying=underlying, spot_volume=draw(0, 10**13), sigma_ppm=draw(0, 60_000), half_spread_ppm=draw(0, 3_000))
+            PostLiquidity(
+                underlying=underlying,
+                spot_volume=draw(0, 10**13),
+                sigma_ppm=draw(0, 60_000),
+                half_spread_ppm=draw(0, 3_000),
+            )
         )
         for session in (Session.PRE, Session.REGULAR):
-            self.submit(SetSession(underlying=underlying, session=session, next_session=Session.POST, next_time_ns=0))
+            self.submit(
+                SetSession(underlying=underlying, session=session, next_session=Session.POST, next_time_ns=0)
+            )
 
     def _step_resume(self) -> None:
         self.submit(ResumeVenue())

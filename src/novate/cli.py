@@ -22,7 +22,6 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from novate._core import release
 from novate.errors import ConfigError, NovateError
@@ -192,7 +191,7 @@ def _play(
 
 def _refuse_used_home(home: Path | None) -> None:
     """A replay is a story from the first command: it never goes on in a journal that is there."""
-    if home is not None and home.is_dir() and any((home / "journal").glob("*")):
+    if home is not None and home.is_dir() and any((home / "journal").glob("*.log")):
         raise ConfigError(f"{home} already holds a journal; name another --home.", home=str(home))
 
 
@@ -223,7 +222,7 @@ def journal(context: click.Context, directory: Path | None, home: Path | None, *
             progress=lambda read, total: progress(read / max(total, 1), ""),
         )
     facts = asdict(found)
-    console.print(_facts(facts), markup=False)
+    console.print(_facts(facts), markup=False, soft_wrap=True)
     for problem in found.problems:
         console.print(problem, markup=False, soft_wrap=True)
     if not found.ok:
@@ -235,14 +234,16 @@ def journal(context: click.Context, directory: Path | None, home: Path | None, *
     context.exit(0 if found.ok else ERROR)
 
 
-def _facts(facts: Mapping[str, object]) -> Table:
-    """What a verification found, without the sentences."""
-    table = Table(show_header=False, box=None)
+def _facts(facts: Mapping[str, object]) -> str:
+    """What a verification found, a line for each fact, without the problems."""
+    lines = []
     for name, value in facts.items():
-        if name != "problems":
-            text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-            table.add_row(name.replace("_", " "), str(value) if name.endswith("_ns") else text)
-    return table
+        grouped = isinstance(value, int) and not isinstance(value, bool) and not name.endswith("_ns")
+        if name not in ("problems", "error"):
+            lines.append(
+                f"{name.replace('_', ' '):22}{value:,}" if grouped else f"{name.replace('_', ' '):22}{value}"
+            )
+    return "\n".join(lines)
 
 
 @cli.command()
@@ -283,10 +284,10 @@ def refusals(which: str | None, *, as_json: bool) -> None:
             hint = f" Near: {', '.join(near)}." if near else ""
             raise click.UsageError(f"No refusal has the number or name {which!r}.{hint}")
         chosen = [one]
-    table = Table("number", "rule", "meaning", "retry", box=None)
+    console = _console()
     for rule in chosen:
-        table.add_row(str(rule.number), rule.name, rule.sentence, "yes" if rule.retry else "no")
-    _console().print(table, markup=False)
+        retry = " A retry can help." if rule.retry else ""
+        console.print(f"{rule.number:>5}  {rule.name}: {rule.sentence}{retry}", markup=False, soft_wrap=True)
     if as_json:
         _result({"ok": True, "refusals": [asdict(rule) for rule in chosen]})
 

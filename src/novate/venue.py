@@ -13,7 +13,15 @@ from typing import Self
 
 from novate._core import Engine, release, ruleset
 from novate.journal import Recovery
-from novate.messages import ActivateRelease, AdvanceTime, Command, EventMessage, ResumeVenue, encode, iter_events
+from novate.messages import (
+    ActivateRelease,
+    AdvanceTime,
+    Command,
+    EventMessage,
+    ResumeVenue,
+    encode,
+    iter_events,
+)
 from novate.sequencer import Sequencer, open_venue_log
 
 OPERATOR = 0

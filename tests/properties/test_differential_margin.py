@@ -9,13 +9,14 @@ WORLDS worlds of STEPS steps; NOVATE_LONG=1 runs twenty times as many worlds.
 """
 
 import os
+import sys
 from collections import Counter
 
 import pytest
 
 from novate import Engine
-from novate.messages import Quality, reports
-from novate.messages.reports import BindingRow, LevelReport, RowKind
+from novate.messages import OrderPlaced, PlaceOrder, Quality, Side, reports
+from novate.messages.reports import BindingRow, GapGroup, LevelReport, RowKind
 from reference import margin as reference
 from reference.inputs import AccountView, Balance, Liquidity, OpenOrder, Position, PriceView, Venue
 from worlds import World, sender
@@ -51,9 +52,17 @@ def venue_of(world: World) -> Venue:
             price_ppm=line.index * M // par if line.index else M,
             uses_slower=line.uses_slower,
         )
-    empty = {line.underlying: Liquidity(line.half_spread_ppm, line.half_spread_ppm) for line in lines}
+    cap = world.parameters.liquidity_cap_ppm
+    empty = {
+        line.underlying: Liquidity(
+            *(min(cap, line.half_spread_ppm) if v else cap for v in (line.spot_volume, line.perp_volume))
+        )
+        for line in lines
+    }
     liquidity = {(owner, u): empty[u] for owner in world.owners.values() for u in empty}
-    stored = {(k.owner, k.underlying): Liquidity(k.spot_ppm, k.perp_ppm) for k in reports.liquidity(world.engine)}
+    stored = {
+        (k.owner, k.underlying): Liquidity(k.spot_ppm, k.perp_ppm) for k in reports.liquidity(world.engine)
+    }
     return Venue(
         parameters=world.parameters,
         buckets=world.buckets,
@@ -75,7 +84,9 @@ def account_of(world: World, account: int) -> AccountView:
         owner=owner,
         balances={b.asset: Balance(b.pledged, b.lent, b.admitted) for b in report.balances},
         positions={
-            p.market: Position(p.lots, p.cost, p.claim, p.hedged_claim, p.debt) for p in report.positions if p.perp
+            p.market: Position(p.lots, p.cost, p.claim, p.hedged_claim, p.debt)
+            for p in report.positions
+            if p.perp
         },
         orders=tuple(OpenOrder(o.market, o.side, o.price, o.leaves) for o in report.orders),
         owner_accounts=list(world.owners.values()).count(owner),
@@ -137,11 +148,22 @@ def compare(world: World, account: int) -> None:
                 report = reports.what_if(world.engine, account, level=level, orders=orders, slower=slower)
                 found = reference.evaluate(venue, view, level, orders, slower=slower)
                 assert told(report) == expected(world, found), (account, level, orders, slower)
+                assert report.gap_groups == largest_groups(venue, view, level, orders, slower)
                 assert sum(part.amount for part in report.contributions) == report.requirement
-                count(world, view, report, slower)
+                count(view, report, slower)
 
 
-def count(world: World, view: AccountView, report: LevelReport, slower: bool) -> None:
+def largest_groups(
+    venue: Venue, view: AccountView, level: int, orders: bool, slower: bool
+) -> tuple[GapGroup, ...]:
+    """The reference's two gap groups that count in full."""
+    held = reference.held(venue, view, orders)
+    orders = orders and bool(view.orders)
+    exposures = [reference.exposure(venue, view, u, level, orders, slower) for u in held]
+    return tuple(GapGroup(group, x) for group, x in reference.gap_groups(venue, exposures)[:2] if x)
+
+
+def count(view: AccountView, report: LevelReport, slower: bool) -> None:
     """What the evaluations covered."""
     compared["evaluations"] += 1
     compared["with open orders"] += bool(view.orders and report.orders)
@@ -166,9 +188,50 @@ def test_engine_and_reference_agree_in_a_random_world(seed: int) -> None:
     assert all(difference == 0 for _, difference in engine.conservation())
 
 
+def gross(world: World, owner: int, underlying: int) -> int:
+    """Dollars of an owner's tokens at the index, in micro-dollars."""
+    venue = venue_of(world)
+    held = [reports.account(world.engine, a).balances for a, o in world.owners.items() if o == owner]
+    shares = sum(
+        abs(reference.token_shares(world.assets[b.asset], b.pledged + b.lent))
+        for balances in held
+        for b in balances
+        if b.asset in reference.tokens_of(venue, underlying)
+    )
+    return reference.dollars(shares, venue.prices[underlying].index, world.underlyings[underlying])
+
+
+@pytest.mark.parametrize("seed", range(WORLDS))
+def test_exit_costs_are_stored_for_what_a_group_holds_and_then_for_what_it_orders(seed: int) -> None:
+    engine = Engine()
+    world = World(seed, engine, sender(engine))
+    world.found()
+    stored = {(k.owner, k.underlying): k for k in reports.liquidity(engine)}
+    assert stored
+    for (owner, underlying), k in stored.items():
+        listing, held = world.underlyings[underlying], gross(world, owner, underlying)
+        spot = reference.liquidity_rate(world.parameters, listing, held, listing.spot_volume)
+        perp = reference.liquidity_rate(world.parameters, listing, 0, listing.perp_volume)
+        assert (k.spot_ppm, k.perp_ppm) == (spot, perp)
+    for market in world.markets.values():
+        lots, account = world.lots(market.market, 3_000), world.any_account()
+        price = next(line.index_ticks for line in reports.markets(engine) if line.market == market.market)
+        order = PlaceOrder(market=market.market, side=Side.BID, price=price, lots=lots)
+        events = world.submit(order, account)
+        if market.base or not any(isinstance(event.body, OrderPlaced) for event in events):
+            continue
+        owner, listing = world.owners[account], world.underlyings[market.underlying]
+        k = next(
+            k for k in reports.liquidity(engine) if (k.owner, k.underlying) == (owner, market.underlying)
+        )
+        units = reference.notional(venue_of(world), market, OpenOrder(market.market, 0, price, lots))
+        ordered = reference.micro(units, world.assets[market.quote])
+        assert k.perp_ppm >= reference.liquidity_rate(world.parameters, listing, ordered, listing.perp_volume)
+
+
 def test_the_comparison_reached_everything() -> None:
-    """Runs after the worlds: enough was compared, and every term, kind of row and situation occurred."""
-    print(f"\ncompared with the reference: {dict(compared)}")
+    """Runs after the worlds, which it needs: enough was compared, and every term, kind of row and situation occurred."""
+    sys.stdout.write(f"\ncompared with the reference: {dict(compared)}\n")
     assert compared["evaluations"] >= LEAST
     rare = [what for what, times in compared.items() if times < 20]
     assert not rare, rare

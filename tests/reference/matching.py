@@ -144,12 +144,12 @@ class Book:
             return "post_only_must_rest"
         if kind == MARKET and time_in_force == GTC:
             return "market_order_must_not_rest"
-        if kind == MARKET and not self._crosses(side, price):
-            return "market_order_needs_a_book"
         if post_only and self._crosses(side, price):
             return "post_only_must_not_take"
         if time_in_force == FOK and self._fillable(owner, side, price, lots) < lots:
             return "fill_or_kill_must_fill"
+        if kind == MARKET and not self._fillable(owner, side, price, lots):
+            return "market_order_needs_a_book"
         return None
 
     def _crosses(self, side: int, price: int) -> bool:

@@ -100,6 +100,7 @@ pub fn dated_row(cx: &mut Context<'_>, command: &ListDatedRow) -> Result<(), Ref
         }
     }
     cx.state.dated_rows.push(command.clone());
+    cx.state.rebuild_dated_moves();
     tell(cx, "dated_row", command.row, &command.date);
     Ok(())
 }
@@ -141,9 +142,11 @@ pub fn underlying(cx: &mut Context<'_>, command: &ListUnderlying) -> Result<(), 
         spots: Vec::new(),
         speed_budget: 0,
         speed_time_ns: 0,
+        dated_ppm: Vec::new(),
     };
     check_charge(cx.state, &listed, 0, 0)?;
     place(&mut cx.state.underlyings, command.underlying, listed);
+    cx.state.rebuild_dated_moves();
     tell(cx, "underlying", command.underlying, &command.name);
     Ok(())
 }

@@ -71,34 +71,69 @@ pub fn reservation(market: &Market, side: Side, price: Ticks, lots: Lots) -> (u3
 /// have gone into a settlement.
 #[must_use]
 pub fn available(state: &State, slot: u32) -> Lots {
+    available_after(state, slot, &Swept::default())
+}
+
+/// What makers ahead in a sweep have used up.
+#[derive(Debug, Default)]
+struct Swept {
+    /// Lots and, for spot bids, quote units, by account.
+    used: Vec<(u32, Lots, Amount)>,
+    /// Quote units from the pool.
+    pool: Amount,
+}
+
+impl Swept {
+    fn of(&self, account: u32) -> (Lots, Amount) {
+        self.used.iter().find(|u| u.0 == account).map_or((0, 0), |u| (u.1, u.2))
+    }
+
+    fn add(&mut self, state: &State, slot: u32, lots: Lots) {
+        let order = state.orders.order(slot);
+        let market = state.known_market(order.market());
+        let account = order.account();
+        let (before, spent) = self.of(account);
+        let mut cost = 0;
+        if !market.is_perp() && order.side() == Side::Bid {
+            cost = lots * reservation(market, Side::Bid, order.price(), 1).1;
+            let cash = state.accounts[account as usize].balance(market.terms.quote).map_or(0, |b| b.pledged.max(0));
+            self.pool += cost - cost.min((cash - spent).max(0));
+        }
+        self.used.retain(|u| u.0 != account);
+        self.used.push((account, before + lots, spent + cost));
+    }
+}
+
+fn available_after(state: &State, slot: u32, swept: &Swept) -> Lots {
     let order = state.orders.order(slot);
     let market = state.known_market(order.market());
     let leaves = order.leaves();
     let holder = &state.accounts[order.account() as usize];
+    let (used, spent) = swept.of(order.account());
     if market.is_perp() {
         if !order.is_reduce_only() {
             return leaves;
         }
         let held = holder.lots(order.market()) * -order.side().sign();
-        return leaves.min(held.max(0));
+        return leaves.min((held - used).max(0));
     }
     if order.side() == Side::Ask {
         let units = holder.balance(market.terms.base).map_or(0, |b| b.pledged.max(0));
-        return leaves.min(units / market.terms.lot_size);
+        return leaves.min((units / market.terms.lot_size - used).max(0));
     }
     let per_lot = reservation(market, Side::Bid, order.price(), 1).1.max(1);
     let pool = state.ledger.pool(market.terms.quote);
     let (cash, own_room) = holder.balance(market.terms.quote).map_or((0, 0), |b| (b.pledged.max(0), b.pool_room()));
-    let funds = cash + (pool.available() + own_room).max(0);
+    let funds = (cash - spent).max(0) + (pool.available() + own_room - swept.pool).max(0);
     leaves.min(funds / per_lot)
 }
 
-/// Lots the book would fill at once, stopping at the taker's own orders.
+/// Lots the book would fill at once, stopping at the taker's own orders. Several orders of one maker share what he has.
 #[must_use]
 pub fn fillable(state: &State, taker: &Taker) -> Lots {
     let market = state.known_market(taker.market);
     let owner = state.accounts[taker.account as usize].owner;
-    let mut found = 0;
+    let (mut found, mut swept) = (0, Swept::default());
     let mut next = market.book.best_level_head(taker.side.opposite());
     while let Some(slot) = next {
         let order = state.orders.order(slot);
@@ -106,7 +141,9 @@ pub fn fillable(state: &State, taker: &Taker) -> Lots {
         if found >= taker.lots || own || !crosses(taker.side, taker.limit, order.price()) {
             break;
         }
-        found += available(state, slot);
+        let lots = available_after(state, slot, &swept).min(taker.lots - found);
+        swept.add(state, slot, lots);
+        found += lots;
         next = market.book.next_in_priority(&state.orders, slot);
     }
     found.min(taker.lots)

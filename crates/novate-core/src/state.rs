@@ -10,7 +10,7 @@ use crate::order::OrderSlab;
 use crate::price::{MarkState, PriceParams, PriceState};
 use crate::reject::{Refusal, Reject};
 use crate::session::{SessionFactors, SessionState};
-use crate::units::{Amount, Lots, Nanos, Price, Ticks, Value, div_floor, div_nearest, pow10};
+use crate::units::{Amount, Lots, Nanos, PPM, Price, Ticks, Value, div_ceil, div_floor, div_nearest, pow10, scaled_down};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,6 +68,10 @@ pub struct Underlying {
     pub speed_budget: i64,
     /// Last filling.
     pub speed_time_ns: Nanos,
+    /// Each dated row's move of this underlying, signed ppm before session and confidence, in the order of the rows:
+    /// beta times the bucket's move, rounded away from zero. Derived from listings, rebuilt on restore.
+    #[serde(skip)]
+    pub dated_ppm: Vec<i64>,
 }
 
 impl Underlying {
@@ -80,8 +84,14 @@ impl Underlying {
     /// 1e-9 shares at a price, in micro-dollars, rounded down.
     #[must_use]
     pub fn value_down(&self, shares: i128, price: Price) -> Value {
-        div_floor(shares * i128::from(price), self.scale())
+        if shares == 0 { 0 } else { scaled_down(shares, price, self.scale()) }
     }
+}
+
+/// Size of a bucket's dated move for an underlying of this beta, rounded up.
+#[must_use]
+pub const fn systematic_ppm(move_ppm: i64, beta_ppm: i64, divisor: i64) -> i64 {
+    div_ceil(move_ppm.abs() as i128 * beta_ppm as i128, divisor as i128 * PPM as i128) as i64
 }
 
 /// Something an account holds.
@@ -105,13 +115,13 @@ impl Asset {
     /// Units to 1e-9 shares, rounded down.
     #[must_use]
     pub fn shares(&self, amount: i128) -> i128 {
-        div_floor(amount * i128::from(self.terms.multiplier_ppb), pow10(self.terms.decimals))
+        scaled_down(amount, self.terms.multiplier_ppb, pow10(self.terms.decimals))
     }
 
     /// Stablecoin units to micro-dollars at face, rounded down.
     #[must_use]
     pub fn face(&self, amount: i128) -> Value {
-        div_floor(amount * 1_000_000, pow10(self.terms.decimals))
+        if self.terms.decimals == 6 { amount } else { scaled_down(amount, 1_000_000, pow10(self.terms.decimals)) }
     }
 }
 
@@ -336,7 +346,7 @@ impl State {
     pub fn stablecoin_ppm(&self, asset: &Asset) -> i64 {
         self.underlying(asset.terms.underlying).map_or(1_000_000, |u| {
             let index = u.price.index();
-            if index == 0 { 1_000_000 } else { (i128::from(index) * 1_000_000 / pow10(u.terms.decimals)) as i64 }
+            if index == 0 { 1_000_000 } else { div_floor(i128::from(index) * 1_000_000, pow10(u.terms.decimals)) as i64 }
         })
     }
 
@@ -376,6 +386,19 @@ impl State {
     pub fn rebuild_indexes(&mut self) {
         self.account_index = self.accounts.iter().enumerate().map(|(i, a)| (a.id, i as u32)).collect();
         self.owner_index = self.owners.iter().enumerate().map(|(i, o)| (o.id, i as u32)).collect();
+        self.rebuild_dated_moves();
+    }
+
+    /// Works out every underlying's move in every dated row; after each listing of either.
+    pub fn rebuild_dated_moves(&mut self) {
+        let Self { underlyings, buckets, dated_rows, .. } = self;
+        for underlying in underlyings.iter_mut().flatten() {
+            let at = underlying.terms.bucket as usize;
+            let divisor = buckets[at].as_ref().map_or(1, |b| b.terms.history_divisor);
+            let beta = underlying.terms.beta_ppm;
+            let of = |row: &ListDatedRow| row.moves_ppm.get(at - 1).map_or(0, |&m| m.signum() * systematic_ppm(m, beta, divisor));
+            underlying.dated_ppm = dated_rows.iter().map(of).collect();
+        }
     }
 
     /// Per perp market, the three zero sums: positions, and claims - debts - clearing - costs.

@@ -8,13 +8,13 @@ use crate::codec::Header;
 use crate::command::{AmendOrder, CancelAll, CancelOrder, FOK, GTC, LIMIT, MARKET, POST_ONLY, PlaceOrder, REDUCE_ONLY};
 use crate::context::Context;
 use crate::event::{CancelReason, OrderAmended, OrderCancelled, OrderPlaced};
-use crate::margin::{Change, Evaluation, Level, Question, collateral, liquidity};
+use crate::margin::{Change, Evaluation, Level, Portfolio, Question, collateral, liquidity};
 use crate::matching::{self, Taker, crosses, fillable, reservation};
 use crate::order::{NIL, NewOrder, Side, Stage};
 use crate::price::{Action, Permission};
 use crate::reject::{Refusal, Reject, require};
 use crate::state::{Market, State};
-use crate::units::{Lots, PPM, Ticks, Value, div_ceil, div_floor, narrow, rate_up};
+use crate::units::{Lots, PPM, Ticks, Value, div_ceil, div_floor, narrow, rate_up, scaled_down};
 
 /// A new order after its fields were understood.
 struct Wish {
@@ -37,7 +37,7 @@ pub fn place(cx: &mut Context<'_>, header: &Header, order: &PlaceOrder) -> Resul
     let side = known_side(order)?;
     known_terms(order)?;
     require(cx.state.accounts[account as usize].liquidation.is_none(), Reject::account_must_not_be_in_liquidation)?;
-    let fingerprint = fingerprint(order);
+    let fingerprint = if order.client_id == [0; 16] { 0 } else { fingerprint(order) };
     idempotent(cx.state, account, order, fingerprint)?;
     let limit = limit_price(cx.state, market, side, order)?;
     let lots = reducible(cx.state, account, market, side, order)?;
@@ -82,7 +82,7 @@ fn known_terms(order: &PlaceOrder) -> Result<(), Refusal> {
 }
 
 fn fingerprint(order: &PlaceOrder) -> u64 {
-    let mut body = Vec::new();
+    let mut body = Vec::with_capacity(64);
     crate::codec::Body::put(order, &mut body);
     let digest = blake3::hash(&body);
     u64::from_le_bytes(digest.as_bytes()[..8].try_into().expect("a digest has 32 bytes"))
@@ -131,7 +131,7 @@ fn check_size(state: &State, market: &Market, wish: &Wish) -> Result<(), Refusal
     let (held, open) = position.map_or((0, 0), |p| (p.lots.abs(), p.open(wish.side).lots));
     let underlying = state.known_underlying(market.terms.underlying);
     let multiplier = if market.is_perp() { 1_000_000_000 } else { state.known_asset(market.terms.base).terms.multiplier_ppb };
-    let highest = i128::from(underlying.terms.price_max) * i128::from(multiplier) / 1_000_000_000 / i128::from(market.terms.tick_size);
+    let highest = div_floor(scaled_down(i128::from(underlying.terms.price_max), multiplier, 1_000_000_000), i128::from(market.terms.tick_size));
     let price = highest.max(i128::from(wish.limit));
     let lots = i128::from(held) + i128::from(open) + i128::from(wish.lots);
     let limit = i64::MAX / 8;
@@ -252,6 +252,7 @@ fn check_margin(cx: &mut Context<'_>, wish: &Wish) -> Result<(), Refusal> {
             cx.evaluate(wish.account, &Question { changes: &[old, new], ..Question::at(Level::Initial) }).excess()
         }
     };
+    let excess = excess - uncounted(cx.state, &cx.scratch.portfolio, wish);
     if (may_open && excess >= 0) || reduces(cx, wish) {
         return Ok(());
     }
@@ -263,6 +264,20 @@ fn check_margin(cx: &mut Context<'_>, wish: &Wish) -> Result<(), Refusal> {
     let already_below = cx.evaluate(wish.account, &Question::at(Level::Initial)).excess() < 0;
     let code = if already_below { Reject::only_reducing_orders_below_initial } else { Reject::excess_at_initial_must_not_be_negative };
     Err(code.at(0, shown, 0))
+}
+
+/// Value of tokens that a spot bid would buy and that no cap would admit: they leave equity as cash and do not come back
+/// as collateral. Reads the exposures of the evaluation just made, open bids and this one included.
+fn uncounted(state: &State, portfolio: &Portfolio, wish: &Wish) -> Value {
+    let market = state.known_market(wish.market);
+    let token = portfolio.tokens.iter().find(|t| t.asset == market.terms.base);
+    let (false, Side::Bid, Some(token)) = (market.is_perp(), wish.side, token) else { return 0 };
+    let exposure = &portfolio.exposures[token.slot];
+    let owner = state.accounts[wish.account as usize].owner;
+    let room = state.known_asset(token.asset).shares(i128::from(collateral::cap_room(state, owner, token.asset)));
+    let short = (-exposure.perp - exposure.held).max(0);
+    let over = (token.bids - room - short).max(0);
+    state.known_underlying(exposure.underlying).value_down(over, exposure.long_price)
 }
 
 /// A refused order leaves no trace in the stored liquidity rates.

@@ -27,16 +27,31 @@ pub const HOUR: Nanos = 3_600 * SECOND;
 /// Nanoseconds in a year of 365 days, the base of every yearly rate.
 pub const YEAR: Nanos = 365 * 24 * HOUR;
 
+const POWERS: [i128; 19] = {
+    let mut powers = [1; 19];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = 10 * powers[at - 1];
+        at += 1;
+    }
+    powers
+};
+
 /// 10 to the power `exponent` (at most 18).
+#[inline]
 #[must_use]
 pub const fn pow10(exponent: u32) -> i128 {
-    10_i128.pow(exponent)
+    POWERS[exponent as usize]
 }
 
-/// Quotient rounded towards minus infinity. `divisor` must be positive.
+/// Quotient rounded towards minus infinity. `divisor` must be positive. A dividend that fits 64 bits is divided there,
+/// at a third of the cost.
 #[inline]
 #[must_use]
 pub const fn div_floor(dividend: i128, divisor: i128) -> i128 {
+    if let (Some(small), Some(by)) = (narrow(dividend), narrow(divisor)) {
+        return small.div_euclid(by) as i128;
+    }
     dividend.div_euclid(divisor)
 }
 
@@ -44,14 +59,27 @@ pub const fn div_floor(dividend: i128, divisor: i128) -> i128 {
 #[inline]
 #[must_use]
 pub const fn div_ceil(dividend: i128, divisor: i128) -> i128 {
-    -((-dividend).div_euclid(divisor))
+    -div_floor(-dividend, divisor)
+}
+
+/// `value * by / divisor`, rounded down. `divisor` must be positive. The whole part of `value / divisor` is multiplied on
+/// its own, which keeps products of usual size inside 64 bits and is exact.
+#[inline]
+#[must_use]
+pub const fn scaled_down(value: i128, by: i64, divisor: i128) -> i128 {
+    if let (Some(small), Some(of)) = (narrow(value), narrow(divisor))
+        && let Some(rest) = small.rem_euclid(of).checked_mul(by)
+    {
+        return small.div_euclid(of) as i128 * by as i128 + rest.div_euclid(of) as i128;
+    }
+    div_floor(value * by as i128, divisor)
 }
 
 /// Quotient rounded to nearest, halves up. `divisor` must be positive.
 #[inline]
 #[must_use]
 pub const fn div_nearest(dividend: i128, divisor: i128) -> i128 {
-    (2 * dividend + divisor).div_euclid(2 * divisor)
+    div_floor(2 * dividend + divisor, 2 * divisor)
 }
 
 /// `value * rate / 1e6`, rounded up: for requirements, fees and losses. Products that fit 64 bits stay there.
@@ -86,7 +114,11 @@ pub fn isqrt_up(n: i128) -> i128 {
     if n <= 0 {
         return 0;
     }
-    let root = n.unsigned_abs().isqrt() as i128;
+    // Roots of 64 bits are several times as fast, and enough for every size but absurd ones.
+    let root = match u64::try_from(n) {
+        Ok(small) => i128::from(small.isqrt()),
+        Err(_) => n.unsigned_abs().isqrt() as i128,
+    };
     if root * root == n { root } else { root + 1 }
 }
 
@@ -116,6 +148,27 @@ mod tests {
                 assert!(up * d >= n && n > (up - 1) * d);
                 assert!(2 * (div_nearest(n, d) * d - n).abs() <= d);
             }
+        }
+    }
+
+    #[test]
+    fn short_cuts_give_what_the_long_way_gives() {
+        let edge = i128::from(i64::MAX);
+        let values = [0, 1, 7, 999_999_999, 12_345_678_901_234, edge / 3, edge - 1, edge, edge + 1, edge * 5 + 3];
+        for n in values.into_iter().flat_map(|v| [v, -v]) {
+            for d in [1, 3, 1_000_000, 1_000_000_000_000, edge, edge + 1] {
+                assert_eq!(div_floor(n, d), n.div_euclid(d));
+                assert_eq!(div_ceil(n, d), -((-n).div_euclid(d)));
+                for by in [0, 1, -1, 999_983, -1_000_000_007, i64::MAX, i64::MIN] {
+                    let product = n.checked_mul(i128::from(by));
+                    assert!(product.is_none_or(|p| scaled_down(n, by, d) == p.div_euclid(d)), "{n} {by} {d}");
+                }
+            }
+        }
+        let roots = [u128::from(u64::MAX) - 1, u128::from(u64::MAX), u128::from(u64::MAX) + 1, 1 << 80];
+        for n in roots {
+            let root = isqrt_up(n as i128);
+            assert!(root * root >= n as i128 && (root - 1) * (root - 1) < n as i128);
         }
     }
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Final
 
@@ -73,6 +74,13 @@ def _rate(raw: object) -> int:
     return units.rate_ppm(text)
 
 
+def _date(raw: object) -> str:
+    try:
+        return date.fromisoformat(_text(raw)).isoformat()
+    except ValueError:
+        raise UnitError("not a date") from None
+
+
 def _choice(words: Mapping[str, int]) -> Kind:
     def read(raw: object) -> int:
         if _text(raw) not in words:
@@ -83,6 +91,7 @@ def _choice(words: Mapping[str, int]) -> Kind:
 
 
 TEXT: Final = Kind('text such as "NVDA"', _text)
+DATE: Final = Kind('a day in quotes such as "2020-03-12"', _date)
 FLAG: Final = Kind("true or false", _flag)
 COUNT: Final = Kind("a whole number such as 6, at least 0 and below 2^32", _count)
 RATE: Final = Kind('a rate with its unit such as "1.5 %", "3.5 bps" or "250 ppm"', _rate)
@@ -217,4 +226,4 @@ def pool(asset: str) -> dict[str, Key]:
 
 def dated_row(buckets: list[str]) -> dict[str, Key]:
     """Keys of a dated row: the date, and one move per bucket."""
-    return {"date": Key("date", "date", TEXT)} | {name: Key(name, name, MOVE) for name in buckets}
+    return {"date": Key("date", "date", DATE)} | {name: Key(name, name, MOVE) for name in buckets}

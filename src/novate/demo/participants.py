@@ -34,7 +34,8 @@ class Participant:
     """When it had put its position on; 0 until then."""
 
     def act(self, market: Market) -> Iterator[Command]:
-        """What it sends now. Called every five seconds of market time."""
+        """What it sends now. Called every five seconds of market time; nothing unless a role says otherwise."""
+        del market
         yield from ()
 
 

@@ -6,6 +6,7 @@ the engine's own, those of legs alone too.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from novate._core import Engine
@@ -13,7 +14,7 @@ from novate.config import Listing
 from novate.messages import AccountState, ListDatedRow, encode, reports
 from novate.messages.reports import BalanceChange, Level, Trade
 from novate.reports import model
-from novate.risk.peers import Leg, LegKind, PeerResult, Portfolio, Standalone, compare
+from novate.risk.peers import AssetClass, Leg, LegKind, PeerResult, Portfolio, Standalone, compare
 
 LEVELS = ("initial", "liquidation-end", "maintenance", "close-out")
 
@@ -35,7 +36,7 @@ class Painter:
 
     engine: Engine
     listing: Listing
-    asset_class: dict[str, str]
+    asset_class: Mapping[str, AssetClass]
     dated_row: ListDatedRow | None
 
     def portrait(self, account: int, *, peers: bool = True) -> Portrait:
@@ -45,7 +46,7 @@ class Painter:
             sheet=self.sheet(held),
             margin=self.margin(account),
             peers=self._peers(account, held) if peers else (),
-            exposure_micro=sum(abs(leg.value) for leg in (*held.positions, *self._tokens(held))),
+            exposure_micro=sum(abs(p.value) for p in held.positions) + sum(abs(b.value) for b in self._tokens(held)),
             dated_row=self._with_row(account),
         )
 

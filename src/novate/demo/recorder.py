@@ -258,7 +258,8 @@ class Recorder:
         parts = ("carry", "premium", "basis", "wrap", "fx", "liq")
 
         def unexplained(s: HedgeSample) -> int:
-            return s.excess - first.excess - sum(getattr(s, p) - getattr(first, p) for p in parts)
+            explained: int = sum(getattr(s, p) - getattr(first, p) for p in parts)
+            return s.excess - first.excess - explained
 
         moved = {f"{p}_micro": getattr(last, p) - getattr(first, p) for p in parts}
         return model.HedgeProof(

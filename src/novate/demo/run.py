@@ -20,7 +20,7 @@ from rich.console import Console
 from novate._core import release, ruleset
 from novate.calendar import new_york_date, new_york_ns, trading_days
 from novate.config import Listing, load_listing
-from novate.demo.cast import BASIS, CRYPTO_LONG, HEDGER, HOLDER, LENDER, MAKER, PANIC, Cast, Casting
+from novate.demo.cast import CRYPTO_LONG, HEDGER, HOLDER, PANIC, Cast, Casting
 from novate.demo.market import Market
 from novate.demo.participants import Participant
 from novate.demo.portrait import Painter, Portrait
@@ -118,7 +118,8 @@ class Stage:
         omitted = load_listing(text).dated_rows.get(scenario.omitted_dated_row)
         market = Market(listing, time_ns=scenario.start_ns)
         cast = Casting(listing, scenario, first_prices(scenario)).cast()
-        painter = Painter(venue.engine, listing, dict(scenario.asset_class), omitted)
+        classes = {name: kind for name, kind in scenario.asset_class.items() if kind != "stable"}
+        painter = Painter(venue.engine, listing, classes, omitted)
         recorder = Recorder(venue.engine, listing, market, painter, HEDGER, cast.hero_market)
         replay = Replay(venue, scenario, listing, market, cast.people, 0, WANTED, recorder.see)
         stage = cls(venue, scenario, listing, market, cast, recorder, replay, before_ns(scenario), {}, {})

@@ -2,9 +2,9 @@
 //!
 //! Responsible for: caps on unhedged collateral, the hedged fraction of gains, and NLV. Never sums a requirement.
 
-use super::portfolio::{Exposure, Portfolio};
+use super::portfolio::{Exposure, Portfolio, TokenLeg};
 use super::{Level, Question};
-use crate::account::Account;
+use crate::account::{Account, Balance};
 use crate::state::State;
 use crate::units::{PPM, Value, div_floor, pow10, rate_down, rate_up};
 
@@ -127,11 +127,28 @@ pub fn readmit(state: &mut State, account: u32, asset: u32) {
     state.asset_mut(asset).admitted += added - freed;
 }
 
-/// Value of loans and what loan-to-value allows, micro-dollars: (loans, allowed).
+/// Units of a token that the owner's and the venue's caps would still admit.
+#[must_use]
+pub fn cap_room(state: &State, owner: u32, asset: u32) -> i64 {
+    let listed = state.known_asset(asset);
+    let of = |&a: &u32| state.accounts[a as usize].balance(asset).map_or(0, |b| b.admitted);
+    let by_owner: i64 = state.owners[owner as usize].accounts.iter().map(of).sum();
+    (listed.terms.owner_cap - by_owner).min(listed.terms.venue_cap - listed.admitted).max(0)
+}
+
+/// Value of loans and what loan-to-value allows, micro-dollars: (loans, allowed). Open spot bids count on both sides, with
+/// the room they keep in the pool and the tokens they would buy.
 #[must_use]
 pub fn loans(state: &State, portfolio: &Portfolio, account: u32, extra_loan: Value) -> (Value, Value) {
     let holder = &state.accounts[account as usize];
-    let owed: Value = holder.balances.iter().map(|b| state.known_asset(b.asset).face(i128::from(b.loan()))).sum();
-    let allowed = portfolio.tokens.iter().map(|t| rate_down(t.value.max(0), state.known_asset(t.asset).terms.loan_to_value_ppm)).sum();
+    let borrowed = |b: &Balance| state.known_asset(b.asset).face(i128::from(b.loan()) + i128::from(b.pool_room()));
+    let owed: Value = holder.balances.iter().filter(|b| state.known_asset(b.asset).is_stablecoin()).map(borrowed).sum();
+    let lendable = |t: &TokenLeg| {
+        let price = portfolio.exposures[t.slot].long_price;
+        let underlying = state.known_underlying(portfolio.exposures[t.slot].underlying);
+        let value = t.value.max(0) + underlying.value_down(t.bids, price);
+        rate_down(value, state.known_asset(t.asset).terms.loan_to_value_ppm)
+    };
+    let allowed = portfolio.tokens.iter().map(lendable).sum();
     (owed + extra_loan, allowed)
 }

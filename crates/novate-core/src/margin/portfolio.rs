@@ -4,7 +4,7 @@
 
 use super::{Change, Level, Question};
 use crate::order::{NIL, Side};
-use crate::state::{Market, State, Underlying};
+use crate::state::{Market, State, Underlying, systematic_ppm};
 use crate::units::{Lots, PPM, Price, Ticks, Value, div_ceil, div_floor, rate_up, scale_up};
 
 /// Spot and perp shares (1e-9) of one corner of open orders, and their values.
@@ -53,6 +53,12 @@ pub struct Exposure {
     pub corners: [Corner; 5],
     /// How many corners count: 1 or 5.
     pub corner_count: usize,
+    /// Smallest E over none, all bids, all asks.
+    pub low: Value,
+    /// Largest E over the same.
+    pub high: Value,
+    /// What it makes in the rotation's size when its sector falls, and when it rises; set by `scenario`.
+    pub rotated: [Value; 2],
     /// Session factor at the level.
     pub factor_ppm: i64,
     /// Confidence factor at the level.
@@ -155,6 +161,8 @@ pub struct Portfolio {
     pub cash: Vec<CashLeg>,
     /// Gap groups: (x, id), used by the gap term.
     pub groups: Vec<(Value, u32)>,
+    /// Per dated row: result of the bucket at hand, and loss of all buckets so far; used by the scenario term.
+    pub dated: Vec<(Value, Value)>,
 }
 
 impl Portfolio {
@@ -414,15 +422,13 @@ impl Exposure {
                 -1 => self.short_price,
                 _ => self.flat_price,
             };
-            *corner = Corner {
-                spot,
-                perp,
-                price,
-                s: underlying.value_down(spot, price),
-                f: underlying.value_down(perp, price),
-                e: underlying.value_down(net, price),
-            };
+            let (s, f) = (underlying.value_down(spot, price), underlying.value_down(perp, price));
+            let e = if spot == 0 || perp == 0 { s + f } else { underlying.value_down(net, price) };
+            *corner = Corner { spot, perp, price, s, f, e };
         }
+        let first = self.corners[0].e;
+        let ends = &self.corners[..self.corner_count.min(3)];
+        (self.low, self.high) = ends.iter().fold((first, first), |(low, high), c| (low.min(c.e), high.max(c.e)));
     }
 
     fn set_factors(&mut self, state: &State, underlying: &Underlying, owner: u32, level: Level) {
@@ -453,8 +459,13 @@ impl Exposure {
     /// Size of a dated move for this underlying at the level.
     #[must_use]
     pub fn dated_shock(&self, move_ppm: i64, beta_ppm: i64, divisor: i64) -> i64 {
-        let systematic = div_ceil(i128::from(move_ppm.abs()) * i128::from(beta_ppm), i128::from(divisor) * i128::from(PPM)) as i64;
-        scale_up(scale_up(systematic, self.factor_ppm), self.confidence_ppm)
+        self.stressed(systematic_ppm(move_ppm, beta_ppm, divisor))
+    }
+
+    /// A size of a move under the session and confidence factors of the level.
+    #[must_use]
+    pub fn stressed(&self, size_ppm: i64) -> i64 {
+        scale_up(scale_up(size_ppm, self.factor_ppm), self.confidence_ppm)
     }
 
     fn set_crowd(&mut self, state: &State, underlying: &Underlying) {
@@ -503,13 +514,6 @@ impl Exposure {
     #[must_use]
     pub fn live_corners(&self) -> &[Corner] {
         &self.corners[..self.corner_count]
-    }
-
-    /// Smallest and largest E over none, all bids, all asks.
-    #[must_use]
-    pub fn extremes(&self) -> (Value, Value) {
-        let ends = &self.corners[..self.corner_count.min(3)];
-        ends.iter().fold((self.corners[0].e, self.corners[0].e), |(low, high), c| (low.min(c.e), high.max(c.e)))
     }
 
     /// Whether the basis charge is on matched dollars only, or gross (RULES section 7, term 3).

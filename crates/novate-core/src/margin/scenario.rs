@@ -53,8 +53,7 @@ pub enum GridRow {
 
 /// What one exposure makes in a move up (or down) by `shock`, at its worst corner: negative is a loss.
 fn moved(exposure: &Exposure, up: bool, shock_ppm: i64, gain_ppm: i64) -> Value {
-    let (low, high) = exposure.extremes();
-    let worst = if up { low } else { -high };
+    let worst = if up { exposure.low } else { -exposure.high };
     if worst < 0 { -rate_up(-worst, shock_ppm) } else { rate_down(rate_down(worst, shock_ppm), gain_ppm) }
 }
 
@@ -70,10 +69,11 @@ fn in_row(state: &State, exposure: &Exposure, row: GridRow, gain_ppm: i64) -> Va
 
 /// What one exposure makes in a dated row.
 fn in_dated_row(state: &State, exposure: &Exposure, index: usize, gain_ppm: i64) -> Value {
-    let move_ppm = state.dated_rows[index].moves_ppm.get(exposure.bucket as usize - 1).copied().unwrap_or(0);
-    let bucket = state.buckets[exposure.bucket as usize].as_ref().expect("listed");
-    let beta = state.known_underlying(exposure.underlying).terms.beta_ppm;
-    moved(exposure, move_ppm > 0, exposure.dated_shock(move_ppm, beta, bucket.terms.history_divisor), gain_ppm)
+    dated_result(exposure, state.known_underlying(exposure.underlying).dated_ppm[index], gain_ppm)
+}
+
+fn dated_result(exposure: &Exposure, move_ppm: i64, gain_ppm: i64) -> Value {
+    moved(exposure, move_ppm > 0, exposure.stressed(move_ppm.abs()), gain_ppm)
 }
 
 fn gain_ppm(state: &State, bucket: u32) -> i64 {
@@ -90,32 +90,55 @@ fn buckets(portfolio: &Portfolio) -> impl Iterator<Item = u32> + '_ {
     })
 }
 
-/// Loss of a bucket and the first row that sets it.
+/// The rows of every bucket's grid but the rotations, in the order in which ties are broken.
+fn grid(state: &State) -> [GridRow; 8] {
+    let tail = scale_down(state.config().tail_shock_ppm, state.config().tail_weight_ppm);
+    let mut rows = [GridRow::Tail { fraction_ppm: tail }; 8];
+    for (pair, fraction_ppm) in rows.chunks_exact_mut(2).zip(FRACTIONS) {
+        pair[0] = GridRow::Parallel { fraction_ppm };
+        pair[1] = GridRow::Parallel { fraction_ppm: -fraction_ppm };
+    }
+    rows[7] = GridRow::Tail { fraction_ppm: -tail };
+    rows
+}
+
+/// Results of the rotation for each exposure: every sector's row is a choice among them.
+fn rotate(state: &State, portfolio: &mut Portfolio) {
+    let size = state.config().rotation_ppm;
+    for exposure in &mut portfolio.exposures {
+        let gain = gain_ppm(state, exposure.bucket);
+        let falls = moved(exposure, false, scale_up(exposure.shock_down_ppm, size), gain);
+        exposure.rotated = [falls, moved(exposure, true, scale_up(exposure.shock_up_ppm, size), gain)];
+    }
+}
+
+/// Loss of a bucket and the first row that sets it. `rotate` has run.
 fn bucket_loss(state: &State, portfolio: &Portfolio, bucket: u32) -> (Value, GridRow) {
-    let gain = gain_ppm(state, bucket);
-    let result = |row: GridRow| -> Value { portfolio.exposures.iter().filter(|e| e.bucket == bucket).map(|e| in_row(state, e, row, gain)).sum() };
-    let first = GridRow::Parallel { fraction_ppm: PPM };
-    let mut worst = (result(first), first);
-    let mut consider = |row: GridRow| {
-        let p = result(row);
-        if p < worst.0 {
-            worst = (p, row);
+    let (gain, rows) = (gain_ppm(state, bucket), grid(state));
+    let members = || portfolio.exposures.iter().filter(|e| e.bucket == bucket);
+    let mut results = [0; 8];
+    for exposure in members() {
+        for (result, row) in results.iter_mut().zip(rows) {
+            *result += in_row(state, exposure, row, gain);
+        }
+    }
+    let mut worst = (results[0], rows[0]);
+    let mut consider = |result: Value, row: GridRow| {
+        if result < worst.0 {
+            worst = (result, row);
         }
     };
-    for (i, fraction) in FRACTIONS.into_iter().enumerate() {
-        if i > 0 {
-            consider(GridRow::Parallel { fraction_ppm: fraction });
-        }
-        consider(GridRow::Parallel { fraction_ppm: -fraction });
-    }
-    let tail = scale_down(state.config().tail_shock_ppm, state.config().tail_weight_ppm);
-    consider(GridRow::Tail { fraction_ppm: tail });
-    consider(GridRow::Tail { fraction_ppm: -tail });
+    results.into_iter().zip(rows).skip(1).for_each(|(result, row)| consider(result, row));
     let mut last = None;
-    let sectors = || portfolio.exposures.iter().filter(|e| e.bucket == bucket).map(|e| e.sector);
-    while let Some(sector) = sectors().filter(|&s| last.is_none_or(|l| s > l)).min() {
-        consider(GridRow::Rotation { sector, rises: true });
-        consider(GridRow::Rotation { sector, rises: false });
+    while let Some(sector) = members().map(|e| e.sector).filter(|&s| last.is_none_or(|l| s > l)).min() {
+        let (mut rises, mut falls) = (0, 0);
+        for exposure in members() {
+            let same = usize::from(exposure.sector == sector);
+            rises += exposure.rotated[same];
+            falls += exposure.rotated[1 - same];
+        }
+        consider(rises, GridRow::Rotation { sector, rises: true });
+        consider(falls, GridRow::Rotation { sector, rises: false });
         last = Some(sector);
     }
     ((-worst.0).max(0), worst.1)
@@ -126,8 +149,8 @@ fn scale_down(rate_ppm: i64, by_ppm: i64) -> i64 {
 }
 
 /// SR and the row that binds.
-#[must_use]
-pub fn scenario_risk(state: &State, portfolio: &Portfolio) -> (Value, Binding) {
+pub fn scenario_risk(state: &State, portfolio: &mut Portfolio) -> (Value, Binding) {
+    rotate(state, portfolio);
     let (mut sum, mut largest) = (0, 0);
     let mut binding = Binding::None;
     for bucket in buckets(portfolio) {
@@ -139,14 +162,34 @@ pub fn scenario_risk(state: &State, portfolio: &Portfolio) -> (Value, Binding) {
         }
     }
     let mut risk = largest + rate_up(sum - largest, state.config().bucket_sum_ppm);
-    for index in 0..state.dated_rows.len() {
-        let loss: Value = buckets(portfolio).map(|bucket| dated_bucket_loss(state, portfolio, index, bucket)).sum();
+    for (index, loss) in dated_losses(state, portfolio).enumerate() {
         if loss > risk {
             risk = loss;
             binding = Binding::Dated { index: index as u32 };
         }
     }
     (risk, binding)
+}
+
+/// Loss of each dated row: results add inside a bucket, losses over the buckets.
+fn dated_losses<'a>(state: &State, portfolio: &'a mut Portfolio) -> impl Iterator<Item = Value> + 'a {
+    let mut dated = std::mem::take(&mut portfolio.dated);
+    dated.clear();
+    dated.resize(state.dated_rows.len(), (0, 0));
+    for bucket in buckets(portfolio) {
+        let gain = gain_ppm(state, bucket);
+        for exposure in portfolio.exposures.iter().filter(|e| e.bucket == bucket) {
+            let moves = &state.known_underlying(exposure.underlying).dated_ppm;
+            for ((result, _), &move_ppm) in dated.iter_mut().zip(moves) {
+                *result += dated_result(exposure, move_ppm, gain);
+            }
+        }
+        for (result, loss) in &mut dated {
+            *loss += (-std::mem::take(result)).max(0);
+        }
+    }
+    portfolio.dated = dated;
+    portfolio.dated.iter().map(|&(_, loss)| loss)
 }
 
 fn dated_bucket_loss(state: &State, portfolio: &Portfolio, index: usize, bucket: u32) -> Value {
@@ -205,6 +248,5 @@ pub fn gap(state: &State, portfolio: &mut Portfolio) -> Value {
 /// One exposure's own x.
 #[must_use]
 pub fn gap_of(exposure: &Exposure) -> Value {
-    let (low, high) = exposure.extremes();
-    rate_up(low.abs().max(high.abs()), exposure.gap_ppm)
+    rate_up(exposure.low.abs().max(exposure.high.abs()), exposure.gap_ppm)
 }

@@ -435,6 +435,10 @@ impl Script {
         let holder = self.venue.state().accounts[index].clone();
         let balance = |asset: u32| holder.balance(asset).cloned().unwrap_or_default();
         match *words {
+            ["has", count, "orders"] => {
+                let found = self.venue.state().orders.of_account(holder.orders).count();
+                same(found as i64, number(count, 0)?)?;
+            }
             ["has", amount, asset] => {
                 let asset = self.asset(asset)?;
                 same(balance(asset).pledged, self.amount(amount, asset)?)?;
@@ -450,10 +454,6 @@ impl Script {
             ["has", "admitted", amount, asset] => {
                 let asset = self.asset(asset)?;
                 same(balance(asset).admitted, self.amount(amount, asset)?)?;
-            }
-            ["has", count, "orders"] => {
-                let found = self.venue.state().orders.of_account(holder.orders).count();
-                same(found as i64, number(count, 0)?)?;
             }
             ["holds", size, market] => {
                 let market = self.market(market)?;

@@ -1,0 +1,95 @@
+//! Hostile numbers: whatever the fields say, the engine answers and its books stay true. A panic is a bug.
+
+mod common;
+
+use common::chance::Chance;
+use common::stream::Stream;
+use common::wire::DEFINITIONS;
+use common::{invariants, length, told};
+use novate_core::codec::{Header, VERSION};
+
+const EDGES: [i128; 16] = [
+    0, 1, 2, 3, 5, 255, 1_000_000, 2_147_483_647, 4_294_967_295, 1 << 40, 1 << 53, (1 << 62) - 1, 1 << 62, i64::MAX as i128 / 4, i64::MAX as i128 - 1, i64::MAX as i128,
+];
+
+fn number(chance: &mut Chance, ty: &str) -> i128 {
+    let small = i128::from(chance.range(0, 6));
+    let any = if chance.one_in(2) { small } else { chance.pick(&EDGES) };
+    let signed = if ty == "i64" && chance.one_in(4) { -any - i128::from(chance.one_in(2)) } else { any };
+    match ty {
+        "u8" => signed.rem_euclid(256),
+        "u16" => signed.rem_euclid(65_536),
+        "u32" => signed.rem_euclid(1 << 32),
+        _ => signed.clamp(i128::from(i64::MIN), i128::from(i64::MAX)),
+    }
+}
+
+/// Every command with random fields, near and at the ends of their types, between ordinary commands of a busy venue.
+#[test]
+fn no_field_can_break_the_engine() {
+    let mut commands = 0;
+    for seed in 0..60 * length() {
+        let mut stream = Stream::new(seed);
+        let chance = &mut Chance::new(seed + 77);
+        for n in 0..500 {
+            if chance.one_in(3) {
+                stream.step();
+                continue;
+            }
+            let definition = &DEFINITIONS[chance.range(0, DEFINITIONS.len() as i64 - 1) as usize];
+            let fields: Vec<String> = definition.fields.iter().filter(|(_, ty)| !matches!(*ty, "String" | "[u8; 16]")).map(|(name, ty)| {
+                if *ty == "Vec<i64>" {
+                    return format!("{name}={},{},{}", number(chance, "i64"), number(chance, "i64"), number(chance, "i64"));
+                }
+                format!("{name}={}", number(chance, ty))
+            }).collect();
+            let account = chance.pick(&[0, 0, 1, 2, 7, 8, 9, u64::MAX]);
+            let line = format!("{} {}", definition.name, fields.join(" "));
+            let (kind, body) = common::wire::encode(&line).expect("a body");
+            stream.venue.raw(Header { kind, account, version: VERSION, ..Header::default() }, &body);
+            commands += 1;
+            if n % 16 == 0 {
+                invariants::hold(&stream.venue);
+            }
+        }
+        invariants::hold(&stream.venue);
+    }
+    told(&format!("{commands} hostile commands answered"));
+}
+
+/// Time may jump by years.
+#[test]
+fn time_may_jump() {
+    for seed in 0..10 {
+        let mut stream = Stream::new(seed);
+        (0..200).for_each(|_| {
+            stream.step();
+        });
+        for years in [1, 30, 100] {
+            stream.venue.advance(years * 365 * 86_400 * 1_000_000_000);
+            invariants::hold(&stream.venue);
+            stream.venue.advance(3_600_000_000_000);
+            (0..50).for_each(|_| {
+                stream.step();
+            });
+            invariants::hold(&stream.venue);
+        }
+        stream.venue.now = i64::MAX - 10;
+        stream.venue.advance(0);
+        stream.venue.advance(10);
+        invariants::hold(&stream.venue);
+    }
+}
+
+/// Noise instead of a body.
+#[test]
+fn noise_is_refused() {
+    let chance = &mut Chance::new(5);
+    let mut stream = Stream::new(1);
+    for _ in 0..20_000 {
+        let kind = chance.range(0, 45) as u16;
+        let body: Vec<u8> = (0..chance.range(0, 80)).map(|_| chance.next() as u8).collect();
+        stream.venue.raw(Header { kind, account: chance.range(0, 9) as u64, version: VERSION, ..Header::default() }, &body);
+    }
+    invariants::hold(&stream.venue);
+}

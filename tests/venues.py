@@ -1,0 +1,161 @@
+"""A plain venue for tests: one name, a token, two perps and two spot markets, mild parameters, rich accounts.
+
+Responsible for: listings that stand out of the way, so that a test sees only the rule it is about. Prices are 1e-6 dollar;
+a tick is one cent, a lot a hundredth of a share or of a token, the index 100 dollars: 10,000 ticks.
+"""
+
+from collections.abc import Mapping
+
+from novate import Engine, _core
+from novate.messages import (
+    ActivateRelease,
+    AdvanceTime,
+    Command,
+    CommandRefused,
+    ConfigureVenue,
+    Deposit,
+    EventMessage,
+    ListAsset,
+    ListBucket,
+    ListDatedRow,
+    ListMarket,
+    ListSource,
+    ListUnderlying,
+    MarketKind,
+    OpenAccount,
+    PostPrice,
+    Session,
+    SetSession,
+    encode,
+    iter_events,
+)
+
+M = 1_000_000
+SECOND = 1_000_000_000
+START_NS = 1_767_623_400 * SECOND
+USD, TOKEN = 1, 2
+NAME, CASH = 1, 2
+DOLLARS = 100
+"""The index."""
+
+PARAMETERS = ConfigureVenue(
+    liquidation_end_ppm=850_000, maintenance_ppm=750_000, close_out_ppm=500_000, bucket_sum_ppm=500_000,
+    gap_sum_ppm=250_000, tail_shock_ppm=2 * M, tail_weight_ppm=350_000, rotation_ppm=500_000, participation_ppm=100_000,
+    impact_ppm=M, liquidity_cap_ppm=100_000, long_charge_limit_ppm=950_000, gain_cap=10**12, withdrawal_multiple_ppm=1_500_000,
+    flag_after_ns=5 * SECOND, drop_after_ns=30 * SECOND, stable_window_ns=1_800 * SECOND, source_agreement_ppm=10_000,
+    confirm_after_ns=60 * SECOND, confirm_quotes=3, mark_average_ns=150 * SECOND, mark_speed_ppm=5_000,
+    settle_every_ns=3_600 * SECOND, premium_gap_ns=360 * SECOND, sweep_accounts=100, client_ids_kept=100,
+    orders_per_market=1_000_000, liquidation_fee_ppm=15_000, liquidation_fee_share_ppm=250_000,
+    liquidation_fee_equity_ppm=500_000, liquidation_volume_ppm=100_000, liquidation_depth_ppm=250_000,
+    liquidation_closed_ppm=250_000, liquidation_min_tolerance_ppm=20_000,
+)  # fmt: skip
+
+
+def underlying(number: int, name: str, price: int) -> ListUnderlying:
+    """A liquid name of quorum 1."""
+    return ListUnderlying(
+        underlying=number, name=name, bucket=1, sector=1, gap_group=number, decimals=6, price_class=0, quorum=1,
+        deviation_ppm=50_000, jump_ppm=100_000, price_min=1, price_max=100 * price * M, accrual_ppm=0, max_age_ns=0,
+        beta_ppm=M, shock_down_ppm=90_000, shock_up_ppm=90_000, gap_ppm=60_000, leverage_ppm=M, basis_ppm=10_000,
+        half_spread_ppm=100, sigma_ppm=20_000, spot_volume=10**15, perp_volume=10**15, session_share_ppm=M, crowd_ppm=0,
+        crowd_low=0, crowd_high=1, confidence_floor_ppm=0, confidence_slope_ppm=0,
+    )  # fmt: skip
+
+
+def market(number: int, name: str, kind: int, self_trade: int) -> ListMarket:
+    """A wide market, fees included."""
+    spot = kind == MarketKind.SPOT
+    return ListMarket(
+        market=number, name=name, market_kind=kind, base=TOKEN if spot else 0, underlying=NAME, quote=USD, tick_size=10_000,
+        lot_size=10**4 if spot else 10**7, min_lots=1, max_lots=10**9, maker_fee_ppm=150, taker_fee_ppm=350,
+        band_ppm=500_000, collar_ppm=50_000, self_trade=self_trade, impact_notional=10**9, funding_ppm=500_000,
+        funding_closed_ppm=250_000, interest_ppm=100, premium_clamp_ppm=500, funding_cap_ppm=1_000,
+        funding_closed_cap_ppm=200,
+    )  # fmt: skip
+
+
+PERP = (market(1, "PERP", MarketKind.PERP, 0), market(2, "PERP-ALLOW", MarketKind.PERP, 1))
+SPOT = (market(3, "SPOT", MarketKind.SPOT, 0), market(4, "SPOT-ALLOW", MarketKind.SPOT, 1))
+
+
+class PlainVenue:
+    """A bare engine; `send` stamps and applies one command."""
+
+    def __init__(self) -> None:
+        self.engine = Engine()
+        self.time_ns = START_NS
+
+    def send(self, command: Command, account: int = 0) -> list[EventMessage]:
+        """One command now; its events."""
+        stamped = encode(command, account=account, sequence=self.engine.sequence + 1, time_ns=self.time_ns)
+        return list(iter_events(self.engine.apply(stamped)))
+
+    def must(self, command: Command, account: int = 0) -> list[EventMessage]:
+        """The same for a command that has to be taken."""
+        events = self.send(command, account)
+        refused = [event.body for event in events if isinstance(event.body, CommandRefused)]
+        assert not refused, (command, refused)
+        return events
+
+    def price(self, number: int, price: int) -> None:
+        """Two sources agree on a price at 1e-6 dollar."""
+        for source in (1, 2):
+            self.must(PostPrice(underlying=number, source=source, price=price, venue_time_ns=self.time_ns))
+
+    def advance(self, seconds: int) -> None:
+        """Time passes."""
+        self.time_ns += seconds * SECOND
+        self.must(AdvanceTime())
+
+
+def open_plain_venue(owners: Mapping[int, int]) -> PlainVenue:
+    """The venue with accounts (owner by account), each with 10 million dollars and 100,000 tokens."""
+    venue = PlainVenue()
+    venue.must(ActivateRelease(release=_core.release(), ruleset=_core.ruleset()))
+    venue.must(PARAMETERS)
+    venue.must(
+        ListBucket(
+            bucket=1,
+            name="us_equity",
+            gain_ppm=700_000,
+            history_divisor=1,
+            extended_ppm=1_150_000,
+            overnight_ppm=1_300_000,
+            closure_ppm=1_600_000,
+        )
+    )
+    venue.must(ListDatedRow(row=1, date="2020-03-16", moves_ppm=(-109_000,)))
+    for number, name, dollars in ((NAME, "NVDA", DOLLARS), (CASH, "USD", 1)):
+        venue.must(underlying(number, name, dollars))
+        for source in (1, 2):
+            venue.must(ListSource(underlying=number, source=source, name=f"S{source}"))
+    for asset, name, kind, of, cap in ((USD, "USDC", 0, CASH, 0), (TOKEN, "NVDAx", 1, NAME, 10**15)):
+        venue.must(
+            ListAsset(
+                asset=asset,
+                name=name,
+                asset_kind=kind,
+                decimals=6,
+                underlying=of,
+                multiplier_ppb=10**9,
+                wrap_ppm=20_000 * kind,
+                borrow_wrap_ppm=50_000 * kind,
+                depeg_ppm=10_000,
+                loan_to_value_ppm=650_000 * kind,
+                owner_cap=cap,
+                venue_cap=cap,
+            )
+        )
+    for listed in (*PERP, *SPOT):
+        venue.must(listed)
+    for number, dollars in ((NAME, DOLLARS), (CASH, 1)):
+        venue.must(
+            SetSession(underlying=number, session=Session.REGULAR, next_session=Session.POST, next_time_ns=0)
+        )
+        venue.price(number, dollars * M)
+    venue.advance(1)
+    for account, owner in owners.items():
+        venue.must(OpenAccount(owner=owner), account)
+        venue.must(Deposit(asset=USD, amount=10**13, reference=1), account)
+        venue.must(Deposit(asset=TOKEN, amount=10**11, reference=1), account)
+    return venue
