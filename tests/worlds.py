@@ -196,7 +196,8 @@ class World:
             self._list(self.buckets[bucket])
         numbers = self.random.sample(range(1, 100), draw(1, 5))  # ids in no order: the first listed wins ties
         for row in numbers:
-            moves = tuple(draw(-150_000, 150_000) if self.odds(0.8) else 0 for _ in self.buckets)
+            if not self.dated_rows or self.odds(0.6):  # else the row before again: a tie
+                moves = tuple(draw(-150_000, 150_000) if self.odds(0.8) else 0 for _ in self.buckets)
             self.dated_rows[row] = ListDatedRow(row=row, date=f"2020-01-{row % 28 + 1:02}", moves_ppm=moves)
             self._list(self.dated_rows[row])
 
@@ -237,15 +238,18 @@ class World:
         def upto(most: int) -> int:
             return draw(0, max(0, most * severity // M))
 
-        low = draw(0, 10**11)
+        low, gap = draw(0, 10**11), self.random.choice((0, upto(300_000)))
+        edge = min(
+            200_000, 2 * self.parameters.gap_sum_ppm * gap // M + draw(0, 1)
+        )  # where BASIS changes its form
         return ListUnderlying(
             underlying=underlying, name=f"U{underlying}", bucket=bucket, sector=draw(0, 3), gap_group=draw(1, 4),
             decimals=decimals, price_class=0, quorum=draw(1, 2), deviation_ppm=50_000, jump_ppm=100_000, price_min=1,
             price_max=min(100 * price, 9 * 10**12), accrual_ppm=0, max_age_ns=0,
             beta_ppm=draw(0, (5 if bucket == RATES else 2) * severity), shock_down_ppm=upto(200_000),
-            shock_up_ppm=upto(250_000), gap_ppm=self.random.choice((0, upto(300_000))),
+            shock_up_ppm=upto(250_000), gap_ppm=gap,
             leverage_ppm=self.random.choice((M, M, 2 * M, 3 * M)),
-            basis_ppm=self.random.choice((0, upto(40_000))), half_spread_ppm=upto(2_000), sigma_ppm=upto(60_000),
+            basis_ppm=self.random.choice((0, edge, upto(40_000))), half_spread_ppm=upto(2_000), sigma_ppm=upto(60_000),
             spot_volume=self.random.choice((0, draw(10**10, 10**13))) if severity == M else 10**12,
             perp_volume=self.random.choice((0, draw(10**10, 10**13))), session_share_ppm=draw(100_000, M),
             crowd_ppm=self.random.choice((0, upto(50_000))), crowd_low=low, crowd_high=low + draw(1, 10**12),
@@ -376,7 +380,7 @@ class World:
             )
         price = 0 if kind == OrderKind.MARKET else self.near(index, away)
         account = self.any_account()
-        dollars = self.random.choice((100, 5_000, 20_000, 60_000, 200_000))
+        dollars = self.random.choice((0, 100, 5_000, 20_000, 60_000, 200_000))
         lots = self.near(self.lots(market, dollars), 200_000)
         order = PlaceOrder(
             market=market, side=side, kind=kind, time_in_force=force, flags=flags, price=price, lots=lots

@@ -15,12 +15,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.worlds import MIX, START_NS, World, kinds
+
 from novate import Engine, _core
 from novate.journal.scan import segment_paths
 from novate.messages import ActivateRelease, Command, EventMessage, ResumeVenue, encode, iter_events
 from novate.venue import Venue
-
-from tests.worlds import MIX, START_NS, World, kinds
 
 HERE = Path(__file__).parent
 EXPECTED = HERE / "expected.json"

@@ -3,7 +3,8 @@
 Each world is a random venue (see `worlds.py`) whose accounts trade, borrow, settle and fall below their requirements by
 real commands. Every few steps an account is evaluated at all four levels, with and without its open orders, and below
 initial also at the slower price; one comparison is one such evaluation, all its numbers. The reference reads the listing
-commands and the engine's reports of prices and holdings, never its margin.
+commands and the engine's reports of prices and holdings, never its margin. In every evaluation the contributions of
+the positions sum to the requirement.
 
 WORLDS worlds of STEPS steps; NOVATE_LONG=1 runs twenty times as many worlds.
 """

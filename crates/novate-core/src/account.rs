@@ -90,6 +90,8 @@ pub struct Position {
     pub hedged_claim: i64,
     /// Realised against the account and not yet paid, in quote units.
     pub debt: i64,
+    /// Part of `debt` that a settlement left unpaid: it bears interest until the next one.
+    pub overdue: i64,
     /// Open bids.
     pub bids: OpenSide,
     /// Open asks.
@@ -298,7 +300,8 @@ impl Account {
     /// The place in a market, if the account ever had one.
     #[must_use]
     pub fn position(&self, market: u32) -> Option<&Position> {
-        self.positions.iter().find(|p| p.market == market)
+        let at = self.positions.partition_point(|p| p.market < market);
+        self.positions.get(at).filter(|p| p.market == market)
     }
 
     /// The place in a market, created at its sorted place.

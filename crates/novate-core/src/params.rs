@@ -134,7 +134,7 @@ pub fn check_underlying(u: &ListUnderlying) -> Result<(), Refusal> {
         (24, u.perp_volume, 0, MONEY),
         (25, u.session_share_ppm, PPM / 10, PPM),
         (26, u.crowd_ppm, 0, PPM),
-        (27, u.crowd_low, 0, u.crowd_high - 1),
+        (27, u.crowd_low, 0, u.crowd_high.saturating_sub(1)),
         (28, u.crowd_high, 1, MONEY),
         (29, u.confidence_floor_ppm, 0, PPM),
         (30, u.confidence_slope_ppm, 0, 20 * PPM),

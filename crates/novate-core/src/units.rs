@@ -105,7 +105,8 @@ pub const fn rate_down(value: i128, rate_ppm: i64) -> i128 {
 #[inline]
 #[must_use]
 pub const fn scale_up(rate_ppm: i64, by_ppm: i64) -> i64 {
-    rate_up(rate_ppm as i128, by_ppm) as i64
+    // Most factors are one most of the time.
+    if by_ppm == PPM { rate_ppm } else { rate_up(rate_ppm as i128, by_ppm) as i64 }
 }
 
 /// Smallest integer whose square is at least `n`; zero for negative `n`.

@@ -585,6 +585,8 @@ def what_if(
 ) -> LevelReport:
     """One requirement of the account as it would be after `changes` and a move of prices. Nothing happens.
 
+    Exit costs stay at the stored rates: a real order that makes its owner's group grow may raise them.
+
     Args:
         engine: Whom to ask.
         account: Whose; 0 with `alone` for nobody's (the first account's owner then stands for exit costs).

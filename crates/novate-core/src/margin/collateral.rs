@@ -75,8 +75,8 @@ pub fn equity(state: &State, account: u32, question: &Question<'_>, portfolio: &
         let at = cash.iter().position(|c| c.asset == leg.quote).unwrap_or(0);
         cash[at].counted += owed + leg.result;
         if limited {
-            let (hedged, of) = hedged_fraction(&exposures[leg.slot]);
             let gain = leg.result.max(0);
+            let (hedged, of) = if gain > 0 { hedged_fraction(&exposures[leg.slot]) } else { (0, 1) };
             let counts = div_floor(gain * hedged, of) + state.quote_value(market, i128::from(leg.hedged_claim));
             cash[at].unmatched += gain + claim - counts;
         }

@@ -52,6 +52,7 @@ pub enum GridRow {
 }
 
 /// What one exposure makes in a move up (or down) by `shock`, at its worst corner: negative is a loss.
+#[inline]
 fn moved(exposure: &Exposure, up: bool, shock_ppm: i64, gain_ppm: i64) -> Value {
     let worst = if up { exposure.low } else { -exposure.high };
     if worst < 0 { -rate_up(-worst, shock_ppm) } else { rate_down(rate_down(worst, shock_ppm), gain_ppm) }

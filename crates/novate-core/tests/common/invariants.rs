@@ -44,7 +44,9 @@ fn money(venue: &Venue) {
         assert_eq!(admitted, asset.admitted, "admitted units of asset {id}");
         assert!(asset.is_stablecoin() || admitted <= asset.terms.venue_cap, "asset {id} within its venue cap");
         let pool = state.ledger.pool(id);
-        assert!(pool.borrowed <= pool.lent, "asset {id}: no more is borrowed than was lent");
+        // Interest that borrowers owe is the pool's and its reserve's before lenders get theirs.
+        let interest = state.ledger.venue(Party::Pool, id) + state.ledger.venue(Party::Reserve, id);
+        assert!(pool.borrowed <= pool.lent + interest, "asset {id}: {} is borrowed of {} and {interest} of interest", pool.borrowed, pool.lent);
     }
 }
 
