@@ -333,7 +333,7 @@ impl OrderSlab {
     /// Panics when the order still rests in a book, or when the slot is free.
     pub fn remove(&mut self, slot: u32, account_head: &mut u32) -> Order {
         assert!(self.order(slot).stage == Stage::Held, "an order leaves its book before it leaves the slab");
-        let order = self.order(slot).clone();
+        let order = *self.order(slot);
         match order.prev_in_account {
             NIL => *account_head = order.next_in_account,
             prev => self.order_mut(prev).next_in_account = order.next_in_account,

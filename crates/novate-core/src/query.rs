@@ -3,7 +3,7 @@
 //! Responsible for: reading, never changing. The margin report and what-if run the production evaluation. The request is an
 //! array whose first element is the question's number; `src/novate/messages/reports.py` has the other side.
 
-use crate::margin::explain::{Contribution, binding_words, contributions, distance};
+use crate::margin::explain::{Contribution, binding_words, contributions, distance, without_orders};
 use crate::margin::{Binding, Change, Evaluation, Level, Portfolio, Question, evaluate};
 use crate::order::Side;
 use crate::state::State;
@@ -247,7 +247,8 @@ fn level_report(state: &State, account: u32, question: &Question<'_>) -> LevelRe
     let mut portfolio = Portfolio::default();
     let whole: Evaluation = evaluate(state, account, question, &mut portfolio);
     let gap_groups = portfolio.groups.iter().take(2).filter(|g| g.0 > 0).map(|g| (g.1, small(g.0))).collect();
-    let without = evaluate(state, account, &Question { orders: false, ..*question }, &mut portfolio);
+    let held = without_orders(question.changes);
+    let without = evaluate(state, account, &Question { orders: false, changes: &held, ..*question }, &mut portfolio);
     let t = &whole.terms;
     LevelReport {
         level: question.level as u8,
@@ -403,7 +404,7 @@ fn underlyings(state: &State) -> Vec<UnderlyingLine> {
             session: u.session.session as u8,
             initial_ppm: u.session.initial_ppm(factors, state.now),
             maintenance_ppm: u.session.maintenance_ppm(factors, state.now),
-            confidence_ppm: i64::from(u.price.confidence_ppm()),
+            confidence_ppm: u.price.confidence_ppm(),
             fresh_sources: u.price.fresh_sources(),
             open_interest: small(u.value_down(held, u.price.index())),
             spot_volume: u.liquidity.spot_volume,

@@ -104,7 +104,7 @@ fn debit(cx: &mut Context<'_>, job: &mut Settlement, account: u32) {
         let hedged = if result > 0 { hedged_ppm(cx.state, account, underlying) } else { 0 };
         let rate_ppm = cx.state.known_asset(quote).pool.as_ref().map_or(0, |p| p.rate_ppm);
         let position = &mut cx.state.accounts[account as usize].positions[at];
-        let late = interest(position.debt, rate_ppm, job.elapsed_ns); // on what was owed all hour, not on this hour's result
+        let late = interest(position.overdue.min(position.debt), rate_ppm, job.elapsed_ns);
         position.cost += result;
         position.book_result(result, hedged);
         position.book_result(-owed - late, 0);
@@ -113,8 +113,9 @@ fn debit(cx: &mut Context<'_>, job: &mut Settlement, account: u32) {
         claims.rounding += owed;
         claims.insurance += late;
         let paid = if terms.settles { pay_debt(cx.state, account, at, id, quote, debt) } else { 0 };
-        let position = &cx.state.accounts[account as usize].positions[at];
+        let position = &mut cx.state.accounts[account as usize].positions[at];
         let (claim, debt) = (position.claim, position.debt);
+        position.overdue = if terms.settles { debt } else { position.overdue.min(debt) };
         terms.claims += i128::from(claim);
         if result != 0 || owed != 0 || paid != 0 {
             cx.tell_account(account, &Settled { market: id, price: terms.price, result, funding: -owed, cash: -paid, claim, debt });

@@ -8,13 +8,13 @@ use crate::codec::Header;
 use crate::command::{AmendOrder, CancelAll, CancelOrder, FOK, GTC, LIMIT, MARKET, POST_ONLY, PlaceOrder, REDUCE_ONLY};
 use crate::context::Context;
 use crate::event::{CancelReason, OrderAmended, OrderCancelled, OrderPlaced};
-use crate::margin::{Change, Evaluation, Level, Portfolio, Question, collateral, liquidity};
+use crate::margin::{Change, Evaluation, Level, Question, collateral, liquidity};
 use crate::matching::{self, Taker, crosses, fillable, reservation};
 use crate::order::{NIL, NewOrder, Side, Stage};
 use crate::price::{Action, Permission};
 use crate::reject::{Refusal, Reject, require};
 use crate::state::{Market, State};
-use crate::units::{Lots, PPM, Ticks, Value, div_ceil, div_floor, narrow, rate_up, scaled_down};
+use crate::units::{Lots, PPM, Ticks, Value, div_ceil, div_floor, narrow, pow10, rate_up, scaled_down};
 
 /// A new order after its fields were understood.
 struct Wish {
@@ -252,7 +252,7 @@ fn check_margin(cx: &mut Context<'_>, wish: &Wish) -> Result<(), Refusal> {
             cx.evaluate(wish.account, &Question { changes: &[old, new], ..Question::at(Level::Initial) }).excess()
         }
     };
-    let excess = excess - uncounted(cx.state, &cx.scratch.portfolio, wish);
+    let excess = excess.min(excess_above_caps(cx, wish).unwrap_or(excess));
     if (may_open && excess >= 0) || reduces(cx, wish) {
         return Ok(());
     }
@@ -266,18 +266,25 @@ fn check_margin(cx: &mut Context<'_>, wish: &Wish) -> Result<(), Refusal> {
     Err(code.at(0, shown, 0))
 }
 
-/// Value of tokens that a spot bid would buy and that no cap would admit: they leave equity as cash and do not come back
-/// as collateral. Reads the exposures of the evaluation just made, open bids and this one included.
-fn uncounted(state: &State, portfolio: &Portfolio, wish: &Wish) -> Value {
-    let market = state.known_market(wish.market);
-    let token = portfolio.tokens.iter().find(|t| t.asset == market.terms.base);
-    let (false, Side::Bid, Some(token)) = (market.is_perp(), wish.side, token) else { return 0 };
-    let exposure = &portfolio.exposures[token.slot];
-    let owner = state.accounts[wish.account as usize].owner;
-    let room = state.known_asset(token.asset).shares(i128::from(collateral::cap_room(state, owner, token.asset)));
+/// Excess once this bid for a token has filled, when it and the account's other bids would buy more than the caps admit: that
+/// part leaves equity as cash and does not come back as collateral. Reads the exposures of the evaluation just made.
+fn excess_above_caps(cx: &mut Context<'_>, wish: &Wish) -> Option<Value> {
+    let market = cx.state.known_market(wish.market);
+    let (false, Side::Bid) = (market.is_perp(), wish.side) else { return None };
+    let asset = market.terms.base;
+    let listed = cx.state.known_asset(asset);
+    let token = cx.scratch.portfolio.tokens.iter().find(|t| t.asset == asset)?;
+    let exposure = &cx.scratch.portfolio.exposures[token.slot];
+    let room = collateral::cap_room(cx.state, cx.state.accounts[wish.account as usize].owner, asset);
     let short = (-exposure.perp - exposure.held).max(0);
-    let over = (token.bids - room - short).max(0);
-    state.known_underlying(exposure.underlying).value_down(over, exposure.long_price)
+    let over = token.bids - listed.shares(i128::from(room)) - short;
+    if over <= 0 {
+        return None;
+    }
+    let units = div_ceil(over * pow10(listed.terms.decimals), i128::from(listed.terms.multiplier_ppb));
+    let fill = Fill { market: wish.market, side: wish.side, lots: wish.lots, price: wish.limit }.trade();
+    let changes = [fill, Change::Balance { asset, amount: -narrow(units)? }];
+    Some(cx.evaluate(wish.account, &Question { changes: &changes, ..Question::at(Level::Initial) }).excess())
 }
 
 /// A refused order leaves no trace in the stored liquidity rates.
@@ -297,12 +304,7 @@ fn put_back(state: &mut State, owner: u32, underlying: u32, before: Option<crate
 /// they are few, and beyond that with each one, with all but each one, and with all.
 fn reduces(cx: &mut Context<'_>, wish: &Wish) -> bool {
     let fill = Fill { market: wish.market, side: wish.side, lots: wish.lots, price: wish.limit };
-    let mut others = open_fills(cx.state, wish.account);
-    if let Some((price, lots)) = wish.replaces
-        && let Some(at) = others.iter().position(|f| *f == Fill { price, lots, ..fill })
-    {
-        others.remove(at);
-    }
+    let others = other_fills(cx.state, wish);
     let count = others.len();
     let subsets: Vec<u128> = match count {
         0..=4 => (0..1 << count).collect(),
@@ -335,11 +337,23 @@ impl Fill {
         let order = state.orders.order(slot);
         Self { market: order.market(), side: order.side(), lots: order.leaves(), price: order.price() }
     }
+
+    const fn trade(self) -> Change {
+        Change::Trade { market: self.market, lots: self.side.sign() * self.lots, price: self.price }
+    }
 }
 
-fn open_fills(state: &State, account: u32) -> Vec<Fill> {
-    let orders = state.orders.of_account(state.accounts[account as usize].orders);
-    orders.filter(|&slot| state.orders.order(slot).stage() == Stage::Resting).map(|slot| Fill::of(state, slot)).collect()
+/// The account's open orders but the one that is being replaced.
+fn other_fills(state: &State, wish: &Wish) -> Vec<Fill> {
+    let orders = state.orders.of_account(state.accounts[wish.account as usize].orders);
+    let resting = orders.filter(|&slot| state.orders.order(slot).stage() == Stage::Resting);
+    let mut open: Vec<Fill> = resting.map(|slot| Fill::of(state, slot)).collect();
+    if let Some((price, lots)) = wish.replaces
+        && let Some(at) = open.iter().position(|f| *f == Fill { market: wish.market, side: wish.side, lots, price })
+    {
+        open.remove(at);
+    }
+    open
 }
 
 /// R at initial and Excess at maintenance as they are, without open orders: what fills that reduce may not worsen.
@@ -363,8 +377,7 @@ impl Unfilled {
 
     /// Whether R at initial is not higher and Excess at maintenance, taker fees paid, not lower after these fills.
     pub fn still_holds(&self, cx: &mut Context<'_>, account: u32, fills: &[Fill]) -> bool {
-        let trade = |f: &Fill| Change::Trade { market: f.market, lots: f.side.sign() * f.lots, price: f.price };
-        let changes: Vec<Change> = fills.iter().map(trade).collect();
+        let changes: Vec<Change> = fills.iter().map(|f| f.trade()).collect();
         let fees = |state: &State, f: &Fill| {
             let market = state.known_market(f.market);
             state.quote_value(market, i128::from(matching::fee(market, f.price, f.lots, market.terms.taker_fee_ppm))) + 1

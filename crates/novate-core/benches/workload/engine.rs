@@ -29,8 +29,8 @@ struct Prepared {
     starts: Vec<usize>,
     prefill: usize,
     accounts: u32,
-    tally: Tally,
-    resting: u64,
+    /// Trades, volume, order of trades and orders at rest are those of the file.
+    right: bool,
     events: u64,
     event_bytes: u64,
     state_hash: [u8; 32],
@@ -98,8 +98,7 @@ fn prepare(work: &Workload, wide: bool) -> Result<Prepared, String> {
         starts,
         prefill: work.prefill,
         accounts,
-        tally,
-        resting: u64::from(engine.state().orders.len()),
+        right: tally == work.expected && u64::from(engine.state().orders.len()) == work.resting,
         events: count,
         event_bytes: bytes,
         state_hash: engine.state_hash(),
@@ -156,63 +155,122 @@ fn pass(ready: &Prepared, engine: &mut Engine, batch: usize, mut times: Option<&
     Ok(commands as f64 / start.elapsed().as_secs_f64() / 1e6)
 }
 
-/// Replays the file through the engine; rate, or latency of single commands, or allocations.
-pub fn run(work: &Workload, wide: bool, batch: usize, reps: usize, latency: bool, count: bool) -> Result<String, String> {
-    let ready = prepare(work, wide)?;
+/// What `run` is asked for.
+#[derive(Clone, Copy)]
+pub struct Wanted {
+    /// Commands per call.
+    pub batch: usize,
+    /// Timed passes.
+    pub reps: usize,
+    /// Time single commands.
+    pub latency: bool,
+    /// Count allocations.
+    pub count: bool,
+}
+
+/// Replays a workload, or a file that `encode` wrote of one, through the engine; rate, and what else is wanted.
+pub fn run(path: &Path, wide: bool, wanted: Wanted) -> Result<String, String> {
+    let ready = match Prepared::read(path)? {
+        Some(ready) => ready,
+        None => prepare(&Workload::read(path)?, wide)?,
+    };
     let (mut rates, mut times, mut same, mut allocated) = (Vec::new(), Vec::new(), true, 0);
-    for _ in 0..reps {
+    let batch = if wanted.latency { 1 } else { wanted.batch };
+    for _ in 0..wanted.reps {
         let mut engine = venue::build(&ready.setup)?;
         let before = allocations();
-        let (batch, times) = if latency { (1, Some(&mut times)) } else { (batch, None) };
-        rates.push(pass(&ready, &mut engine, batch, times)?);
+        rates.push(pass(&ready, &mut engine, batch, wanted.latency.then_some(&mut times))?);
         allocated = allocations() - before;
         same &= engine.state_hash() == ready.state_hash;
     }
     let commands = ready.starts.len() - 1 - ready.prefill;
     let per = |n: u64| n as f64 / commands as f64;
-    let totals = ready.tally.trades == work.expected.trades && ready.tally.volume == work.expected.volume;
     let mut extra = String::new();
-    if latency {
+    if wanted.latency {
         extra += &format!(",{}", Figures::of(times).percentiles());
     }
-    if count {
+    if wanted.count {
         extra += &format!(",\"allocations_per_command\":{:.4}", per(allocated));
     }
     Ok(format!(
-        "{{\"peer\":\"novate engine\",\"file\":\"{}\",\"reps\":{reps},\"batch\":{},{},\"totals_ok\":{},\"hash_ok\":{},\"accounts\":{},\"underlyings_per_account\":\"{}\",\"events_per_command\":{:.2},\"event_bytes_per_command\":{:.0},\"rss_mib\":{}{extra}}}",
-        work.name,
-        if latency { 1 } else { batch },
+        "{{\"peer\":\"novate engine\",\"file\":\"{}\",\"reps\":{},\"batch\":{batch},{},\"totals_ok\":{same},\"hash_ok\":{},\"accounts\":{},\"events_per_command\":{:.2},\"event_bytes_per_command\":{:.0},\"rss_mib\":{}{extra}}}",
+        path.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned()),
+        wanted.reps,
         Figures::of(rates).rates(),
-        totals && ready.resting == work.resting && same,
-        ready.tally == work.expected && same,
+        ready.right && same,
         ready.accounts,
-        if wide { "up to all" } else { "1 to 8" },
         per(ready.events),
         per(ready.event_bytes),
         peak_mib(),
     ))
 }
 
-/// Writes the bytes for drivers in other languages: bytes and number of commands of the set-up, bytes and number of those
-/// that fill the books, number of timed ones; then all commands.
-pub fn encode(work: &Workload, wide: bool, out: &Path) -> Result<String, String> {
-    let ready = prepare(work, wide)?;
-    let total = ready.starts.len() - 1;
-    let last = ready.commands.len();
-    let setup_count = {
-        let (mut count, mut rest) = (0_u64, &ready.setup[..]);
-        while let Some(header) = Header::read(rest) {
-            rest = &rest[header.length as usize..];
-            count += 1;
+/// First bytes of an encoded file.
+const MAGIC: &[u8; 8] = b"NVCMD001";
+/// Numbers behind them.
+const WORDS: usize = 9;
+
+impl Prepared {
+    fn words(&self) -> [u64; WORDS] {
+        let timed = self.starts.len() - 1 - self.prefill;
+        [
+            self.setup.len() as u64,
+            starts_of(&self.setup).len() as u64 - 1,
+            self.starts[self.prefill] as u64,
+            self.prefill as u64,
+            timed as u64,
+            u64::from(self.accounts),
+            self.events,
+            self.event_bytes,
+            u64::from(self.right),
+        ]
+    }
+
+    /// An encoded file; `None` when it is something else.
+    fn read(path: &Path) -> Result<Option<Self>, String> {
+        let bytes = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
+        let head = 8 + 8 * WORDS + 32;
+        if bytes.len() < head || &bytes[..8] != MAGIC {
+            return Ok(None);
         }
-        count
-    };
-    let prefill_bytes = ready.starts[ready.prefill];
-    let words = [ready.setup.len() as u64, setup_count, prefill_bytes as u64, ready.prefill as u64, (total - ready.prefill) as u64];
-    let mut bytes: Vec<u8> = words.into_iter().flat_map(u64::to_le_bytes).collect();
-    bytes.extend_from_slice(&ready.state_hash);
-    bytes.extend_from_slice(&ready.setup);
-    bytes.extend_from_slice(&ready.commands[..last]);
+        let word = |at: usize| u64::from_le_bytes(bytes[8 + 8 * at..16 + 8 * at].try_into().expect("8 bytes"));
+        let (setup, commands) = bytes[head..].split_at(word(0) as usize);
+        Ok(Some(Self {
+            setup: setup.to_vec(),
+            commands: commands.to_vec(),
+            starts: starts_of(commands),
+            prefill: word(3) as usize,
+            accounts: word(5) as u32,
+            events: word(6),
+            event_bytes: word(7),
+            right: word(8) == 1,
+            state_hash: bytes[head - 32..head].try_into().expect("32 bytes"),
+        }))
+    }
+}
+
+/// Where each message begins, and the end of the last.
+fn starts_of(messages: &[u8]) -> Vec<usize> {
+    let (mut starts, mut at) = (vec![0], 0);
+    while let Some(header) = Header::read(&messages[at..]) {
+        at += header.length as usize;
+        starts.push(at);
+    }
+    starts
+}
+
+/// Writes the bytes for later runs and for drivers in other languages: the magic; bytes and number of the set-up's commands,
+/// bytes and number of those that fill the books, number of timed ones, accounts, events and their bytes, whether the
+/// outcome was right; the state hash in the end; then all commands.
+pub fn encode(path: &Path, wide: bool, out: &Path) -> Result<String, String> {
+    let work = Workload::read(path)?;
+    let ready = prepare(&work, wide)?;
+    let mut bytes = MAGIC.to_vec();
+    ready.words().into_iter().for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()));
+    for part in [&ready.state_hash[..], &ready.setup, &ready.commands] {
+        bytes.extend_from_slice(part);
+    }
     std::fs::write(out, &bytes).map_err(|e| format!("{}: {e}", out.display()))?;
-    Ok(format!("{{\"file\":\"{}\",\"commands\":{total},\"bytes\":{},\"hash_ok\":{}}}", work.name, bytes.len(), ready.tally == work.expected))
+    let (file, commands) = (&work.name, ready.starts.len() - 1);
+    Ok(format!("{{\"file\":\"{file}\",\"commands\":{commands},\"bytes\":{},\"hash_ok\":{}}}", bytes.len(), ready.right))
 }

@@ -4,7 +4,7 @@
 //!     workload match   FILE [--reps N] [--latency]
 //!     workload margin  UNDERLYINGS [--reps N]
 //!     workload rebuild ACCOUNTS [--reps N]
-//!     workload encode  FILE OUT [--wide]
+//!     workload encode  FILE OUT [--wide]       the same commands as the venue's bytes, for `engine` and for Python
 //!     workload sizes
 //!
 //! Responsible for: reading the arguments and printing. Never a rule of the venue: the modes drive the real engine
@@ -71,11 +71,11 @@ fn run() -> Result<String, String> {
     let given = Arguments::read(words)?;
     match mode.as_str() {
         "engine" => {
-            let work = file::Workload::read(&given.file(0)?)?;
-            engine::run(&work, given.wide, given.batch, given.reps, given.latency, given.count)
+            let Arguments { batch, reps, latency, count, .. } = given;
+            engine::run(&given.file(0)?, given.wide, engine::Wanted { batch, reps, latency, count })
         }
         "match" => book::run(&file::Workload::read(&given.file(0)?)?, given.reps, given.latency),
-        "encode" => engine::encode(&file::Workload::read(&given.file(0)?)?, given.wide, &given.file(1)?),
+        "encode" => engine::encode(&given.file(0)?, given.wide, &given.file(1)?),
         "margin" => Ok(margin::check(given.number(0)?, given.reps)),
         "rebuild" => Ok(margin::rebuild(given.number(0)?, given.reps)),
         "sizes" => Ok(figures::sizes()),

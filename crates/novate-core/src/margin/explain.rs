@@ -4,7 +4,7 @@
 
 use super::portfolio::{Exposure, Portfolio};
 use super::scenario::{Binding, GridRow, gap_of, scenario_parts};
-use super::{Evaluation, Level, Question, evaluate};
+use super::{Change, Evaluation, Level, Question, evaluate};
 use crate::state::State;
 use crate::units::{PPM, Value, div_floor, rate_down, rate_up};
 use serde::Serialize;
@@ -79,11 +79,18 @@ struct Leg {
     flat: Value,
 }
 
+/// The changes that are no orders: what a requirement without orders is made of.
+#[must_use]
+pub fn without_orders(changes: &[Change]) -> Vec<Change> {
+    changes.iter().filter(|c| !matches!(c, Change::Order { .. })).copied().collect()
+}
+
 /// Contributions of every position under a question; they sum to the requirement of the same question.
 #[must_use]
 pub fn contributions(state: &State, account: u32, question: &Question<'_>, whole: &Evaluation) -> Vec<Contribution> {
     let mut portfolio = Portfolio::default();
-    let bare = Question { orders: false, ..*question };
+    let held = without_orders(question.changes);
+    let bare = Question { orders: false, changes: &held, ..*question };
     let without = evaluate(state, account, &bare, &mut portfolio);
     let mut legs = legs_of(&portfolio);
     spread_scenarios(state, &portfolio, &without, &mut legs);

@@ -440,7 +440,7 @@ impl Exposure {
         } else {
             underlying.session.maintenance_ppm(&bucket.factors, state.now)
         };
-        let lacking = (terms.confidence_floor_ppm - i64::from(underlying.price.confidence_ppm())).max(0);
+        let lacking = (terms.confidence_floor_ppm - underlying.price.confidence_ppm()).max(0);
         self.confidence_ppm = PPM + if initial { scale_up(terms.confidence_slope_ppm, lacking) } else { 0 };
         let shock = |rate: i64| scale_up(scale_up(scale_up(rate, terms.beta_ppm), self.factor_ppm), self.confidence_ppm);
         self.shock_up_ppm = shock(terms.shock_up_ppm);

@@ -55,7 +55,9 @@ pub enum GridRow {
 #[inline]
 fn moved(exposure: &Exposure, up: bool, shock_ppm: i64, gain_ppm: i64) -> Value {
     let worst = if up { exposure.low } else { -exposure.high };
-    if worst < 0 { -rate_up(-worst, shock_ppm) } else { rate_down(rate_down(worst, shock_ppm), gain_ppm) }
+    // Losses and gains are both rounded down: a loss towards more of it.
+    let result = rate_down(worst, shock_ppm);
+    if result < 0 { result } else { rate_down(result, gain_ppm) }
 }
 
 /// What one exposure makes in a grid row.

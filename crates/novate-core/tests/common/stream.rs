@@ -4,6 +4,7 @@ use super::chance::Chance;
 use super::venue::Venue;
 use super::wire::Event;
 use novate_core::command::*;
+use novate_core::margin::Level;
 use novate_core::order::Side;
 use novate_core::units::SECOND;
 
@@ -96,6 +97,8 @@ impl Stream {
         let index = state.index_ticks(state.known_market(market));
         let price = (index + index * away / 1_000_000).max(1);
         let dollars = if maker { c.range(5_000, 150_000) } else { c.magnitude(8, 19) };
+        let room = (self.venue.excess(account, Level::Initial).clamp(0, 1 << 50) / 1_000_000) as i64;
+        let dollars = if !maker && c.one_in(2) { room * c.range(1, 7) } else { dollars };
         let unit = state.known_market(market).unit;
         let lots = (dollars * 1_000_000 / (price * unit)).max(1);
         let client_id = if c.one_in(6) { [c.range(1, 40) as u8; 16] } else { [0; 16] };
