@@ -239,10 +239,14 @@ fn check_margin(cx: &mut Context<'_>, wish: &Wish) -> Result<(), Refusal> {
     let underlying = market.terms.underlying;
     let may_open = cx.state.known_underlying(underlying).price.permission(Action::Open) == Permission::Yes;
     let owner = cx.state.accounts[wish.account as usize].owner;
-    let notional = cx.state.quote_value(market, i128::from(wish.limit) * i128::from(wish.lots) * i128::from(market.unit));
-    let extra = if market.is_perp() { (0, notional) } else { (notional, 0) };
+    let growth = growth(cx.state, market, wish);
     let before = cx.state.liquidity_rate(owner, underlying);
-    liquidity::store(cx.state, owner, underlying, extra);
+    let grow = |state: &mut State| {
+        if growth != (0, 0) {
+            liquidity::store(state, owner, underlying, growth);
+        }
+    };
+    grow(cx.state);
 
     let new = Change::Order { market: wish.market, side: wish.side, price: wish.limit, lots: wish.lots };
     let excess = match wish.replaces {
@@ -253,7 +257,13 @@ fn check_margin(cx: &mut Context<'_>, wish: &Wish) -> Result<(), Refusal> {
         }
     };
     let excess = excess.min(excess_above_caps(cx, wish).unwrap_or(excess));
-    if (may_open && excess >= 0) || reduces(cx, wish) {
+    if may_open && excess >= 0 {
+        return Ok(());
+    }
+    put_back(cx.state, owner, underlying, before);
+    let unfilled = Unfilled::of(cx, wish.account);
+    grow(cx.state);
+    if reduces(cx, wish, &unfilled) {
         return Ok(());
     }
     put_back(cx.state, owner, underlying, before);
@@ -264,6 +274,20 @@ fn check_margin(cx: &mut Context<'_>, wish: &Wish) -> Result<(), Refusal> {
     let already_below = cx.evaluate(wish.account, &Question::at(Level::Initial)).excess() < 0;
     let code = if already_below { Reject::only_reducing_orders_below_initial } else { Reject::excess_at_initial_must_not_be_negative };
     Err(code.at(0, shown, 0))
+}
+
+/// Dollars by which the owner's (spot, perp) gross grows if this order and the account's others on its side all fill. Sales of
+/// tokens and lots that close a perp position add nothing.
+fn growth(state: &State, market: &Market, wish: &Wish) -> (Value, Value) {
+    let position = state.accounts[wish.account as usize].position(wish.market);
+    let (held, open) = position.map_or((0, 0), |p| (p.lots, p.open(wish.side).lots));
+    let lots = i128::from(open) + i128::from(wish.lots) - i128::from(wish.replaces.map_or(0, |r| r.1));
+    let value = |lots: i128| state.quote_value(market, i128::from(wish.limit) * lots * i128::from(market.unit));
+    if market.is_perp() {
+        let held = i128::from(held);
+        return (0, value(((held + i128::from(wish.side.sign()) * lots).abs() - held.abs()).max(0)));
+    }
+    if wish.side == Side::Bid { (value(lots), 0) } else { (0, 0) }
 }
 
 /// Excess once this bid for a token has filled, when it and the account's other bids would buy more than the caps admit: that
@@ -302,7 +326,7 @@ fn put_back(state: &mut State, owner: u32, underlying: u32, before: Option<crate
 
 /// RULES section 6, *Reducing*, for a new order beside the account's open ones: alone, with every subset of the others when
 /// they are few, and beyond that with each one, with all but each one, and with all.
-fn reduces(cx: &mut Context<'_>, wish: &Wish) -> bool {
+fn reduces(cx: &mut Context<'_>, wish: &Wish, unfilled: &Unfilled) -> bool {
     let fill = Fill { market: wish.market, side: wish.side, lots: wish.lots, price: wish.limit };
     let others = other_fills(cx.state, wish);
     let count = others.len();
@@ -314,10 +338,9 @@ fn reduces(cx: &mut Context<'_>, wish: &Wish) -> bool {
             [0, all].into_iter().chain(each.flat_map(|one: u128| [one, all ^ one])).collect()
         }
     };
-    let bound = Unfilled::of(cx, wish.account);
     subsets.into_iter().all(|chosen| {
         let picked = others.iter().enumerate().filter(|(i, _)| *i >= 128 || chosen >> i & 1 == 1).map(|(_, f)| *f);
-        bound.still_holds(cx, wish.account, &std::iter::once(fill).chain(picked).collect::<Vec<_>>())
+        unfilled.still_holds(cx, wish.account, &std::iter::once(fill).chain(picked).collect::<Vec<_>>())
     })
 }
 
