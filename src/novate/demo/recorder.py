@@ -15,6 +15,8 @@ from novate.config import Listing
 from novate.demo.market import Market
 from novate.demo.portrait import Painter, Portrait
 from novate.messages import (
+    AccountState,
+    AccountStateChanged,
     EventMessage,
     FundingSet,
     IndexChanged,
@@ -31,7 +33,7 @@ from novate.messages.reports import Level
 from novate.reports import model
 
 SAMPLE_NS: Final = 300_000_000_000
-WANTED = (FundingSet, InterestPaid, LiquidationSlice, Settled, ShortfallReported)
+WANTED = (AccountStateChanged, FundingSet, InterestPaid, LiquidationSlice, Settled, ShortfallReported)
 
 
 @dataclass(slots=True)
@@ -71,6 +73,8 @@ class Recorder:
     painter: Painter
     hedged: int
     hedged_market: str
+    states: defaultdict[int, AccountState] = field(default_factory=lambda: defaultdict(lambda: AccountState.GREEN))
+    """Worst state each account was ever told to be in."""
     settled: set[int] = field(default_factory=set)
     """Accounts whose position is on: from here on their worst moment counts."""
     paths: defaultdict[int, list[model.PathPoint]] = field(default_factory=lambda: defaultdict(list))
@@ -99,6 +103,8 @@ class Recorder:
         body, account = event.body, event.header.account
         if isinstance(body, OrderFilled):
             self._filled(account, body)
+        elif isinstance(body, AccountStateChanged):
+            self.states[account] = max(self.states[account], AccountState(body.to))
         elif isinstance(body, Settled):
             self.spending[account].funding -= body.funding
             if self.funding and body.funding:

@@ -15,6 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from rich.console import Console
 
 from novate._core import release, ruleset
@@ -271,7 +272,7 @@ class Stage:
             balance_before=before.sheet,
             balance_after=after.sheet,
             before=before.margin,
-            worst=worst.margin,
+            worst=msgspec.structs.replace(worst.margin, state=self.recorder.states[person.account].name.lower()),
             after=after.margin,
             peers=before.peers,
             path=tuple(self.recorder.paths[person.account]),
