@@ -4,7 +4,7 @@ from typing import Self, final
 
 from typing_extensions import Buffer
 
-__all__ = ["Engine", "refusals", "release", "ruleset"]
+__all__ = ["Engine", "definitions", "refusals", "release", "round_trip", "ruleset"]
 
 @final
 class Engine:
