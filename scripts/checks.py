@@ -45,7 +45,7 @@ def lint(*command: str) -> Count:
 
 def cargo_tests(*options: str) -> Count:
     """The engine's tests; a test binary that does not build or crashes is one failure."""
-    command = ["cargo", "test", "--profile", "check", "-p", "novate-core", "--no-fail-fast", *options]
+    command = ["cargo", "test", "--profile", "quick", "-p", "novate-core", "--no-fail-fast", *options]
     with subprocess.Popen(command, cwd=ROOT, env=ENV, stdout=subprocess.PIPE, text=True) as process:
         total = Count()
         assert process.stdout is not None  # noqa: S101 - asked for with PIPE
