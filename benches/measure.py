@@ -69,7 +69,11 @@ class Task:
 
 def run(task: Task) -> Figures:
     """Runs the command once; a failure is figures with an `error`."""
-    pin = ("taskset", "-c", str(max(os.sched_getaffinity(0)))) if task.pinned and shutil.which("taskset") else ()
+    pin = (
+        ("taskset", "-c", str(max(os.sched_getaffinity(0))))
+        if task.pinned and shutil.which("taskset")
+        else ()
+    )
     try:
         done = subprocess.run(
             (*pin, *task.command), cwd=OUT, capture_output=True, text=True, timeout=LIMIT_S, check=False
@@ -137,7 +141,12 @@ def _lines(path: str) -> list[str]:
 def _version(program: str, *words: str) -> str:
     try:
         done = subprocess.run(
-            (program, *(words or ("--version",))), cwd=ROOT, capture_output=True, text=True, timeout=20, check=False
+            (program, *(words or ("--version",))),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
         )
     except OSError:
         return "absent"

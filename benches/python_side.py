@@ -201,7 +201,9 @@ def percentile(values: list[float], share: int) -> float:
 
 def main() -> None:
     """Reads the arguments and prints."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("mode", choices=("calls", "journal", "ack"))
     parser.add_argument("file", type=Path)
     parser.add_argument("--commands", type=int, default=0, help="timed commands, 0 for all")

@@ -30,7 +30,7 @@ PERCENTILES = {"p50_ns": "p50", "p99_ns": "p99", "p999_ns": "p99.9"}
 OFFERED = (20_000, 100_000)
 
 Found = dict[str, list[Figures]]
-console = Console(stderr=True)
+console = Console(stderr=True, width=None if sys.stderr.isatty() else 190)
 
 
 def say(words: str) -> None:
@@ -40,7 +40,16 @@ def say(words: str) -> None:
 
 def built() -> str:
     """The engine's driver, compiled; its path."""
-    command = ("cargo", "bench", "--no-run", "-p", "novate-core", "--bench", "workload", "--message-format=json")
+    command = (
+        "cargo",
+        "bench",
+        "--no-run",
+        "-p",
+        "novate-core",
+        "--bench",
+        "workload",
+        "--message-format=json",
+    )
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     messages = (json.loads(line) for line in done.stdout.splitlines() if line.startswith("{"))
     paths = [message["executable"] for message in messages if message.get("executable")]
@@ -70,10 +79,15 @@ def files(driver: str, commands: int) -> dict[str, Path]:
             subprocess.run((*generator, *shape, str(path)), check=True, capture_output=True)
         say(f"encoding {name} and comparing every trade with the expected one")
         done = subprocess.run(
-            (driver, "encode", str(path), str(path.with_suffix(".cmds"))), capture_output=True, text=True, check=False
+            (driver, "encode", str(path), str(path.with_suffix(".cmds"))),
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if '"hash_ok":true' not in done.stdout:
-            raise SystemExit(f"{name}: the engine's trades are not those of the workload: {done.stdout.strip()}")
+            raise SystemExit(
+                f"{name}: the engine's trades are not those of the workload: {done.stdout.strip()}"
+            )
     return found
 
 
@@ -98,12 +112,17 @@ class Plan:
             if self.java:
                 yield Task(f"exchange-core book {name}", (*self.java, work, "book", "3"))
         if self.java:
-            yield Task("exchange-core full ex1", (*self.java, str(self.files["ex1"]), "core", "1"), pinned=False)
+            yield Task(
+                "exchange-core full ex1", (*self.java, str(self.files["ex1"]), "core", "1"), pinned=False
+            )
 
     def latency(self) -> Iterator[Task]:
         """Single commands, closed loop, in process."""
         path = self.files["ex1"]
-        yield Task("latency engine", (self.driver, "engine", str(path.with_suffix(".cmds")), "--reps", "1", "--latency"))
+        yield Task(
+            "latency engine",
+            (self.driver, "engine", str(path.with_suffix(".cmds")), "--reps", "1", "--latency"),
+        )
         yield Task("latency match", (self.driver, "match", str(path), "--reps", "1", "--latency"))
         yield Task("latency ceiling", (self.probe, str(path), "risk16", "1", "lat"))
         if self.java:
@@ -127,7 +146,9 @@ class Plan:
         yield Task("journal", (*side, "journal", cmds, "--commands", most), pinned=False)
         for rate in OFFERED:
             count = str(rate // 2 if self.quick else rate * 2)
-            yield Task(f"ack {rate}", (*side, "ack", cmds, "--rate", str(rate), "--commands", count), pinned=False)
+            yield Task(
+                f"ack {rate}", (*side, "ack", cmds, "--rate", str(rate), "--commands", count), pinned=False
+            )
         where = f"journal:{OUT}"
         yield Task("ceiling journal", (self.probe, str(self.files["ex1"]), where, "1"), pinned=False)
 
@@ -153,7 +174,9 @@ class Rows:
         if value is None:
             return
         middle, low, high = (scale * figure for figure in value)
-        row = Row(name, unit, middle, low, high, better=better, checked=right(rounds), command=self.commands[task])
+        row = Row(
+            name, unit, middle, low, high, better=better, checked=right(rounds), command=self.commands[task]
+        )
         if peer is not None:
             other = spread(self.found.get(peer[1], []), peer[2])
             row = replace(row, peer=peer[0] if other else f"{peer[0]}: absent", floor=floor)
@@ -171,7 +194,10 @@ class Rows:
     def all(self) -> list[Row]:
         """Every row, in the order of the table."""
         for name in WORKLOADS:
-            rate, book = "mcmd_s_median", ("exchange-core book", f"exchange-core book {name}", "mcmd_s_median")
+            rate, book = (
+                "mcmd_s_median",
+                ("exchange-core book", f"exchange-core book {name}", "mcmd_s_median"),
+            )
             unit = "Mcmd/s"
             self.add(f"engine {name}", unit, f"engine {name}", rate, peer=book, floor=ENGINE_FLOOR[name])
             probe = ("ceiling, 16 scenarios", f"ceiling risk16 {name}", rate)
@@ -180,7 +206,9 @@ class Rows:
             probe = ("ceiling, matching", f"ceiling match {name}", rate)
             self.add(f"matching alone {name} of the raw limit", unit, f"match {name}", rate, peer=probe)
         full = ("exchange-core, 2 cores", "exchange-core full ex1", "mcmd_s_median")
-        self.add("engine ex1, both with accounts", "Mcmd/s", "engine ex1", "mcmd_s_median", peer=full, floor=0.7)
+        self.add(
+            "engine ex1, both with accounts", "Mcmd/s", "engine ex1", "mcmd_s_median", peer=full, floor=0.7
+        )
         self.target("allocations ex1", "per command", "engine ex1", "allocations_per_command", 0.0)
         self._latencies()
         self._margin()
@@ -192,26 +220,39 @@ class Rows:
             peer = ("exchange-core book", "latency exchange-core", key)
             self.add(f"latency ex1 {words}", "ns", "latency engine", key, peer=peer, floor=4.0, better="less")
             probe = ("ceiling, 16 scenarios", "latency ceiling", key)
-            self.add(f"latency of matching alone {words}", "ns", "latency match", key, peer=probe, better="less")
+            self.add(
+                f"latency of matching alone {words}", "ns", "latency match", key, peer=probe, better="less"
+            )
 
     def _margin(self) -> None:
         self.target("margin check, 4 underlyings", "ns", "margin 4", "bulk_ns_median", 150)
         self.target("margin check, 64 underlyings", "ns", "margin 64", "bulk_ns_median", 500)
         for words, key in (("p50", "p50_ns"), ("p99", "p99_ns")):
             self.add(f"margin check, 4 underlyings, {words}", "ns", "margin 4", key, better="less")
-        self.target("full re-margin, 10 positions each", "ms per 1 M accounts", "rebuild", "ms_per_million", 240)
+        self.target(
+            "full re-margin, 10 positions each", "ms per 1 M accounts", "rebuild", "ms_per_million", 240
+        )
         for what, most in (("order", 200), ("position", 128), ("account", 1_024)):
-            self.target(f"memory of one {what}", "bytes", "sizes", f"{what}_bytes", most)
+            self.target(f"memory of one {what}'s record", "bytes", "sizes", f"{what}_bytes", most)
 
     def _python(self) -> None:
         for size, floor in ((1, 0.6), (64, 2.0), (1024, None)):
             words = "one command a call" if size == 1 else f"{size} commands a call"
-            for number, (name, task) in enumerate((("bourse", "calls bourse"), ("orderly-chaos", "calls orderly-chaos(py)"))):
+            for number, (name, task) in enumerate(
+                (("bourse", "calls bourse"), ("orderly-chaos", "calls orderly-chaos(py)"))
+            ):
                 peer = (name, task, "kcmd_s_median")
                 own_floor = floor if number == 0 else None
                 self.add(f"Python, {words}", "kcmd/s", "calls", f"kcmd_s_{size}", peer=peer, floor=own_floor)
         memory = ("own rate in memory", "journal", "memory_kcmd_s")
-        self.add("journaled and synced, whole buffers", "kcmd/s", "journal", "durable_kcmd_s", peer=memory, floor=0.4)
+        self.add(
+            "journaled and synced, whole buffers",
+            "kcmd/s",
+            "journal",
+            "durable_kcmd_s",
+            peer=memory,
+            floor=0.4,
+        )
         self.add("recovery by replay", "kcmd/s", "journal", "recovery_kcmd_s", peer=memory, floor=0.8)
         self.add("ceiling, journaled", "Mcmd/s", "ceiling journal", "mcmd_s")
         for rate in OFFERED:
@@ -233,7 +274,18 @@ def shown(number: float | None) -> str:
 def table(rows: list[Row]) -> Table:
     """The rows for people."""
     drawn = Table(title="Speed on this machine (median of the rounds; ratios inside this run only)")
-    for heading in ("what", "value", "unit", "least", "most", "compared with", "its value", "ratio", "floor", ""):
+    for heading in (
+        "what",
+        "value",
+        "unit",
+        "least",
+        "most",
+        "compared with",
+        "its value",
+        "ratio",
+        "floor",
+        "",
+    ):
         right_ = heading in {"value", "least", "most", "its value", "ratio", "floor"}
         drawn.add_column(heading, justify="right" if right_ else "left")
     for row in rows:
@@ -247,7 +299,9 @@ def table(rows: list[Row]) -> Table:
 
 def main() -> None:
     """Measures, prints, writes."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="short files, one round")
     parser.add_argument("--rounds", type=int, default=0, help="interleaved rounds (3, or 1 with --quick)")
     parser.add_argument("--only", nargs="*", default=[], help="tasks whose name holds one of these words")
@@ -264,10 +318,17 @@ def main() -> None:
     about |= {"rounds": plan.rounds, "quick": given.quick, "wall_s": round(time.monotonic() - start, 1)}
     about["load_after"] = os.getloadavg()[0]
     result = BENCHES / "results.json"
-    result.write_text(json.dumps({"machine": about, "rows": [row.as_json() for row in rows]}, indent=1) + "\n")
+    result.write_text(
+        json.dumps({"machine": about, "rows": [row.as_json() for row in rows]}, indent=1) + "\n"
+    )
     console.print(table(rows))
     wrong = [row.name for row in rows if row.checked is False]
-    summary = {"results": str(result.relative_to(ROOT)), "rows": len(rows), "outcome_differs": wrong, "wall_s": about["wall_s"]}
+    summary = {
+        "results": str(result.relative_to(ROOT)),
+        "rows": len(rows),
+        "outcome_differs": wrong,
+        "wall_s": about["wall_s"],
+    }
     print(json.dumps(summary))
     if wrong:
         raise SystemExit(1)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PYTHON_PEERS = {"bourse": "bourse==0.4.0", "orderly-chaos(py)": "orderly-chaos==0.2.0"}
+PYTHON_PEERS = {"bourse": ("bourse==0.4.0", "tqdm"), "orderly-chaos(py)": ("orderly-chaos==0.2.0",)}
 EXCHANGE_CORE = "exchange.core2:exchange-core:0.5.3"
 POM = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
 <groupId>bench</groupId><artifactId>bench</artifactId><version>1</version><dependencies><dependency>
@@ -32,7 +32,9 @@ Say = Callable[[str], None]
 
 def _ran(command: tuple[str, ...], where: Path, say: Say, name: str, seconds: int = 180) -> bool:
     try:
-        done = subprocess.run(command, cwd=where, capture_output=True, text=True, timeout=seconds, check=False)
+        done = subprocess.run(
+            command, cwd=where, capture_output=True, text=True, timeout=seconds, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         say(f"{name}: absent ({error})")
         return False
@@ -43,12 +45,15 @@ def _ran(command: tuple[str, ...], where: Path, say: Say, name: str, seconds: in
 
 
 def python_peers(out: Path, say: Say) -> dict[str, tuple[str, ...]]:
-    """Command of each Python package that installs into a folder of its own, workload file to be appended."""
-    found = {}
-    for name, requirement in PYTHON_PEERS.items():
-        folder = out / "peers" / requirement
+    """Command of each Python package that installs into a folder of its own, workload file to be appended.
+
+    Named beside each is what it imports beyond the packages that novate itself depends on.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for name, requirements in PYTHON_PEERS.items():
+        folder = out / "peers" / requirements[0]
         pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check")
-        if folder.exists() or _ran((*pip, "--target", str(folder), requirement), out, say, name):
+        if folder.exists() or _ran((*pip, "--target", str(folder), *requirements), out, say, name):
             found[name] = ("env", f"PYTHONPATH={folder}", sys.executable, str(HERE / "py_peers.py"))
         else:
             shutil.rmtree(folder, ignore_errors=True)

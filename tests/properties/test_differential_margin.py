@@ -74,7 +74,17 @@ def venue_of(world: World) -> Venue:
         prices=prices,
         liquidity=liquidity | stored,
         open_interest={line.underlying: line.open_interest for line in lines},
+        admitted=admitted_of(world, list(world.owners)),
     )
+
+
+def admitted_of(world: World, accounts: list[int]) -> dict[int, int]:
+    """Admitted units of each token in these accounts."""
+    found: Counter[int] = Counter()
+    for account in accounts:
+        for balance in reports.account(world.engine, account).balances:
+            found[balance.asset] += balance.admitted
+    return found
 
 
 def account_of(world: World, account: int) -> AccountView:
@@ -91,6 +101,7 @@ def account_of(world: World, account: int) -> AccountView:
         },
         orders=tuple(OpenOrder(o.market, o.side, o.price, o.leaves) for o in report.orders),
         owner_accounts=list(world.owners.values()).count(owner),
+        owner_admitted=admitted_of(world, [a for a, o in world.owners.items() if o == owner]),
     )
 
 

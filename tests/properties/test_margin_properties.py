@@ -128,7 +128,13 @@ def token(asset, underlying, **more):
         asset=asset,
         asset_kind=1,
         underlying=underlying,
-        **{"wrap_ppm": 20_000, "borrow_wrap_ppm": 50_000, **more},
+        **{
+            "wrap_ppm": 20_000,
+            "borrow_wrap_ppm": 50_000,
+            "owner_cap": NO_LIMIT,
+            "venue_cap": NO_LIMIT,
+            **more,
+        },
     )
 
 
@@ -348,28 +354,28 @@ TABLE = {
         {"SR": 900, "GAP": 600, "WRAP": 200, "LIQ": 25, "R": 875, "NLV": 10_000}, ("grid", EQUITY, "-1"),
     ),
     "a spot bid one percent too high": (
-        # 50 tokens at 101: 50 of loss, fee 2.525, 5,050 of cash spent
+        # 50 tokens at 101: 50 of loss, fee 2.525, 5,052.525 of cash spent
         venue(), account(held_tokens(NVDA, 10_000), orders=[OpenOrder(200 + NVDA, BID, 10_100, 5_000)]), INITIAL,
-        {"SR": 1_350, "GAP": 900, "WRAP": 300, "FX": 50.5, "LIQ": 37.5, "LOSS": 52.525, "R": 2_690.525, "NLV": 10_000},
+        {"SR": 1_350, "GAP": 900, "WRAP": 300, "FX": 50.52525, "LIQ": 37.5, "LOSS": 52.525, "R": 2_690.55025, "NLV": 10_000},
         ("grid", EQUITY, "-1"),
     ),
     "perp asks beyond the hedge, priced away: only what turns short": (
         venue(), account(held_tokens(NVDA, 10_000), orders=[OpenOrder(300 + NVDA, ASK, 10_500, 15_000)]), INITIAL,
-        # none: +10,000; filled: -5,000. BASIS matched 10,000; LIQ 25 + 37.5; fee of 15,750
-        {"SR": 900, "GAP": 600, "BASIS": 100, "WRAP": 200, "LIQ": 62.5, "LOSS": 4.725, "R": 1_867.225, "NLV": 10_000},
+        # none: +10,000; filled: -5,000. BASIS matched 10,000; LIQ 25 + 37.5; fee of 15,750, a debt
+        {"SR": 900, "GAP": 600, "BASIS": 100, "WRAP": 200, "FX": 0.04725, "LIQ": 62.5, "LOSS": 4.725, "R": 1_867.27225, "NLV": 10_000},
         ("grid", EQUITY, "-1"),
     ),
     "mixed corner: spot bids and perp asks make a pair": (
         venue(), account(
             orders=[OpenOrder(200 + NVDA, BID, 10_000, 10_000), OpenOrder(300 + NVDA, ASK, 10_000, 10_000)]
         ), INITIAL,
-        {"SR": 900, "GAP": 600, "BASIS": 100, "WRAP": 200, "FX": 100, "LIQ": 50, "LOSS": 8, "R": 1_958, "NLV": 0},
+        {"SR": 900, "GAP": 600, "BASIS": 100, "WRAP": 200, "FX": 100.08, "LIQ": 50, "LOSS": 8, "R": 1_958.08, "NLV": 0},
         ("grid", EQUITY, "+1"),
     ),
     "a crowded perp charges what orders add": (
         CROWDED, account(held_perp(NVDA, 10_000), orders=[OpenOrder(300 + NVDA, BID, 10_000, 1_000)]), INITIAL,
         # half of the ramp times 40 % of 1,000
-        {"SR": 990, "GAP": 660, "LIQ": 27.5, "CROWD": 200, "LOSS": 0.3, "R": 1_877.8, "NLV": 0},
+        {"SR": 990, "GAP": 660, "FX": 0.003, "LIQ": 27.5, "CROWD": 200, "LOSS": 0.3, "R": 1_877.803, "NLV": 0},
         ("grid", EQUITY, "-1"),
     ),
     "an order that may unhedge a gain": (
@@ -724,11 +730,52 @@ def test_any_fills_of_the_open_orders_were_margined(data, where, book, level):
     book = owned(book, orders)
     before = evaluate(where, replace(book, orders=orders), level)
     after = data.draw(fills(where, book, orders))
-    # FX counts spot cash but not the loss and the fees paid out of it: a depeg charge on LOSS
-    uncharged = ceil_div(before.terms["LOSS"] * 25_000, M)
-    assert evaluate(where, after, level).excess >= before.excess - uncharged - slack(book, after) - 10 * len(
-        orders
-    )
+    assert evaluate(where, after, level).excess >= before.excess - slack(book, after) - 10 * len(orders)
+
+
+def capped(where: Venue, book: AccountView, rooms: Mapping[int, int]) -> tuple[Venue, AccountView]:
+    """The venue with caps that leave `rooms` units of each token, and the book as its owner's only one."""
+    admitted = {a: x.admitted for a, x in book.balances.items() if ASSETS[a].asset_kind == 1}
+    caps = {a: admitted.get(a, 0) + room for a, room in rooms.items()}
+    assets = where.assets | {a: replace(where.assets[a], owner_cap=cap) for a, cap in caps.items()}
+    return replace(where, assets=assets, admitted=admitted), replace(book, owner_admitted=admitted)
+
+
+def admitted_again(where: Venue, before: AccountView, after: AccountView) -> AccountView:
+    """After a fill: units above the balance leave the admitted ones, then more are admitted while the cap has room."""
+    balances, taken = dict(after.balances), dict(before.owner_admitted)
+    for a, x in after.balances.items():
+        if ASSETS[a].asset_kind == 1:
+            was = before.balances.get(a, Balance(0)).admitted
+            kept = min(was, max(x.pledged, 0))
+            room = max(0, where.assets[a].owner_cap - taken.get(a, 0) + was - kept)
+            balances[a] = x._replace(admitted=kept + min(max(x.pledged, 0) - kept, room))
+            taken[a] = taken.get(a, 0) - was + balances[a].admitted
+    return replace(after, balances=balances, owner_admitted=taken)
+
+
+@some_cases
+@given(st.data(), st.booleans(), books(), st.sampled_from(LEVELS))
+def test_any_fills_were_margined_around_caps_and_off_par(data, par, book, level):
+    """Tokens held above their caps, and (where prices agree) stablecoins off a dollar."""
+    where = data.draw(markets(apart=par))
+    if not par:
+        coins = {101: data.draw(st.sampled_from((M, 1_004_000, 990_000, 880_000))), 102: data.draw(st.sampled_from((M, 1_030_000)))}
+        where = replace(where, prices=where.prices | {u: replace(where.prices[u], price_ppm=ppm) for u, ppm in coins.items()})
+    orders = data.draw(order_sets(where))
+    book = owned(book, orders)
+    tokens = [a for a, asset in ASSETS.items() if asset.asset_kind == 1]
+    share = st.sampled_from((0, 1, 2, 4))
+    balances = {a: x._replace(admitted=x.pledged * data.draw(share) // 4) if a in tokens else x for a, x in book.balances.items()}
+    rooms = {a: data.draw(st.sampled_from((0, 0, 10**6, 10**8, 10**12))) for a in tokens}
+    where, book = capped(where, replace(book, balances=balances), rooms)
+    before = evaluate(where, replace(book, orders=orders), level)
+    after = book
+    for order in data.draw(st.permutations(orders)):
+        lots = order.lots * data.draw(st.sampled_from((0, 1, 2, 3, 4, 4, 4))) // 4
+        after = admitted_again(where, after, replace(filled(where, after, order, lots), owner_admitted=after.owner_admitted))
+    where = replace(where, admitted=after.owner_admitted)
+    assert evaluate(where, after, level).excess >= before.excess - slack(book, after) - 10 * len(orders)
 
 
 def test_an_order_that_turns_the_sign_is_margined_at_both_prices():

@@ -183,7 +183,8 @@ class Liquidity(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Venue:
-    """Everything that is not the account. `liquidity` is keyed (owner, underlying); open interest is micro-dollars."""
+    """Everything that is not the account. `liquidity` is keyed (owner, underlying); open interest is micro-dollars;
+    `admitted` is each token's units admitted in all accounts."""
 
     parameters: ConfigureVenue
     buckets: Mapping[int, ListBucket]
@@ -194,6 +195,7 @@ class Venue:
     prices: Mapping[int, PriceView]
     liquidity: Mapping[tuple[int, int], Liquidity]
     open_interest: Mapping[int, int] = field(default_factory=dict)
+    admitted: Mapping[int, int] = field(default_factory=dict)
 
 
 class Balance(NamedTuple):
@@ -225,10 +227,12 @@ class OpenOrder(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class AccountView:
-    """One account: balances by asset, positions by market, open orders, and how many accounts its owner has."""
+    """One account: balances by asset, positions by market, open orders; of its owner, how many accounts and each token's
+    units admitted in all of them."""
 
     owner: int = 1
     balances: Mapping[int, Balance] = field(default_factory=dict)
     positions: Mapping[int, Position] = field(default_factory=dict)
     orders: tuple[OpenOrder, ...] = ()
     owner_accounts: int = 1
+    owner_admitted: Mapping[int, int] = field(default_factory=dict)

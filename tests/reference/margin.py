@@ -95,6 +95,8 @@ class Exposure:
     """None, all bids, all asks: for SR and GAP."""
     corners: tuple[Corner, ...]
     """All five: for every other term and the matched fraction."""
+    uncounted: int
+    """Shares that all bids pay for or unhedge and that no longer count, rounded up. Initial only."""
 
 
 def evaluate(
@@ -130,10 +132,10 @@ def charged(
         "GAP": gap(venue, exposures),
         "BASIS": basis(exposures, venue.parameters),
         "WRAP": wrap(venue, exposures),
-        "FX": foreign_exchange(venue, cash, orders),
+        "FX": foreign_exchange(venue, cash, orders, level, slower),
         "LIQ": liquidation_cost(exposures),
         "CROWD": crowd(venue, exposures) if level == INITIAL else 0,
-        "LOSS": immediate_loss(venue, orders, level, slower),
+        "LOSS": immediate_loss(venue, exposures, orders, level, slower),
     }
     return cash, binding, terms
 
@@ -220,30 +222,53 @@ def perp_shares(venue: Venue, account: AccountView, underlying: int) -> int:
     )
 
 
-def counted_amounts(venue: Venue, account: AccountView, underlying: int, level: int) -> dict[int, int]:
-    """Units of each token that count: at initial what the own short perp matches, and beyond that what is admitted."""
-    balances = {a: account.balances.get(a, Balance(0)) for a in tokens_of(venue, underlying)}
-    amounts = {a: balance.pledged + balance.lent for a, balance in balances.items()}
-    if level != INITIAL:
-        return amounts
-    short = max(-perp_shares(venue, account, underlying), 0)
+def order_units(venue: Venue, account: AccountView, token: int, side: int) -> int:
+    """Units of a token in open spot orders of one side."""
+    return sum(
+        order.lots * venue.markets[order.market].lot_size
+        for order in account.orders
+        if order.side == side
+        and venue.markets[order.market].market_kind == SPOT
+        and venue.markets[order.market].base == token
+    )
+
+
+def cap_room(venue: Venue, account: AccountView, token: int) -> int:
+    """Units of a token that the owner's and the venue's cap would still admit."""
+    asset = venue.assets[token]
+    of_owner = asset.owner_cap - account.owner_admitted.get(token, 0)
+    return max(0, min(of_owner, asset.venue_cap - venue.admitted.get(token, 0)))
+
+
+def amounts_at(venue: Venue, account: AccountView, underlying: int, side: int | None) -> dict[int, int]:
+    """Units of each token, all its spot bids, all its spot asks or none filled."""
+    amounts = {}
+    for a in tokens_of(venue, underlying):
+        balance = account.balances.get(a, Balance(0))
+        ordered = 0 if side is None else order_units(venue, account, a, side)
+        amounts[a] = balance.pledged + balance.lent + (ordered if side == BID else -ordered)
+    return amounts
+
+
+def counted_at(
+    venue: Venue,
+    account: AccountView,
+    amounts: Mapping[int, int],
+    side: int | None,
+    perps: int,
+) -> dict[int, int]:
+    """Units of each token that count at initial: what the own short perp matches, and beyond that what is admitted."""
+    short = max(-perps, 0)
     counted = {}
     for a, amount in amounts.items():
         asset = venue.assets[a]
+        admitted = account.balances.get(a, Balance(0)).admitted
+        if side == BID:
+            admitted += min(order_units(venue, account, a, BID), cap_room(venue, account, a))
         matched = min(max(amount, 0), floor_div(short * 10**asset.decimals, asset.multiplier_ppb))
         short -= token_shares(asset, matched)
-        counted[a] = min(amount, matched + balances[a].admitted)
+        counted[a] = min(amount, matched + min(admitted, amount - matched))
     return counted
-
-
-def order_token_shares(venue: Venue, account: AccountView, token: int, side: int) -> int:
-    """Bs or As of one token: shares in open spot orders of one side, rounded down per market."""
-    lots: dict[int, int] = {}
-    for order in account.orders:
-        market = venue.markets[order.market]
-        if market.market_kind == SPOT and market.base == token and order.side == side:
-            lots[order.market] = lots.get(order.market, 0) + order.lots
-    return sum(order_shares(venue, venue.markets[m], n) for m, n in lots.items())
 
 
 def order_perp_shares(venue: Venue, account: AccountView, underlying: int, side: int) -> int:
@@ -262,34 +287,39 @@ def exposure(
 ) -> Exposure:
     """Everything the terms need about one underlying, with its corners valued each at its own sign's price."""
     listing, view = venue.underlyings[underlying], venue.prices[underlying]
-    held_amounts = counted_amounts(venue, account, underlying, MAINTENANCE)  # nothing is capped there
-    held_shares = sum(token_shares(venue.assets[a], amount) for a, amount in held_amounts.items())
-    counted = counted_amounts(venue, account, underlying, level)
-    shares = {a: token_shares(venue.assets[a], amount) for a, amount in counted.items()}
-    perp = perp_shares(venue, account, underlying)
-    spot_orders, perp_orders = {}, {}
-    for side, sign in ((BID, 1), (ASK, -1)):
-        spot_orders[side] = {a: sign * order_token_shares(venue, account, a, side) for a in shares}
-        perp_orders[side] = sign * order_perp_shares(venue, account, underlying, side)
+    units: list[dict[int, int]] = []  # what counts of each token, corner by corner
 
     def corner(spot_side: int | None = None, perp_side: int | None = None) -> Corner:
-        tokens = {a: q + (0 if spot_side is None else spot_orders[spot_side][a]) for a, q in shares.items()}
-        perps = perp + (0 if perp_side is None else perp_orders[perp_side])
-        owned = held_shares + sum(tokens.values()) - sum(shares.values())
+        perps = perp_shares(venue, account, underlying)
+        if perp_side is not None:
+            sign = 1 if perp_side == BID else -1
+            perps += sign * order_perp_shares(venue, account, underlying, perp_side)
+        amounts = amounts_at(venue, account, underlying, spot_side)
+        counted = amounts
+        if level == INITIAL:
+            counted = counted_at(venue, account, amounts, spot_side, perps)
+        units.append(counted)
+        owned = sum(token_shares(venue.assets[a], amount) for a, amount in amounts.items())
+        tokens = {a: token_shares(venue.assets[a], amount) for a, amount in counted.items()}
         return valued(listing, view, tokens, perps, matched_fraction(owned, perps), level, slower)
 
     none = corner()
     straight: tuple[Corner, ...] = (none,)
     corners: tuple[Corner, ...] = (none,)
+    uncounted = 0
     if with_orders:
         bids, asks = corner(BID, BID), corner(ASK, ASK)
+        uncounted = sum(
+            -token_shares(venue.assets[a], -max(0, now + order_units(venue, account, a, BID) - units[1][a]))
+            for a, now in units[0].items()
+        )
         bids_asks, asks_bids = corner(BID, ASK), corner(ASK, BID)
         straight = (none, bids, asks)
         corners = (none, bids, asks, bids_asks, asks_bids)
     m = view.session_initial_ppm if level == INITIAL else view.session_maintenance_ppm
     k = venue.liquidity[account.owner, underlying]
     cf = confidence_factor(listing, view) if level == INITIAL else M
-    return Exposure(listing, view, k, m, cf, none, straight, corners)
+    return Exposure(listing, view, k, m, cf, none, straight, corners, uncounted)
 
 
 def valued(
@@ -530,14 +560,14 @@ def scan_risk(venue: Venue, exposures: list[Exposure]) -> tuple[int, tuple[str |
 
 
 def gap_rate(venue: Venue, e: Exposure) -> int:
-    """gamma: the listed gap, clipped so that all charges of one long dollar stay below their limit."""
+    """gamma: the listed gap times leverage, clipped so that all charges of one long dollar stay below their limit."""
     listing = e.listing
     largest_fall = min([0, *(dated_move(venue, row, listing.bucket) for row in venue.dated_rows)])
     r = max(unit_shocks(e)[1], dated_shock(venue, e, largest_fall))
     wraps = [venue.assets[a].wrap_ppm for a in tokens_of(venue, listing.underlying)]
     largest_wrap = up(max(wraps, default=0), e.m)
     room = venue.parameters.long_charge_limit_ppm - r - largest_wrap - ceil_div(3 * e.k.k_spot_ppm, 2)
-    return min(up(up(listing.gap_ppm, e.m), e.cf), max(0, room))
+    return min(up(up(up(listing.gap_ppm, e.m), e.cf), listing.leverage_ppm), max(0, room))
 
 
 def gap_groups(venue: Venue, exposures: list[Exposure]) -> list[tuple[int, int]]:
@@ -545,7 +575,7 @@ def gap_groups(venue: Venue, exposures: list[Exposure]) -> list[tuple[int, int]]
     groups: dict[int, int] = {}
     for e in exposures:
         net = max(abs(corner.net) for corner in e.straight)
-        x = up(net, up(gap_rate(venue, e), e.listing.leverage_ppm))
+        x = up(net, gap_rate(venue, e))
         groups[e.listing.gap_group] = groups.get(e.listing.gap_group, 0) + x
     return sorted(groups.items(), key=lambda group: (-group[1], group[0]))
 
@@ -583,19 +613,27 @@ def wrap(venue: Venue, exposures: list[Exposure]) -> int:
     return total
 
 
-def foreign_exchange(venue: Venue, cash: Mapping[int, int], orders: Iterable[OpenOrder]) -> int:
-    """FX: per stablecoin, no netting; the largest |c| over none, all spot bids paid, all spot asks received."""
-    pays, receives = dict.fromkeys(cash, 0), dict.fromkeys(cash, 0)
+def foreign_exchange(
+    venue: Venue, cash: Mapping[int, int], orders: Iterable[OpenOrder], level: int, slower: bool
+) -> int:
+    """FX: per stablecoin, no netting; the largest |c| over none, all spot bids, fees and perp losses paid, and all spot
+    asks received."""
+    pays, receives, loses = (dict.fromkeys(cash, 0) for _ in range(3))
     for order in orders:
         market = venue.markets[order.market]
         if market.market_kind == SPOT:
             side = pays if order.side == BID else receives
             side[market.quote] += notional(venue, market, order)
+        else:
+            loses[market.quote] += order_loss(venue, order, level, slower)
+    for m, fee in taker_fees(venue, orders):
+        loses[venue.markets[m].quote] += fee
     total = 0
     for a, c in cash.items():
         asset = venue.assets[a]
         d = max(asset.depeg_ppm, 2 * max(0, 995_000 - coin_price(venue, a)))
-        total += up(max(abs(c), abs(c - micro_up(pays[a], asset)), abs(c + micro(receives[a], asset))), d)
+        least, most = c - micro_up(pays[a], asset) - loses[a], c + micro(receives[a], asset)
+        total += up(max(abs(c), abs(least), abs(most)), d)
     return total
 
 
@@ -654,31 +692,56 @@ def notional(venue: Venue, market: ListMarket, order: OpenOrder) -> int:
     return floor_div(order.price * market.tick_size * order.lots * market.lot_size * quote, scale)
 
 
-def loses(venue: Venue, market: ListMarket, order: OpenOrder, long_price: int, short_price: int) -> bool:
-    """Whether the order's own limit, per share, is worse than the level's price."""
-    multiplier = 10**9 if market.market_kind == PERP else venue.assets[market.base].multiplier_ppb
+def dearest(venue: Venue, coin: int) -> int:
+    """What a paid unit of a stablecoin may cost, in ppm: at least a dollar."""
+    return max(coin_price(venue, coin), M)
+
+
+def order_loss(venue: Venue, order: OpenOrder, level: int, slower: bool) -> int:
+    """What the order costs against the level's price when it fills at its limit. A perp's result is paid in the quote, so
+    it is at face; a spot order pays at least a dollar and receives at most a dollar per quote unit."""
+    market = venue.markets[order.market]
+    listing, quote = venue.underlyings[market.underlying], venue.assets[market.quote]
+    multiplier, paid, received = 10**9, M, M
+    if market.market_kind == SPOT:
+        multiplier = venue.assets[market.base].multiplier_ppb
+        paid, received = dearest(venue, market.quote), min(coin_price(venue, market.quote), M)
+    long_price, short_price = long_and_short_price(venue.prices[market.underlying], level, slower)
     limit = order.price * market.tick_size * 10**9
-    return limit > long_price * multiplier if order.side == BID else limit < short_price * multiplier
+    units, shares = notional(venue, market, order), order_shares(venue, market, order.lots)
+    if order.side == BID:
+        if limit * paid <= long_price * multiplier * M:
+            return 0
+        return max(0, up(micro_up(units, quote), paid) - dollars(shares, long_price, listing))
+    if limit * received >= short_price * multiplier * M:
+        return 0
+    return max(0, ceil_div(shares * short_price, unit(listing)) - down(micro(units, quote), received))
 
 
-def immediate_loss(venue: Venue, orders: Iterable[OpenOrder], level: int, slower: bool) -> int:
-    """LOSS: what filling at the limit costs against the level's price, per order, and taker fees per market and side."""
-    total = 0
+def taker_fees(venue: Venue, orders: Iterable[OpenOrder]) -> list[tuple[int, int]]:
+    """(market, micro-dollars at face) per market and side."""
     units_of: dict[tuple[int, int], int] = {}
     for order in orders:
-        market = venue.markets[order.market]
-        listing, quote = venue.underlyings[market.underlying], venue.assets[market.quote]
-        units = notional(venue, market, order)
+        units = notional(venue, venue.markets[order.market], order)
         units_of[order.market, order.side] = units_of.get((order.market, order.side), 0) + units
-        long_price, short_price = long_and_short_price(venue.prices[market.underlying], level, slower)
-        if not loses(venue, market, order, long_price, short_price):
-            continue
-        shares = order_shares(venue, market, order.lots)
-        if order.side == BID:
-            total += max(0, micro_up(units, quote) - dollars(shares, long_price, listing))
-        else:
-            total += max(0, ceil_div(shares * short_price, unit(listing)) - micro(units, quote))
-    return total + sum(
-        up(micro_up(units, venue.assets[venue.markets[m].quote]), venue.markets[m].taker_fee_ppm)
+    return [
+        (m, up(micro_up(units, venue.assets[venue.markets[m].quote]), venue.markets[m].taker_fee_ppm))
         for (m, _), units in units_of.items()
+    ]
+
+
+def immediate_loss(
+    venue: Venue, exposures: Iterable[Exposure], orders: Iterable[OpenOrder], level: int, slower: bool
+) -> int:
+    """LOSS: what filling at the limit costs against the level's price, per order; taker fees per market and side; and the
+    tokens that all bids pay for or unhedge and that no cap lets count."""
+    total = 0
+    for e in exposures:
+        long_price, _ = long_and_short_price(e.view, level, slower)
+        total += ceil_div(e.uncounted * long_price, unit(e.listing))
+    for order in orders:
+        market, loss = venue.markets[order.market], order_loss(venue, order, level, slower)
+        total += up(loss, dearest(venue, market.quote)) if market.market_kind == PERP else loss
+    return total + sum(
+        up(fee, dearest(venue, venue.markets[m].quote)) for m, fee in taker_fees(venue, orders)
     )

@@ -22,10 +22,17 @@ struct Standing {
     close_out: Option<Evaluation>,
 }
 
-/// Levels below initial as the liquidator must see them: at the slower price where the index is thinly supported.
-#[must_use]
-pub const fn careful(level: Level) -> Question<'static> {
-    Question { slower: true, ..Question::at(level) }
+/// A level below initial as the liquidator must see it: where the index is thinly supported, at the index or at the slower
+/// price, whichever leaves the account more. The slower price protects; it never hurts. Returns what was asked, too.
+pub fn careful(cx: &mut Context<'_>, account: u32, level: Level, orders: bool) -> (Question<'static>, Evaluation) {
+    let plain = Question { orders, ..Question::at(level) };
+    let index = cx.evaluate(account, &plain);
+    if !cx.scratch.portfolio.exposures.iter().any(|e| cx.state.known_underlying(e.underlying).price.liquidation_uses_slower()) {
+        return (plain, index);
+    }
+    let question = Question { slower: true, ..plain };
+    let slower = cx.evaluate(account, &question);
+    if slower.excess() > index.excess() { (question, slower) } else { (plain, index) }
 }
 
 /// `orders`: whether open orders count; a set that only reduces is free of their requirement (RULES section 6).
@@ -35,11 +42,11 @@ fn standing(cx: &mut Context<'_>, account: u32, orders: bool) -> Standing {
     if initial.excess() >= 0 {
         return found;
     }
-    let maintenance = cx.evaluate(account, &Question { orders, ..careful(Level::Maintenance) });
+    let (_, maintenance) = careful(cx, account, Level::Maintenance, orders);
     found.maintenance = Some(maintenance);
     found.state = AccountState::Yellow;
     if maintenance.excess() < 0 {
-        let close_out = cx.evaluate(account, &Question { orders, ..careful(Level::CloseOut) });
+        let (_, close_out) = careful(cx, account, Level::CloseOut, orders);
         found.close_out = Some(close_out);
         found.state = match close_out {
             e if e.equity < 0 => AccountState::Black,
@@ -153,7 +160,7 @@ fn cancel_largest_first(cx: &mut Context<'_>, account: u32) {
 /// No account stays in liquidation once its excess at liquidation-end is not negative.
 pub fn end_if_healthy(cx: &mut Context<'_>, account: u32) {
     let Some(running) = cx.state.accounts[account as usize].liquidation.clone() else { return };
-    let end = cx.evaluate(account, &careful(Level::LiquidationEnd));
+    let (_, end) = careful(cx, account, Level::LiquidationEnd, true);
     if end.excess() < 0 {
         return;
     }

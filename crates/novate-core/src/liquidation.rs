@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::event::{LiquidationSlice, LiquidationSliceSkipped, ShortfallReported};
 use crate::ladder::{self, careful, shown};
 use crate::ledger::Party;
+use crate::margin::portfolio::Corner;
 use crate::margin::{Change, Evaluation, Level, Question};
 use crate::matching::{self, Taker};
 use crate::order::Side;
@@ -54,6 +55,16 @@ struct Candidate {
     fee: Value,
     relief: Value,
     before: Value,
+    /// What was asked before it.
+    question: Question<'static>,
+}
+
+/// How an account stands before a slice. The slice is judged by the same question.
+#[derive(Clone, Copy, Debug)]
+struct Before {
+    question: Question<'static>,
+    end: Evaluation,
+    maintenance: Evaluation,
 }
 
 /// Fills every underlying's budget and works on every account in liquidation, in the order of their indexes.
@@ -63,7 +74,7 @@ pub fn run(cx: &mut Context<'_>) {
     }
     fill_budgets(cx.state);
     let accounts: Vec<u32> = cx.state.liquidating.iter().copied().collect();
-    let deficits: Vec<Value> = accounts.iter().map(|&a| (-cx.evaluate(a, &careful(Level::LiquidationEnd)).excess()).max(0)).collect();
+    let deficits: Vec<Value> = accounts.iter().map(|&a| (-careful(cx, a, Level::LiquidationEnd, true).1.excess()).max(0)).collect();
     let total: Value = deficits.iter().sum();
     for (&account, &deficit) in accounts.iter().zip(&deficits) {
         let share_ppm = if total > 0 { narrow(div_ceil(deficit * i128::from(PPM), total)).unwrap_or(PPM) } else { PPM };
@@ -107,11 +118,12 @@ fn work(cx: &mut Context<'_>, account: u32, share_ppm: i64) {
 
 /// The slice with the greatest fall of R per cost.
 fn best_candidate(cx: &mut Context<'_>, account: u32, share_ppm: i64) -> Option<Candidate> {
-    let before = cx.evaluate(account, &careful(Level::LiquidationEnd));
-    let maintenance = cx.evaluate(account, &careful(Level::Maintenance));
+    let (question, end) = careful(cx, account, Level::LiquidationEnd, true);
+    let (_, maintenance) = careful(cx, account, Level::Maintenance, true);
+    let before = Before { question, end, maintenance };
     let mut best: Option<Candidate> = None;
     for (leg, pair, underlying) in proposals(cx, account) {
-        match weigh(cx, account, (leg, pair, underlying), share_ppm, &before, &maintenance) {
+        match weigh(cx, account, (leg, pair, underlying), share_ppm, &before) {
             Ok(found) => {
                 let better = best.as_ref().is_none_or(|b| found.relief * (b.fee + 1) > b.relief * (found.fee + 1));
                 if better {
@@ -133,26 +145,27 @@ fn tell_skip(cx: &mut Context<'_>, account: u32, leg: Leg, reason: Skip) {
 
 /// What could be closed: hedged pairs, unhedged perps, unhedged tokens. Sizes are the most that reduces.
 fn proposals(cx: &mut Context<'_>, account: u32) -> Vec<(Leg, Option<Leg>, u32)> {
-    cx.evaluate(account, &Question { orders: false, ..careful(Level::LiquidationEnd) });
+    cx.evaluate(account, &Question { orders: false, ..Question::at(Level::LiquidationEnd) });
     let mut found = Vec::new();
     let exposures = cx.scratch.portfolio.exposures.clone();
     for exposure in &exposures {
         let listed = cx.state.known_underlying(exposure.underlying);
-        let net = exposure.spot + exposure.perp;
+        let Corner { spot, perp: held, .. } = exposure.corners[0];
+        let net = spot + held;
         let (perps, spots) = (listed.perps.clone(), listed.spots.clone());
         for &market in &perps {
             let Some(perp) = perp_leg(cx.state, account, market, None) else { continue };
-            let hedges = exposure.spot > 0 && exposure.perp < 0;
-            let free = if hedges || exposure.spot.signum() * exposure.perp.signum() < 0 { net.abs() } else { exposure.perp.abs() };
-            if net.signum() == exposure.perp.signum() || exposure.spot == 0 {
+            let hedges = spot > 0 && held < 0;
+            let free = if hedges || spot.signum() * held.signum() < 0 { net.abs() } else { held.abs() };
+            if net.signum() == held.signum() || spot == 0 {
                 found.extend(perp_leg(cx.state, account, market, Some(free)).map(|leg| (leg, None, exposure.underlying)));
             }
             if hedges && perp.side == Side::Bid {
                 found.extend(spots.iter().filter_map(|&spot| pair_legs(cx.state, account, spot, perp)).map(|(s, p)| (s, Some(p), exposure.underlying)));
             }
         }
-        if exposure.spot > 0 && net > 0 {
-            let free = net.min(exposure.spot);
+        if spot > 0 && net > 0 {
+            let free = net.min(spot);
             found.extend(spots.iter().filter_map(|&spot| spot_leg(cx.state, account, spot, free)).map(|leg| (leg, None, exposure.underlying)));
         }
     }
@@ -200,8 +213,7 @@ fn weigh(
     account: u32,
     (leg, pair, underlying): (Leg, Option<Leg>, u32),
     share_ppm: i64,
-    before: &Evaluation,
-    maintenance: &Evaluation,
+    before: &Before,
 ) -> Result<Candidate, Skip> {
     let listed = cx.state.known_underlying(underlying);
     if listed.price.permission(Action::Liquidate) == Permission::No {
@@ -209,7 +221,7 @@ fn weigh(
     }
     let budget = rate_down(i128::from(listed.speed_budget), share_ppm);
     let index = cx.state.index_ticks(cx.state.known_market(leg.market));
-    let per_lot = notional(cx.state, leg.market, 1, index).max(1);
+    let per_lot = notional(cx.state, leg.market, 1, index).max(1) * if pair.is_some() { 2 } else { 1 };
     let affordable = narrow(budget / per_lot).unwrap_or(i64::MAX);
     if affordable <= 0 {
         return Err(Skip::SpeedLimit);
@@ -217,7 +229,7 @@ fn weigh(
     let wanted = leg.lots.min(affordable);
     let whole = trial(cx, account, leg, pair, wanted, before)?;
     let depth_ppm = cx.state.config().liquidation_depth_ppm;
-    let (worst, pair_worst) = worst_prices(cx.state, &whole, before, maintenance);
+    let (worst, pair_worst) = worst_prices(cx.state, &whole, before);
     let depth = |leg: &Leg, worst: Ticks, lots: Lots, state: &State| -> Lots {
         let taker = Taker { account, order: 0, market: leg.market, side: leg.side, limit: worst, lots: i64::MAX / 4, liquidation: true };
         let there = matching::fillable(state, &taker);
@@ -233,14 +245,32 @@ fn weigh(
     if lots <= 0 {
         return Err(Skip::NoDepth);
     }
-    lots = enough(lots, wanted, before, &whole);
+    lots = enough(lots, wanted, &before.end, &whole);
     let mut found = trial(cx, account, leg, pair, lots, before)?;
-    let (worst, pair_worst) = worst_prices(cx.state, &found, before, maintenance);
+    let (worst, pair_worst) = worst_prices(cx.state, &found, before);
     found.leg.worst = worst;
     if let (Some(pair), Some(worst)) = (&mut found.pair, pair_worst) {
         pair.worst = worst;
     }
-    if slippage(cx.state, &found) + found.fee >= found.relief { Err(Skip::CostAboveRelief) } else { Ok(found) }
+    if slippage(cx.state, &found) + found.fee >= found.relief {
+        return Err(Skip::CostAboveRelief);
+    }
+    let highest = dearest(cx, account, &found, |_, leg| leg.worst).max(dearest(cx, account, &found, touch));
+    if highest > before.end.requirement { Err(Skip::RequirementWouldRise) } else { Ok(found) }
+}
+
+/// The other side's best price: the best that a leg can get.
+fn touch(state: &State, leg: &Leg) -> Ticks {
+    state.known_market(leg.market).book.best(leg.side.opposite()).unwrap_or(leg.worst)
+}
+
+/// The requirement after a slice at these prices. Proceeds move the depeg charge, so it is looked at both ends of what the
+/// slice may get; in between it is lower, and so it is for every part of the slice.
+fn dearest(cx: &mut Context<'_>, account: u32, slice: &Candidate, price: impl Fn(&State, &Leg) -> Ticks) -> Value {
+    let legs = [Some(slice.leg), slice.pair];
+    let close = |leg: &Leg| Change::Trade { market: leg.market, lots: leg.side.sign() * leg.lots, price: price(cx.state, leg) };
+    let changes: Vec<Change> = legs.iter().flatten().map(close).collect();
+    cx.evaluate(account, &Question { changes: &changes, ..slice.question }).requirement
 }
 
 /// As many lots as bring excess to zero, by the relief and fee of the whole.
@@ -251,7 +281,7 @@ fn enough(lots: Lots, whole_lots: Lots, before: &Evaluation, whole: &Candidate) 
 }
 
 /// Evaluates closing `lots` at the index.
-fn trial(cx: &mut Context<'_>, account: u32, leg: Leg, pair: Option<Leg>, lots: Lots, before: &Evaluation) -> Result<Candidate, Skip> {
+fn trial(cx: &mut Context<'_>, account: u32, leg: Leg, pair: Option<Leg>, lots: Lots, before: &Before) -> Result<Candidate, Skip> {
     let leg = Leg { lots, ..leg };
     let (leg, pair) = match pair {
         None => (leg, None),
@@ -268,8 +298,8 @@ fn trial(cx: &mut Context<'_>, account: u32, leg: Leg, pair: Option<Leg>, lots: 
     };
     let first = close(cx.state, &leg);
     let changes = [first, pair.map_or(first, |p| close(cx.state, &p))];
-    let after = cx.evaluate(account, &Question { changes: &changes[..1 + usize::from(pair.is_some())], ..careful(Level::LiquidationEnd) });
-    let relief = before.requirement - after.requirement;
+    let after = cx.evaluate(account, &Question { changes: &changes[..1 + usize::from(pair.is_some())], ..before.question });
+    let relief = before.end.requirement - after.requirement;
     if relief <= 0 {
         return Err(Skip::RequirementWouldRise);
     }
@@ -278,9 +308,9 @@ fn trial(cx: &mut Context<'_>, account: u32, leg: Leg, pair: Option<Leg>, lots: 
     let config = cx.state.config();
     let fee = rate_down(notional, config.liquidation_fee_ppm)
         .min(rate_down(relief, config.liquidation_fee_share_ppm))
-        .min(rate_down(before.equity.max(0), config.liquidation_fee_equity_ppm));
+        .min(rate_down(before.end.equity.max(0), config.liquidation_fee_equity_ppm));
     let underlying = cx.state.known_market(leg.market).terms.underlying;
-    Ok(Candidate { leg, pair, underlying, notional, fee, relief, before: before.requirement })
+    Ok(Candidate { leg, pair, underlying, notional, fee, relief, before: before.end.requirement, question: before.question })
 }
 
 fn notional(state: &State, market: u32, lots: Lots, price: Ticks) -> Value {
@@ -290,11 +320,11 @@ fn notional(state: &State, market: u32, lots: Lots, price: Ticks) -> Value {
 
 /// The worst price opens as health falls: a part of the fall in R per dollar, from the listed least part up to the whole
 /// when equity is gone, less the fee.
-fn worst_prices(state: &State, slice: &Candidate, before: &Evaluation, maintenance: &Evaluation) -> (Ticks, Option<Ticks>) {
-    let gone = if before.equity <= 0 {
+fn worst_prices(state: &State, slice: &Candidate, before: &Before) -> (Ticks, Option<Ticks>) {
+    let gone = if before.end.equity <= 0 {
         PPM
     } else {
-        PPM - narrow(before.equity * i128::from(PPM) / maintenance.requirement.max(1)).unwrap_or(PPM).clamp(0, PPM)
+        PPM - narrow(before.end.equity * i128::from(PPM) / before.maintenance.requirement.max(1)).unwrap_or(PPM).clamp(0, PPM)
     };
     let open_ppm = gone.max(state.config().liquidation_min_tolerance_ppm);
     let room = rate_down(slice.relief - slice.fee, open_ppm).max(0);
@@ -333,12 +363,13 @@ fn execute(cx: &mut Context<'_>, account: u32, slice: &Candidate) -> bool {
         pair_filled = if lots > 0 { send(cx, account, &Leg { lots, ..*pair }) } else { 0 };
     }
     let index = cx.state.index_ticks(cx.state.known_market(slice.leg.market));
-    let done = notional(cx.state, slice.leg.market, filled, index);
-    let relief = slice.before - cx.evaluate(account, &careful(Level::LiquidationEnd)).requirement;
+    let worth = |market: u32, lots: Lots| notional(cx.state, market, lots, cx.state.index_ticks(cx.state.known_market(market)));
+    let done = worth(slice.leg.market, filled) + slice.pair.map_or(0, |p| worth(p.market, pair_filled));
+    let relief = slice.before - cx.evaluate(account, &slice.question).requirement;
     let fee = charge(cx, account, slice, filled, relief);
     let budget = &mut cx.state.underlying_mut(slice.underlying).speed_budget;
     *budget = budget.saturating_sub(shown(done));
-    let after = cx.evaluate(account, &careful(Level::LiquidationEnd)).requirement;
+    let after = cx.evaluate(account, &slice.question).requirement;
     debug_assert!(after <= slice.before || slice.pair.is_some(), "a slice never raises the requirement");
     let event = LiquidationSlice {
         market: slice.leg.market,
@@ -395,7 +426,7 @@ fn report_shortfall(cx: &mut Context<'_>, account: u32) {
     let holder = &cx.state.accounts[account as usize];
     let holds = holder.positions.iter().any(|p| p.lots != 0) || holder.balances.iter().any(|b| b.pledged > 0 && !cx.state.known_asset(b.asset).is_stablecoin());
     let told = holder.liquidation.as_ref().is_none_or(|l| l.exhausted);
-    let equity = cx.evaluate(account, &careful(Level::CloseOut)).equity;
+    let equity = careful(cx, account, Level::CloseOut, true).1.equity;
     if holds || told || equity >= 0 {
         return;
     }

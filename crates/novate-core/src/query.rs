@@ -3,7 +3,9 @@
 //! Responsible for: reading, never changing. The margin report and what-if run the production evaluation. The request is an
 //! array whose first element is the question's number; `src/novate/messages/reports.py` has the other side.
 
+use crate::account::LiquidityRate;
 use crate::margin::explain::{Contribution, binding_words, contributions, distance, without_orders};
+use crate::margin::liquidity::stored_rates;
 use crate::margin::{Binding, Change, Evaluation, Level, Portfolio, Question, evaluate};
 use crate::order::Side;
 use crate::state::State;
@@ -494,5 +496,9 @@ fn book(state: &State, market: u32, levels: u32) -> Result<(Levels, Levels), Str
 
 /// Owner, underlying, spot rate, perp rate.
 fn liquidity(state: &State) -> Vec<(u32, u32, i64, i64)> {
-    state.owners.iter().flat_map(|o| o.liquidity.iter().map(|r| (o.id, r.underlying, r.spot_ppm, r.perp_ppm))).collect()
+    let rates = |owner: u32, r: &LiquidityRate| {
+        let (spot_ppm, perp_ppm) = stored_rates(state, owner, state.known_underlying(r.underlying));
+        (state.owners[owner as usize].id, r.underlying, spot_ppm, perp_ppm)
+    };
+    (0_u32..).zip(&state.owners).flat_map(|(index, o)| o.liquidity.iter().map(move |r| rates(index, r))).collect()
 }

@@ -14,7 +14,7 @@ use crate::order::{NIL, NewOrder, Side, Stage};
 use crate::price::{Action, Permission};
 use crate::reject::{Refusal, Reject, require};
 use crate::state::{Market, State};
-use crate::units::{Lots, PPM, Ticks, Value, div_ceil, div_floor, narrow, pow10, rate_up, scaled_down};
+use crate::units::{Lots, PPM, Ticks, Value, div_ceil, div_floor, narrow, rate_up, scaled_down};
 
 /// A new order after its fields were understood.
 struct Wish {
@@ -256,7 +256,7 @@ fn check_margin(cx: &mut Context<'_>, wish: &Wish) -> Result<(), Refusal> {
             cx.evaluate(wish.account, &Question { changes: &[old, new], ..Question::at(Level::Initial) }).excess()
         }
     };
-    let excess = excess.min(excess_above_caps(cx, wish).unwrap_or(excess));
+    let excess = excess.min(excess_if_filled(cx, wish, excess));
     if may_open && excess >= 0 {
         return Ok(());
     }
@@ -276,6 +276,24 @@ fn check_margin(cx: &mut Context<'_>, wish: &Wish) -> Result<(), Refusal> {
     Err(code.at(0, shown, 0))
 }
 
+/// Excess once this order has filled at its limit. A position bears what an order does not, a mark away from the index; that is
+/// small, so an account far from its limit is spared this.
+fn excess_if_filled(cx: &mut Context<'_>, wish: &Wish, excess: Value) -> Value {
+    let market = cx.state.known_market(wish.market);
+    let notional = cx.state.quote_value(market, i128::from(wish.limit) * i128::from(wish.lots) * i128::from(market.unit));
+    let basis_ppm = cx.state.known_underlying(market.terms.underlying).terms.basis_ppm;
+    if !market.is_perp() || excess < 0 || excess > 2 * rate_up(notional, basis_ppm) {
+        return excess;
+    }
+    let fill = Fill { market: wish.market, side: wish.side, lots: wish.lots, price: wish.limit }.trade();
+    let fee = matching::fee(market, wish.limit, wish.lots, market.terms.taker_fee_ppm);
+    let fee = Change::Balance { asset: market.terms.quote, amount: -fee };
+    let (price, lots) = wish.replaces.unwrap_or_default();
+    let changes = [fill, fee, Change::Order { market: wish.market, side: wish.side, price, lots: -lots }];
+    let changes = &changes[..2 + usize::from(wish.replaces.is_some())];
+    cx.evaluate(wish.account, &Question { changes, ..Question::at(Level::Initial) }).excess()
+}
+
 /// Dollars by which the owner's (spot, perp) gross grows if this order and the account's others on its side all fill. Sales of
 /// tokens and lots that close a perp position add nothing.
 fn growth(state: &State, market: &Market, wish: &Wish) -> (Value, Value) {
@@ -288,27 +306,6 @@ fn growth(state: &State, market: &Market, wish: &Wish) -> (Value, Value) {
         return (0, value(((held + i128::from(wish.side.sign()) * lots).abs() - held.abs()).max(0)));
     }
     if wish.side == Side::Bid { (value(lots), 0) } else { (0, 0) }
-}
-
-/// Excess once this bid for a token has filled, when it and the account's other bids would buy more than the caps admit: that
-/// part leaves equity as cash and does not come back as collateral. Reads the exposures of the evaluation just made.
-fn excess_above_caps(cx: &mut Context<'_>, wish: &Wish) -> Option<Value> {
-    let market = cx.state.known_market(wish.market);
-    let (false, Side::Bid) = (market.is_perp(), wish.side) else { return None };
-    let asset = market.terms.base;
-    let listed = cx.state.known_asset(asset);
-    let token = cx.scratch.portfolio.tokens.iter().find(|t| t.asset == asset)?;
-    let exposure = &cx.scratch.portfolio.exposures[token.slot];
-    let room = collateral::cap_room(cx.state, cx.state.accounts[wish.account as usize].owner, asset);
-    let short = (-exposure.perp - exposure.held).max(0);
-    let over = token.bids - listed.shares(i128::from(room)) - short;
-    if over <= 0 {
-        return None;
-    }
-    let units = div_ceil(over * pow10(listed.terms.decimals), i128::from(listed.terms.multiplier_ppb));
-    let fill = Fill { market: wish.market, side: wish.side, lots: wish.lots, price: wish.limit }.trade();
-    let changes = [fill, Change::Balance { asset, amount: -narrow(units)? }];
-    Some(cx.evaluate(wish.account, &Question { changes: &changes, ..Question::at(Level::Initial) }).excess())
 }
 
 /// A refused order leaves no trace in the stored liquidity rates.

@@ -66,8 +66,8 @@ fn random_session(v: &mut Venue, chance: &mut Chance) {
             next_time_ns: 0,
             closure_step_ns: ramp,
             closure_ramp_from_ns: ramp,
-            closure_ramp_to_ns: ramp + (ramp > 0) as i64 * 3_600 * SECOND,
-            closure_end_ns: ramp + (ramp > 0) as i64 * 7_200 * SECOND,
+            closure_ramp_to_ns: ramp + i64::from(ramp > 0) * 3_600 * SECOND,
+            closure_end_ns: ramp + i64::from(ramp > 0) * 7_200 * SECOND,
         };
         v.send(0, &set);
     }

@@ -111,7 +111,9 @@ fn encode_one(to: &mut Encoder, account: u64, r: &Record, ids: &[u64]) -> usize 
         Op::Add => to.put(account, &order(market, r.side, GTC, r.price, r.lots)),
         Op::Take => to.put(account, &order(market, r.side, IOC, r.price, r.lots)),
         Op::Cancel => to.put(account, &CancelOrder { order: ids[r.id as usize], client_id: [0; 16] }),
-        Op::Move => to.put(account, &AmendOrder { order: ids[r.id as usize], client_id: [0; 16], price: r.price, lots: 0 }),
+        Op::Move => {
+            to.put(account, &AmendOrder { order: ids[r.id as usize], client_id: [0; 16], price: r.price, lots: 0 })
+        }
     }
 }
 
@@ -130,7 +132,10 @@ pub fn first_refusal(events: &[u8]) -> Option<String> {
     each(events, |header, body| {
         if header.kind == CommandRefused::KIND && found.is_none() {
             let refused = CommandRefused::take(body).expect("the engine's own event");
-            found = Some(format!("sequence {} refused with {} (value {}, limit {})", header.sequence, refused.code, refused.value, refused.limit));
+            found = Some(format!(
+                "sequence {} refused with {} (value {}, limit {})",
+                header.sequence, refused.code, refused.value, refused.limit
+            ));
         }
     });
     found

@@ -91,7 +91,7 @@ impl Workload {
     /// Reads a file.
     pub fn read(path: &Path) -> Result<Self, String> {
         let bytes = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
-        if bytes.len() < HEADER || &bytes[..8] != b"NVWL0001" || (bytes.len() - HEADER) % RECORD != 0 {
+        if bytes.len() < HEADER || &bytes[..8] != b"NVWL0001" || !(bytes.len() - HEADER).is_multiple_of(RECORD) {
             return Err(format!("{} is no workload file", path.display()));
         }
         let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("8 bytes"));

@@ -79,7 +79,10 @@ fn run() -> Result<String, String> {
         "margin" => Ok(margin::check(given.number(0)?, given.reps)),
         "rebuild" => Ok(margin::rebuild(given.number(0)?, given.reps)),
         "sizes" => Ok(figures::sizes()),
-        _ => Err("usage: workload engine|match|encode FILE .. | margin UNDERLYINGS | rebuild ACCOUNTS | sizes".to_owned()),
+        _ => {
+            Err("usage: workload engine|match|encode FILE .. | margin UNDERLYINGS | rebuild ACCOUNTS | sizes"
+                .to_owned())
+        }
     }
 }
 

@@ -57,7 +57,9 @@ pub const fn order(market: u32, side: Side, time_in_force: u8, price: i64, lots:
 pub fn list(to: &mut Encoder, underlyings: u32) {
     to.put(0, &ActivateRelease { release: RELEASE.to_owned(), ruleset: RULESET });
     to.put(0, &venue());
-    for (at, (name, gain_ppm)) in [("equity", 700_000), ("crypto", 600_000), ("commodity", 700_000), ("rates", 800_000)].into_iter().enumerate() {
+    for (at, (name, gain_ppm)) in
+        [("equity", 700_000), ("crypto", 600_000), ("commodity", 700_000), ("rates", 800_000)].into_iter().enumerate()
+    {
         to.put(0, &bucket(at as u32 + 1, name, gain_ppm));
     }
     for (at, moves_ppm) in DATED.into_iter().enumerate() {
@@ -68,12 +70,21 @@ pub fn list(to: &mut Encoder, underlyings: u32) {
     to.put(0, &asset(DOLLAR, cash));
     for id in 1..=cash {
         if id != cash {
-            to.put(0, &underlying(id, if id % 8 == 7 { 2 } else if id % 16 == 8 { 3 } else { 1 }));
+            to.put(0, &underlying(id, bucket_of(id)));
             to.put(0, &market(id));
         }
         to.put(0, &ListSource { underlying: id, source: 1, name: "source".to_owned() });
         to.put(0, &session(id));
         to.put(0, &price(id, if id == cash { 1_000_000 } else { INDEX_TICKS * 10_000 }, to.sequence));
+    }
+}
+
+/// One in eight is a coin, one in sixteen a commodity, the others are stocks.
+const fn bucket_of(underlying: u32) -> u32 {
+    match underlying % 16 {
+        7 | 15 => 2,
+        8 => 3,
+        _ => 1,
     }
 }
 
@@ -97,7 +108,8 @@ pub fn seed(to: &mut Encoder, accounts: u32, markets: impl Fn(u32) -> Vec<u32>) 
             }
             waiting[market as usize] = 0;
             // Who is long changes from pair to pair and market to market, so that books are mixed.
-            let (maker, taker) = if (other + market) % 3 == 0 { (Side::Bid, Side::Ask) } else { (Side::Ask, Side::Bid) };
+            let (maker, taker) =
+                if (other + market) % 3 == 0 { (Side::Bid, Side::Ask) } else { (Side::Ask, Side::Bid) };
             to.put(u64::from(other), &order(market, maker, GTC, INDEX_TICKS, SEED_LOTS));
             to.put(u64::from(account), &order(market, taker, GTC, INDEX_TICKS, SEED_LOTS));
         }
@@ -172,7 +184,15 @@ fn venue() -> ConfigureVenue {
 
 fn bucket(bucket: u32, name: &str, gain_ppm: i64) -> ListBucket {
     let name = name.to_owned();
-    ListBucket { bucket, name, gain_ppm, history_divisor: 1, extended_ppm: 1_150_000, overnight_ppm: 1_300_000, closure_ppm: 1_600_000 }
+    ListBucket {
+        bucket,
+        name,
+        gain_ppm,
+        history_divisor: 1,
+        extended_ppm: 1_150_000,
+        overnight_ppm: 1_300_000,
+        closure_ppm: 1_600_000,
+    }
 }
 
 fn underlying(id: u32, bucket: u32) -> ListUnderlying {

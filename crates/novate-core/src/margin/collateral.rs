@@ -2,57 +2,78 @@
 //!
 //! Responsible for: caps on unhedged collateral, the hedged fraction of gains, and NLV. Never sums a requirement.
 
-use super::portfolio::{Exposure, Portfolio, TokenLeg};
+use super::portfolio::{Corner, Exposure, Portfolio, TokenLeg};
 use super::{Level, Question};
 use crate::account::{Account, Balance};
 use crate::state::State;
-use crate::units::{PPM, Value, div_floor, pow10, rate_down, rate_up};
+use crate::units::{PPM, Value, div_floor, pow10, rate_down, rate_up, scaled_down};
 
-/// At initial, unhedged tokens count up to what the caps admitted; the rest is in neither NLV nor R.
-pub fn apply_caps(state: &State, _account: u32, question: &Question<'_>, portfolio: &mut Portfolio) {
-    if question.level != Level::Initial {
-        return;
-    }
-    for exposure in &mut portfolio.exposures {
-        exposure.spot = 0;
-    }
+/// Sets the spot shares of every corner. At initial, tokens that the account's own short perp does not match count up to what
+/// the caps admit; the rest is in neither NLV nor R, and what bids pay for or unhedge of it is a loss.
+pub fn count_tokens(state: &State, account: u32, question: &Question<'_>, portfolio: &mut Portfolio) {
+    let capped = question.level == Level::Initial;
     let Portfolio { exposures, tokens, .. } = portfolio;
-    let mut last_slot = usize::MAX;
-    let mut unmatched_short = 0;
-    tokens.sort_unstable_by_key(|t| (t.slot, t.asset));
+    let (mut slot, mut short) = (usize::MAX, [0; 5]);
+    if capped {
+        tokens.sort_unstable_by_key(|t| (t.slot, t.asset));
+    }
     for token in tokens.iter_mut() {
         let exposure = &mut exposures[token.slot];
-        if token.slot != last_slot {
-            last_slot = token.slot;
-            unmatched_short = (-exposure.perp).max(0);
+        if token.slot != slot {
+            slot = token.slot;
+            short = exposure.corners.map(|c| (-c.perp).max(0));
         }
         let asset = state.known_asset(token.asset);
-        let per_token = i128::from(asset.terms.multiplier_ppb);
-        let matched = div_floor(unmatched_short * pow10(asset.terms.decimals), per_token).min(token.amount.max(0));
-        unmatched_short -= asset.shares(matched);
-        let counted = token.amount.min(matched + token.admitted.min(token.amount - matched));
-        token.shares = asset.shares(counted);
-        exposure.spot += token.shares;
+        let amounts = [token.amount, token.amount + token.bids, token.amount - token.asks];
+        let now = asset.shares(token.amount);
+        let held = amounts.map(|a| if a == token.amount { now } else { asset.shares(a) });
+        let admitted = if capped { admitted(state, account, question, token) } else { [0; 3] };
+        let mut counted = [0; 5];
+        for (at, which) in [0, 1, 2, 1, 2].into_iter().enumerate().take(exposure.corner_count) {
+            let (amount, all) = (amounts[which], held[which]);
+            let shares = |units: i128| if units == amount { all } else { asset.shares(units) };
+            counted[at] = amount;
+            if capped {
+                let matched = match short[at] {
+                    0 => 0,
+                    short => scaled_down(short, pow10(asset.terms.decimals) as i64, i128::from(asset.terms.multiplier_ppb)).min(amount.max(0)),
+                };
+                short[at] -= shares(matched);
+                counted[at] = amount.min(matched + admitted[which].min(amount - matched));
+            }
+            token.shares[at] = shares(counted[at]);
+            exposure.corners[at].held += all;
+            exposure.corners[at].spot += token.shares[at];
+        }
+        if capped && exposure.corner_count > 1 {
+            exposure.uncounted -= asset.shares(-(counted[0] + token.bids - counted[1]).max(0));
+        }
     }
+}
+
+/// Units admitted under the caps: now, with all bids, with all asks filled. What comes in is admitted while the caps have room.
+fn admitted(state: &State, account: u32, question: &Question<'_>, token: &TokenLeg) -> [i128; 3] {
+    let most = token.bought + token.bids;
+    let room = match most {
+        0 => 0,
+        _ if question.alone => most,
+        _ => i128::from(cap_room(state, state.accounts[account as usize].owner, token.asset)),
+    };
+    let with = |more: i128| token.admitted + more.min(room).max(0);
+    [with(token.bought), with(most), with(token.bought)]
 }
 
 /// Numerator and denominator of the hedged fraction of perp gains: the smallest over the corners of open orders. Without
 /// perps nothing is hedged now; a corner that only closes them books their gains at the fraction of before, so it says nothing.
 fn hedged_fraction(exposure: &Exposure) -> (i128, i128) {
-    let [spot_bids, spot_asks, perp_bids, perp_asks] = exposure.open;
-    let fraction = |spot: i128, perp: i128| {
-        let opposite = spot.signum() * perp.signum() < 0;
-        if opposite { (spot.abs().min(perp.abs()), perp.abs()) } else { (0, 1) }
+    let fraction = |c: &Corner| {
+        let opposite = c.held.signum() * c.perp.signum() < 0;
+        if opposite { (c.held.abs().min(c.perp.abs()), c.perp.abs()) } else { (0, 1) }
     };
-    let corners = [
-        (exposure.held + spot_bids, exposure.perp + perp_bids),
-        (exposure.held - spot_asks, exposure.perp - perp_asks),
-        (exposure.held + spot_bids, exposure.perp - perp_asks),
-        (exposure.held - spot_asks, exposure.perp + perp_bids),
-    ];
-    let mut worst = fraction(exposure.held, exposure.perp);
-    for &(spot, perp) in corners[..exposure.corner_count - 1].iter().filter(|c| c.1 != 0) {
-        let at = fraction(spot, perp);
+    let corners = exposure.live_corners();
+    let mut worst = fraction(&corners[0]);
+    for corner in corners[1..].iter().filter(|c| c.perp != 0) {
+        let at = fraction(corner);
         if at.0 * worst.1 < worst.0 * at.1 {
             worst = at;
         }
@@ -88,10 +109,10 @@ pub fn equity(state: &State, account: u32, question: &Question<'_>, portfolio: &
         cap -= counts;
         leg.counted -= leg.unmatched - counts;
         let asset = state.known_asset(leg.asset);
-        let price_ppm = state.stablecoin_ppm(asset);
+        let price_ppm = leg.price_ppm;
         leg.value = if leg.counted > 0 { rate_down(leg.counted, price_ppm.min(PPM)) } else { rate_down(leg.counted, price_ppm) };
         let depeg_ppm = asset.terms.depeg_ppm.max(2 * (995_000 - price_ppm).max(0));
-        let paid = leg.counted + asset.face(-leg.pays);
+        let paid = leg.counted + asset.face(-leg.pays) - leg.loses;
         let received = leg.counted + asset.face(leg.receives);
         leg.depeg = rate_up(leg.counted.abs().max(paid.abs()).max(received.abs()), depeg_ppm);
         total += leg.value;
@@ -137,7 +158,7 @@ pub fn cap_room(state: &State, owner: u32, asset: u32) -> i64 {
 }
 
 /// Value of loans and what loan-to-value allows, micro-dollars: (loans, allowed). Open spot bids count on both sides, with
-/// the room they keep in the pool and the tokens they would buy.
+/// the room they keep in the pool and the tokens they would buy that count.
 #[must_use]
 pub fn loans(state: &State, portfolio: &Portfolio, account: u32, extra_loan: Value) -> (Value, Value) {
     let holder = &state.accounts[account as usize];
@@ -146,7 +167,8 @@ pub fn loans(state: &State, portfolio: &Portfolio, account: u32, extra_loan: Val
     let lendable = |t: &TokenLeg| {
         let price = portfolio.exposures[t.slot].long_price;
         let underlying = state.known_underlying(portfolio.exposures[t.slot].underlying);
-        let value = t.value.max(0) + underlying.value_down(t.bids, price);
+        let bought = if t.bids > 0 { (t.shares[1] - t.shares[0]).max(0) } else { 0 };
+        let value = t.value.max(0) + underlying.value_down(bought, price);
         rate_down(value, state.known_asset(t.asset).terms.loan_to_value_ppm)
     };
     let allowed = portfolio.tokens.iter().map(lendable).sum();

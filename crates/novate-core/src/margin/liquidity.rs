@@ -23,11 +23,17 @@ pub fn rate(state: &State, underlying: &Underlying, q: Value, volume: i64) -> i6
     k.min(i128::from(config.liquidity_cap_ppm)) as i64
 }
 
-/// Rates in force for an owner: stored ones, or those of an empty group.
+/// Rates in force for an owner: stored ones, or those of an empty group. After a refresh the new inputs hold at once, whether or
+/// not the sweep has stored them yet.
 #[must_use]
 pub fn stored_rates(state: &State, owner: u32, underlying: &Underlying) -> (i64, i64) {
     match state.liquidity_rate(owner, underlying.terms.underlying) {
-        Some(stored) => (stored.spot_ppm, stored.perp_ppm),
+        Some(stored) if stored.epoch == underlying.liquidity_epoch => (stored.spot_ppm, stored.perp_ppm),
+        Some(_) => {
+            let (spot, perp) = group_gross(state, owner, underlying);
+            let (spot_volume, perp_volume) = (underlying.liquidity.spot_volume, underlying.liquidity.perp_volume);
+            (rate(state, underlying, spot, spot_volume), rate(state, underlying, perp, perp_volume))
+        }
         None => (rate(state, underlying, 0, underlying.liquidity.spot_volume), rate(state, underlying, 0, underlying.liquidity.perp_volume)),
     }
 }

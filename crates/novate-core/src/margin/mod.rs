@@ -153,7 +153,7 @@ impl Evaluation {
 /// numbers came from, which `explain` reads.
 pub fn evaluate(state: &State, account: u32, question: &Question<'_>, portfolio: &mut Portfolio) -> Evaluation {
     portfolio.build(state, account, question);
-    collateral::apply_caps(state, account, question, portfolio);
+    collateral::count_tokens(state, account, question, portfolio);
     portfolio.value(state, account, question);
     let equity = collateral::equity(state, account, question, portfolio);
     let (sr, binding) = scenario::scenario_risk(state, portfolio);

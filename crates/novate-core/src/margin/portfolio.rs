@@ -5,13 +5,15 @@
 use super::{Change, Level, Question};
 use crate::order::{NIL, Side};
 use crate::state::{Market, State, Underlying, systematic_ppm};
-use crate::units::{Lots, PPM, Price, Ticks, Value, div_ceil, div_floor, rate_up, scale_up};
+use crate::units::{Lots, PPM, Price, Ticks, Value, div_ceil, div_floor, rate_down, rate_up, scale_up};
 
 /// Spot and perp shares (1e-9) of one corner of open orders, and their values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Corner {
-    /// Spot shares.
+    /// Spot shares that count.
     pub spot: i128,
+    /// Spot shares before caps.
+    pub held: i128,
     /// Perp shares.
     pub perp: i128,
     /// Price of the corner's net sign.
@@ -35,10 +37,6 @@ pub struct Exposure {
     pub sector: u32,
     /// Its gap group.
     pub gap_group: u32,
-    /// Counted spot shares.
-    pub spot: i128,
-    /// Spot shares before caps.
-    pub held: i128,
     /// Perp shares.
     pub perp: i128,
     /// Shares of open orders: spot bids, spot asks, perp bids, perp asks.
@@ -53,6 +51,8 @@ pub struct Exposure {
     pub corners: [Corner; 5],
     /// How many corners count: 1 or 5.
     pub corner_count: usize,
+    /// Shares that all bids pay for or unhedge and that no cap lets count; set by `collateral` at initial.
+    pub uncounted: i128,
     /// Smallest E over none, all bids, all asks.
     pub low: Value,
     /// Largest E over the same.
@@ -67,7 +67,7 @@ pub struct Exposure {
     pub shock_up_ppm: i64,
     /// Shock when it falls.
     pub shock_down_ppm: i64,
-    /// Gap rate, clipped, times leverage.
+    /// Gap rate times leverage, clipped.
     pub gap_ppm: i64,
     /// Stored liquidity rate of the spot leg.
     pub spot_rate_ppm: i64,
@@ -75,7 +75,7 @@ pub struct Exposure {
     pub perp_rate_ppm: i64,
     /// CROWD.
     pub crowd: Value,
-    /// Immediate loss and fees of open orders.
+    /// Immediate loss and fees of open orders, and what they pay for or unhedge that does not count.
     pub loss: Value,
 }
 
@@ -90,12 +90,14 @@ pub struct TokenLeg {
     pub amount: i128,
     /// Units admitted under the caps.
     pub admitted: i128,
-    /// Shares that count.
-    pub shares: i128,
-    /// Shares of open bids.
+    /// Units that hypothetical changes bring in: to be admitted.
+    pub bought: i128,
+    /// Units of open bids.
     pub bids: i128,
-    /// Shares of open asks.
+    /// Units of open asks.
     pub asks: i128,
+    /// Shares that count in each corner of its underlying; set by `collateral`.
+    pub shares: [i128; 5],
     /// Value that counts, micro-dollars.
     pub value: Value,
     /// WRAP.
@@ -138,6 +140,10 @@ pub struct CashLeg {
     pub pays: i128,
     /// Quote units that all spot asks would receive.
     pub receives: i128,
+    /// Fees and perp losses of all orders, micro-dollars at face.
+    pub loses: Value,
+    /// Dollar price.
+    pub price_ppm: i64,
     /// Balance, claims, debts and results that count, micro-dollars at face.
     pub counted: Value,
     /// Perp gains of it that are not hedged, at initial.
@@ -177,11 +183,12 @@ impl Portfolio {
         self.exposures.len() - 1
     }
 
-    fn cash_mut(&mut self, asset: u32) -> &mut CashLeg {
+    fn cash_mut(&mut self, state: &State, asset: u32) -> &mut CashLeg {
         // Ascending, because the cap on unmatched gains is given out in this order.
         let at = self.cash.partition_point(|c| c.asset < asset);
         if self.cash.get(at).is_none_or(|c| c.asset != asset) {
-            self.cash.insert(at, CashLeg { asset, ..CashLeg::default() });
+            let price_ppm = state.stablecoin_ppm(state.known_asset(asset));
+            self.cash.insert(at, CashLeg { asset, price_ppm, ..CashLeg::default() });
         }
         &mut self.cash[at]
     }
@@ -200,7 +207,7 @@ impl Portfolio {
         let at = self.perps.iter().position(|p| p.market == id).unwrap_or_else(|| {
             let slot = self.slot(state, market.terms.underlying);
             self.perps.push(PerpLeg { market: id, slot, quote: market.terms.quote, ..PerpLeg::default() });
-            self.cash_mut(market.terms.quote);
+            self.cash_mut(state, market.terms.quote);
             self.perps.len() - 1
         });
         &mut self.perps[at]
@@ -218,7 +225,7 @@ impl Portfolio {
         for change in question.changes {
             self.apply(state, change);
         }
-        self.count_shares(state);
+        self.set_perp_shares(state);
     }
 
     fn add_holdings(&mut self, state: &State, account: u32, question: &Question<'_>) {
@@ -249,7 +256,7 @@ impl Portfolio {
 
     fn add_balance(&mut self, state: &State, asset: u32, amount: i128, admitted: i128) {
         if state.known_asset(asset).is_stablecoin() {
-            self.cash_mut(asset).amount += amount;
+            self.cash_mut(state, asset).amount += amount;
         } else if amount != 0 || self.tokens.iter().any(|t| t.asset == asset) {
             let leg = self.token_mut(state, asset);
             leg.amount += amount;
@@ -265,25 +272,34 @@ impl Portfolio {
         self.exposures[slot].corner_count = 5;
         let notional = ticks_lots * i128::from(market.unit);
         let fee = rate_up(quote_value_up(state, market, notional), market.terms.taker_fee_ppm);
-        self.exposures[slot].loss += fee;
-        let cash = self.cash_mut(market.terms.quote);
-        if market.is_perp() {
-            return;
-        }
+        let cash = self.cash_mut(state, market.terms.quote);
+        cash.loses += fee;
         match side {
+            _ if market.is_perp() => (),
             Side::Bid => cash.pays += notional,
             Side::Ask => cash.receives += notional,
         }
+        let dear = rate_up(fee, cash.price_ppm.max(PPM));
+        self.exposures[slot].loss += dear;
+        if market.is_perp() {
+            return;
+        }
         let token = self.token_mut(state, market.terms.base);
+        let units = i128::from(lots) * i128::from(market.terms.lot_size);
         match side {
-            Side::Bid => token.bids += shares,
-            Side::Ask => token.asks += shares,
+            Side::Bid => token.bids += units,
+            Side::Ask => token.asks += units,
         }
     }
 
     fn apply(&mut self, state: &State, change: &Change) {
         match *change {
-            Change::Balance { asset, amount } => self.add_balance(state, asset, i128::from(amount), i128::from(amount.max(0))),
+            Change::Balance { asset, amount } => {
+                self.add_balance(state, asset, i128::from(amount), 0);
+                if !state.known_asset(asset).is_stablecoin() {
+                    self.token_mut(state, asset).bought += i128::from(amount.max(0));
+                }
+            }
             Change::Order { market, side, price, lots } => {
                 let market = state.known_market(market);
                 self.add_open(state, market, side, lots, i128::from(price) * i128::from(lots));
@@ -299,26 +315,27 @@ impl Portfolio {
                     let units = i128::from(lots) * i128::from(market.terms.lot_size);
                     let leg = self.token_mut(state, market.terms.base);
                     leg.amount += units;
-                    leg.admitted += units.max(0);
-                    self.cash_mut(market.terms.quote).amount -= cost;
+                    leg.bought += units.max(0);
+                    self.cash_mut(state, market.terms.quote).amount -= cost;
                 }
             }
         }
     }
 
-    fn count_shares(&mut self, state: &State) {
+    fn set_perp_shares(&mut self, state: &State) {
         for leg in &mut self.perps {
             leg.shares = state.shares_of(state.known_market(leg.market), i128::from(leg.lots));
             self.exposures[leg.slot].perp += leg.shares;
         }
-        for leg in &mut self.tokens {
-            leg.shares = state.known_asset(leg.asset).shares(leg.amount);
-            self.exposures[leg.slot].spot += leg.shares;
-            self.exposures[leg.slot].held += leg.shares;
+        for exposure in &mut self.exposures {
+            let [_, _, bids, asks] = exposure.open;
+            for (corner, filled) in exposure.corners.iter_mut().zip([0, bids, -asks, -asks, bids]).take(exposure.corner_count) {
+                corner.perp = exposure.perp + filled;
+            }
         }
     }
 
-    /// Prices, factors, corner values, order losses. Caps have been applied to the shares.
+    /// Prices, factors, corner values, order losses. `collateral` has set the spot shares of the corners.
     pub fn value(&mut self, state: &State, account: u32, question: &Question<'_>) {
         let owner = state.accounts[account as usize].owner;
         for exposure in &mut self.exposures {
@@ -335,9 +352,8 @@ impl Portfolio {
             let underlying = state.known_underlying(exposure.underlying);
             let terms = &state.known_asset(token.asset).terms;
             let (wrap, borrow) = (scale_up(terms.wrap_ppm, exposure.factor_ppm), scale_up(terms.borrow_wrap_ppm, exposure.factor_ppm));
-            token.value = underlying.value_down(token.shares, exposure.corners[0].price);
-            let orders = [0, token.bids, -token.asks, token.bids, -token.asks];
-            let values = exposure.live_corners().iter().zip(orders).map(|(c, filled)| underlying.value_down(token.shares + filled, c.price));
+            token.value = underlying.value_down(token.shares[0], exposure.corners[0].price);
+            let values = exposure.live_corners().iter().zip(token.shares).skip(1).map(|(c, shares)| underlying.value_down(shares, c.price));
             let (low, high) = values.fold((token.value, token.value), |(low, high), v| (low.min(v), high.max(v)));
             let charge = |value: Value| rate_up(value.max(0), wrap) + rate_up((-value).max(0), borrow);
             token.wrap = charge(low).max(charge(high));
@@ -348,8 +364,9 @@ impl Portfolio {
         for change in question.changes {
             if let Change::Order { market, side, price, lots } = *change {
                 let market = state.known_market(market);
-                if let Some(exposure) = self.exposures.iter_mut().find(|e| e.underlying == market.terms.underlying) {
-                    exposure.loss += exposure.order_loss(state, market, side, price, lots);
+                if let Some(slot) = self.exposures.iter().position(|e| e.underlying == market.terms.underlying) {
+                    let loss = self.exposures[slot].order_loss(state, market, self.coin_ppm(market), side, price, lots);
+                    self.add_loss(state, market, slot, loss);
                 }
             }
         }
@@ -363,22 +380,38 @@ impl Portfolio {
             }
             let market = state.known_market(position.market);
             let Some(slot) = self.exposures.iter().position(|e| e.underlying == market.terms.underlying) else { continue };
-            let exposure = &self.exposures[slot];
-            let bids = position.bids.orders > 0 && exposure.loses(state, market, Side::Bid, position.bids.extreme);
-            let asks = position.asks.orders > 0 && exposure.loses(state, market, Side::Ask, position.asks.extreme);
+            let (exposure, coin_ppm) = (&self.exposures[slot], self.coin_ppm(market));
+            let bids = position.bids.orders > 0 && exposure.loses(state, market, coin_ppm, Side::Bid, position.bids.extreme);
+            let asks = position.asks.orders > 0 && exposure.loses(state, market, coin_ppm, Side::Ask, position.asks.extreme);
             if !bids && !asks {
                 continue;
             }
-            let mut loss = 0;
             let mut next = holder.orders;
             while next != NIL {
                 let order = state.orders.order(next);
                 if order.market() == position.market {
-                    loss += exposure.order_loss(state, market, order.side(), order.price(), order.leaves());
+                    let loss = self.exposures[slot].order_loss(state, market, coin_ppm, order.side(), order.price(), order.leaves());
+                    self.add_loss(state, market, slot, loss);
                 }
                 next = state.orders.next_of_account(next).unwrap_or(NIL);
             }
+        }
+    }
+
+    /// Dollar price of a market's quote, which has a leg as soon as there is an order in it.
+    fn coin_ppm(&self, market: &Market) -> i64 {
+        self.cash.iter().find(|c| c.asset == market.terms.quote).map_or(PPM, |c| c.price_ppm)
+    }
+
+    /// LOSS of one order. A perp's is paid in its quote: from cash, and at the quote's price.
+    fn add_loss(&mut self, state: &State, market: &Market, slot: usize, loss: Value) {
+        if !market.is_perp() {
             self.exposures[slot].loss += loss;
+        } else if loss != 0 {
+            let cash = self.cash_mut(state, market.terms.quote);
+            cash.loses += loss;
+            let dear = rate_up(loss, cash.price_ppm.max(PPM));
+            self.exposures[slot].loss += dear;
         }
     }
 }
@@ -407,15 +440,8 @@ impl Exposure {
     }
 
     fn set_corners(&mut self, underlying: &Underlying) {
-        let [spot_bids, spot_asks, perp_bids, perp_asks] = self.open;
-        let shares = [
-            (self.spot, self.perp),
-            (self.spot + spot_bids, self.perp + perp_bids),
-            (self.spot - spot_asks, self.perp - perp_asks),
-            (self.spot + spot_bids, self.perp - perp_asks),
-            (self.spot - spot_asks, self.perp + perp_bids),
-        ];
-        for (corner, (spot, perp)) in self.corners.iter_mut().zip(shares).take(self.corner_count) {
+        for corner in &mut self.corners[..self.corner_count] {
+            let Corner { spot, perp, held, .. } = *corner;
             let net = spot + perp;
             let price = match net.signum() {
                 1 => self.long_price,
@@ -424,8 +450,9 @@ impl Exposure {
             };
             let (s, f) = (underlying.value_down(spot, price), underlying.value_down(perp, price));
             let e = if spot == 0 || perp == 0 { s + f } else { underlying.value_down(net, price) };
-            *corner = Corner { spot, perp, price, s, f, e };
+            *corner = Corner { spot, held, perp, price, s, f, e };
         }
+        self.loss += div_ceil(self.uncounted * i128::from(self.long_price), underlying.scale());
         let first = self.corners[0].e;
         let ends = &self.corners[..self.corner_count.min(3)];
         (self.low, self.high) = ends.iter().fold((first, first), |(low, high), c| (low.min(c.e), high.max(c.e)));
@@ -452,8 +479,8 @@ impl Exposure {
             - worst_fall
             - scale_up(wrap, self.factor_ppm)
             - div_ceil(3 * i128::from(self.spot_rate_ppm), 2) as i64;
-        let gamma = scale_up(scale_up(terms.gap_ppm, self.factor_ppm), self.confidence_ppm).min(room.max(0));
-        self.gap_ppm = scale_up(gamma, terms.leverage_ppm);
+        let gamma = scale_up(scale_up(terms.gap_ppm, self.factor_ppm), self.confidence_ppm);
+        self.gap_ppm = scale_up(gamma, terms.leverage_ppm).min(room.max(0));
     }
 
     /// Size of a dated move for this underlying at the level.
@@ -483,29 +510,45 @@ impl Exposure {
         self.crowd = rate_up(underlying.value_down(raised.max(0), index), scale_up(terms.crowd_ppm, ramp));
     }
 
-    /// Whether an order at this price would lose at once against the level's price.
-    fn loses(&self, state: &State, market: &Market, side: Side, price: Ticks) -> bool {
-        let multiplier = if market.is_perp() { 1_000_000_000 } else { state.known_asset(market.terms.base).terms.multiplier_ppb };
-        let limit = i128::from(price) * i128::from(market.terms.tick_size) * 1_000_000_000;
+    /// What a quote unit counts in an order: never less than a dollar when a spot order pays it, never more when it
+    /// receives it; a perp's result stays in the quote.
+    fn quote_ppm(market: &Market, coin_ppm: i64, side: Side) -> i64 {
         match side {
-            Side::Bid => limit > i128::from(self.long_price) * i128::from(multiplier),
-            Side::Ask => limit < i128::from(self.short_price) * i128::from(multiplier),
+            _ if market.is_perp() => PPM,
+            Side::Bid => coin_ppm.max(PPM),
+            Side::Ask => coin_ppm.min(PPM),
+        }
+    }
+
+    /// Whether an order at this price would lose at once against the level's price.
+    fn loses(&self, state: &State, market: &Market, coin_ppm: i64, side: Side, price: Ticks) -> bool {
+        let multiplier = if market.is_perp() { 1_000_000_000 } else { state.known_asset(market.terms.base).terms.multiplier_ppb };
+        let rate = Self::quote_ppm(market, coin_ppm, side);
+        // A limit beyond 128 bits is worse than any price for a bid and better than any for an ask.
+        let limit = i128::from(price).saturating_mul(i128::from(market.terms.tick_size) * 1_000_000_000).saturating_mul(i128::from(rate));
+        let worth = |price: Price| i128::from(price) * i128::from(multiplier) * i128::from(PPM);
+        match side {
+            Side::Bid => limit > worth(self.long_price),
+            Side::Ask => limit < worth(self.short_price),
         }
     }
 
     /// Immediate loss of one order: nothing unless its own limit is worse than the level's price. Negative lots take the
     /// loss of an order that is being replaced back.
-    fn order_loss(&self, state: &State, market: &Market, side: Side, price: Ticks, lots: Lots) -> Value {
-        if !self.loses(state, market, side, price) {
+    fn order_loss(&self, state: &State, market: &Market, coin_ppm: i64, side: Side, price: Ticks, lots: Lots) -> Value {
+        if !self.loses(state, market, coin_ppm, side, price) {
             return 0;
         }
         let underlying = state.known_underlying(self.underlying);
         let size = i128::from(lots.unsigned_abs());
         let notional = i128::from(price) * size * i128::from(market.unit);
         let shares = state.shares_of(market, size);
+        let rate = Self::quote_ppm(market, coin_ppm, side);
         let loss = match side {
-            Side::Bid => quote_value_up(state, market, notional) - underlying.value_down(shares, self.long_price),
-            Side::Ask => div_ceil(shares * i128::from(self.short_price), underlying.scale()) - state.quote_value(market, notional),
+            Side::Bid => rate_up(quote_value_up(state, market, notional), rate) - underlying.value_down(shares, self.long_price),
+            Side::Ask => {
+                div_ceil(shares * i128::from(self.short_price), underlying.scale()) - rate_down(state.quote_value(market, notional), rate)
+            }
         };
         loss.max(0) * i128::from(lots.signum())
     }

@@ -104,8 +104,10 @@ fn accounts(state: &State) {
 pub fn no_healthy_liquidation(state: &State) {
     let mut portfolio = Portfolio::default();
     for &account in &state.liquidating {
-        let question = Question { slower: true, ..Question::at(Level::LiquidationEnd) };
-        let excess = evaluate(state, account, &question, &mut portfolio).excess();
-        assert!(excess < 0, "account {} is healthy ({excess}) and still in liquidation", state.accounts[account as usize].id);
+        for slower in [false, true] {
+            let question = Question { slower, ..Question::at(Level::LiquidationEnd) };
+            let excess = evaluate(state, account, &question, &mut portfolio).excess();
+            assert!(excess < 0, "account {} is healthy ({excess}) and still in liquidation", state.accounts[account as usize].id);
+        }
     }
 }
