@@ -16,6 +16,7 @@ CODE = sorted(
     for folder in ("crates", "src", "tests", "scripts", "benches", "examples")
     for suffix in ("py", "pyi", "rs", "sh")
     for path in (ROOT / folder).rglob(f"*.{suffix}")
+    if not path.is_relative_to(ROOT / "benches" / "out")  # what a benchmark run left there
 )
 DOCS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 PLAIN = [ROOT / name for name in ("Makefile", "pyproject.toml", "Cargo.toml", "clippy.toml", ".ci/run")]

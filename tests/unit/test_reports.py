@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from novate import Engine
-from novate.messages import Flags, PlaceOrder, Quality, Session, Side, reports
+from novate.messages import Flags, ListDatedRow, PlaceOrder, Quality, Session, Side, reports
 from novate.messages.reports import Level
 from venues import CASH, NAME, PERP, SPOT, TOKEN, USD, PlainVenue, open_plain_venue
 
@@ -187,3 +187,24 @@ def test_a_question_about_nothing_is_refused(
 def test_an_answer_of_another_shape_is_not_taken(venue: PlainVenue) -> None:
     with pytest.raises(msgspec.ValidationError):
         reports.ask(venue.engine, tuple[reports.MarketLine, ...], 4)
+
+
+def test_one_more_dated_row_is_asked_for_without_listing_it(venue: PlainVenue) -> None:
+    before = venue.engine.state_hash()
+    plain = reports.margin(venue.engine, LONG).levels[Level.INITIAL]
+    buckets = next(n for n in range(1, 20) if _takes(venue, n))
+    harsh = reports.margin_with_row(venue.engine, LONG, ListDatedRow(row=99, date="a crash", moves_ppm=[-450_000] * buckets))
+    assert harsh.levels[Level.INITIAL].requirement > plain.requirement
+    assert harsh.levels[Level.INITIAL].binding == "dated row a crash"
+    mild = reports.margin_with_row(venue.engine, LONG, ListDatedRow(row=99, date="a calm day", moves_ppm=[0] * buckets))
+    assert mild.levels[Level.INITIAL].requirement == plain.requirement
+    assert venue.engine.state_hash() == before
+
+
+def _takes(venue: PlainVenue, buckets: int) -> bool:
+    """Whether a row of so many moves fits the venue."""
+    try:
+        reports.margin_with_row(venue.engine, LONG, ListDatedRow(row=99, date="x", moves_ppm=[0] * buckets))
+    except ValueError:
+        return False
+    return True

@@ -94,13 +94,7 @@ pub fn dated_row(cx: &mut Context<'_>, command: &ListDatedRow) -> Result<(), Ref
         let fall = -command.moves_ppm[underlying.terms.bucket as usize - 1];
         check_charge(cx.state, underlying, fall.max(0), 0)?;
     }
-    for (bucket, &move_ppm) in cx.state.buckets.iter_mut().skip(1).zip(&command.moves_ppm) {
-        if let Some(bucket) = bucket {
-            bucket.dated_fall_ppm = bucket.dated_fall_ppm.max(-move_ppm);
-        }
-    }
-    cx.state.dated_rows.push(command.clone());
-    cx.state.rebuild_dated_moves();
+    cx.state.add_dated_row(command.clone());
     tell(cx, "dated_row", command.row, &command.date);
     Ok(())
 }

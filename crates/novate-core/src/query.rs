@@ -22,6 +22,7 @@ const BOOK: u64 = 7;
 const WHAT_IF: u64 = 8;
 const DISTANCE: u64 = 9;
 const LIQUIDITY: u64 = 10;
+const WITH_ROW: u64 = 11;
 
 /// Answers a request.
 ///
@@ -46,6 +47,10 @@ pub fn answer(state: &State, request: &[u8]) -> Result<Vec<u8>, String> {
             reply(&distances(state, account, level)?)
         }
         LIQUIDITY => reply(&liquidity(state)),
+        WITH_ROW => {
+            let (_, account, date, moves_ppm) = arguments::<(u64, u64, String, Vec<i64>)>(request)?;
+            reply(&with_row(state, account, date, moves_ppm)?)
+        }
         other => Err(format!("no question has number {other}")),
     }
 }
@@ -291,6 +296,17 @@ fn margin_report(state: &State, id: u64) -> Result<MarginReport, String> {
     let levels = Level::ALL.iter().map(|&level| level_report(state, account, &Question::at(level))).collect();
     let held = state.accounts[account as usize].state as u8;
     Ok(MarginReport { account: id, sequence: state.sequence, time_ns: state.now, state: held, levels })
+}
+
+/// The margin report as it would be with one more dated row, on a copy of the state.
+fn with_row(state: &State, account: u64, date: String, moves_ppm: Vec<i64>) -> Result<MarginReport, String> {
+    let buckets = state.buckets.len().saturating_sub(1);
+    if moves_ppm.len() != buckets || moves_ppm.iter().any(|m| !(-1_000_000..=10_000_000).contains(m)) {
+        return Err(format!("row_must_name_every_bucket: {buckets} moves of -100 % to +1000 %"));
+    }
+    let mut copy = state.clone();
+    copy.add_dated_row(crate::command::ListDatedRow { row: 0, date, moves_ppm });
+    margin_report(&copy, account)
 }
 
 /// Arguments of a what-if. A change is (kind, id, side, price, lots or amount): 0 trade (signed lots), 1 order, 2 balance.

@@ -382,6 +382,17 @@ impl State {
         self.owners[owner as usize].liquidity.iter().find(|r| r.underlying == underlying).copied()
     }
 
+    /// Adds a dated row that was checked: one move per bucket.
+    pub fn add_dated_row(&mut self, row: ListDatedRow) {
+        for (bucket, &move_ppm) in self.buckets.iter_mut().skip(1).zip(&row.moves_ppm) {
+            if let Some(bucket) = bucket {
+                bucket.dated_fall_ppm = bucket.dated_fall_ppm.max(-move_ppm);
+            }
+        }
+        self.dated_rows.push(row);
+        self.rebuild_dated_moves();
+    }
+
     /// Rebuilds the look-ups that a snapshot leaves out.
     pub fn rebuild_indexes(&mut self) {
         self.account_index = self.accounts.iter().enumerate().map(|(i, a)| (a.id, i as u32)).collect();

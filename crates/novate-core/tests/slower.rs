@@ -2,7 +2,6 @@
 
 mod common;
 
-use common::told;
 use common::venue::Venue;
 use novate_core::account::AccountState;
 use novate_core::command::{Deposit, Lend, OpenAccount, PlaceOrder, RequestWithdrawal};
@@ -15,27 +14,37 @@ const DOLLAR: i64 = 1_000_000;
 const MIKE: u64 = 1;
 const BOB: u64 = 2;
 
-/// Mike makes the market. Bob has 100 tokens, a short perp of nearly as much, a loan, and a long bitcoin perp. The stable
-/// price of NVDA has had half an hour to be 180 dollars.
+/// Mike makes the market and lends. The stable price of NVDA has had half an hour to be 180 dollars.
 fn venue() -> Venue {
     let mut v = Venue::standard();
-    v.price(4, DOLLAR);
-    prices(&mut v, 90_000 * DOLLAR);
-    for (account, cash) in [(MIKE, 1_000_000), (BOB, 0)] {
+    live(&mut v, 90_000 * DOLLAR);
+    for (account, cash) in [(MIKE, 1_000_000), (BOB, 3_300)] {
         v.send(account, &OpenAccount { owner: account as u32 });
         v.send(account, &Deposit { asset: 1, amount: cash * DOLLAR, reference: 1 });
     }
     v.send(MIKE, &Lend { asset: 1, amount: 100_000 * DOLLAR });
-    v.send(BOB, &Deposit { asset: 2, amount: 100 * DOLLAR, reference: 2 });
-    trade(&mut v, 1, 1, 9_990, 18_000);
-    v.send(BOB, &RequestWithdrawal { asset: 1, amount: 11_600 * DOLLAR });
-    trade(&mut v, 5, 0, 1_000, 90_000);
-    for _ in 0..200 {
-        v.now += 10 * SECOND;
-        prices(&mut v, 90_000 * DOLLAR);
-        v.advance(0);
-    }
+    (0..200).for_each(|_| live(&mut v, 90_000 * DOLLAR));
     v
+}
+
+/// Ten seconds later all sources say 180 dollars for NVDA, and this for bitcoin.
+fn live(v: &mut Venue, btc: i64) {
+    v.now += 10 * SECOND;
+    for (underlying, price) in [(4, DOLLAR), (NVDA, 180 * DOLLAR), (BTC, btc)] {
+        v.price(underlying, price);
+    }
+    v.advance(0);
+}
+
+/// Ten seconds later only two sources of NVDA speak, and they do not agree. Until the third is dropped the index is the middle
+/// one; from then on it is suspect and stays.
+fn thin(v: &mut Venue, nvda: i64, btc: i64) {
+    v.now += 10 * SECOND;
+    v.price(4, DOLLAR);
+    v.price(BTC, btc);
+    v.quote(NVDA, 1, nvda - nvda / 50, 1_000_000);
+    v.quote(NVDA, 2, nvda, 1_000_000);
+    v.advance(0);
 }
 
 /// Bob trades at a price with Mike.
@@ -46,36 +55,62 @@ fn trade(v: &mut Venue, market: u32, side: u8, lots: i64, price: i64) {
     assert!(answer.iter().all(|e| e.refusal().is_none()), "{:?}", answer[0].refusal());
 }
 
-fn prices(v: &mut Venue, btc: i64) {
-    v.price(4, DOLLAR);
-    v.price(NVDA, 180 * DOLLAR);
-    v.price(BTC, btc);
-}
-
-/// Excess at a level: at the index, at the slower price.
+/// Bob's excess at a level: at the index, at the slower price.
 fn excesses(v: &Venue, level: Level) -> [i128; 2] {
     [false, true].map(|slower| v.evaluate(BOB, &Question { slower, ..Question::at(level) }).excess())
 }
 
-#[test]
-fn a_hedged_account_is_not_liquidated_because_the_slower_price_makes_its_gross_larger() {
-    let mut v = venue();
+fn bob(v: &Venue) -> (AccountState, bool) {
+    let account = &v.state().accounts[v.index(BOB) as usize];
+    (account.state, account.liquidation.is_some())
+}
+
+/// Bitcoin falls in small steps: with good prices of NVDA until Bob is `near` dollars above maintenance, then with thin ones,
+/// 6 dollars lower, until `enough` is true of his excesses at the index and at the slower price.
+fn fall(v: &mut Venue, near: i64, mut enough: impl FnMut(&Venue, [i128; 2]) -> bool) {
     let mut btc = 90_000 * DOLLAR;
-    while excesses(&v, Level::Maintenance)[0] >= 20 * i128::from(DOLLAR) {
-        btc -= btc / 500;
-        v.now += 2 * SECOND;
-        prices(&mut v, btc);
-        v.advance(0);
+    while excesses(v, Level::Maintenance)[0] >= i128::from(near * DOLLAR) {
+        btc -= btc / 1_000;
+        live(v, btc);
     }
-    told(&format!("{:?} {btc}", excesses(&v, Level::Maintenance)));
-    for n in 0..40 {
-        v.now += 2 * SECOND;
-        v.price(4, DOLLAR);
-        v.quote(NVDA, 1, 171 * DOLLAR, 1_000_000);
-        v.quote(NVDA, 2, 174 * DOLLAR, 1_000_000);
-        v.price(BTC, btc);
-        v.advance(0);
-        told(&format!("{n} {} {:?} {:?}", v.state().known_underlying(1).price.index(), excesses(&v, Level::Maintenance), v.state().accounts[v.index(BOB) as usize].state));
+    loop {
+        btc -= btc / 1_000;
+        thin(v, 174 * DOLLAR, btc);
+        if enough(v, excesses(v, Level::Maintenance)) {
+            return;
+        }
     }
-    assert_eq!(v.state().accounts[v.index(BOB) as usize].state, AccountState::Yellow);
+}
+
+#[test]
+fn a_doubtful_fall_liquidates_nobody() {
+    let mut v = venue();
+    v.send(BOB, &Deposit { asset: 1, amount: 4_000 * DOLLAR, reference: 2 });
+    trade(&mut v, 1, 0, 10_000, 18_000);
+    trade(&mut v, 5, 0, 1_000, 90_000);
+    let mut apart = 0;
+    fall(&mut v, 1_000, |v, [index, slower]| {
+        apart += u32::from(index < 0 && slower >= 0);
+        assert!(slower < 0 || bob(v).0 <= AccountState::Yellow);
+        slower < 0
+    });
+    assert!(apart > 1, "the index was below the requirement while the slower price was not");
+    assert_eq!(bob(&v), (AccountState::Orange, true), "below both, it is liquidated");
+}
+
+#[test]
+fn a_pair_is_not_liquidated_because_a_higher_price_makes_its_gross_larger() {
+    let mut v = venue();
+    v.send(BOB, &Deposit { asset: 2, amount: 100 * DOLLAR, reference: 2 });
+    trade(&mut v, 1, 1, 9_990, 18_000);
+    v.send(BOB, &RequestWithdrawal { asset: 1, amount: 14_900 * DOLLAR });
+    trade(&mut v, 5, 0, 1_000, 90_000);
+    let mut apart = 0;
+    fall(&mut v, 300, |v, [index, slower]| {
+        apart += u32::from(slower < 0 && index >= 0);
+        assert!(index < 0 || bob(v).0 <= AccountState::Yellow);
+        index < 0
+    });
+    assert!(apart > 1, "the slower price was below the requirement while the index was not");
+    assert_eq!(bob(&v), (AccountState::Orange, true), "below both, it is liquidated");
 }

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from novate._core import Engine
 from novate.config import Listing
-from novate.messages import AccountState, ListDatedRow, encode, reports
+from novate.messages import AccountState, ListDatedRow, reports
 from novate.messages.reports import BalanceChange, Level, Trade
 from novate.reports import model
 from novate.risk.peers import AssetClass, Leg, LegKind, PeerResult, Portfolio, Standalone, compare
@@ -176,14 +176,12 @@ class Painter:
         )
 
     def _with_row(self, account: int) -> model.DatedRow | None:
-        """The initial requirement with the dated row of the replayed day listed as well, on a fork."""
+        """The initial requirement with the dated row of the replayed day listed as well."""
         if self.dated_row is None:
             return None
-        fork = self.engine.fork()
-        fork.apply(encode(self.dated_row, sequence=fork.sequence + 1, time_ns=fork.time_ns))
         return model.DatedRow(
             name=self.dated_row.date,
-            time_ns=fork.time_ns,
+            time_ns=self.engine.time_ns,
             without_micro=reports.margin(self.engine, account).levels[0].requirement,
-            with_micro=reports.margin(fork, account).levels[0].requirement,
+            with_micro=reports.margin_with_row(self.engine, account, self.dated_row).levels[0].requirement,
         )

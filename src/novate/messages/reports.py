@@ -23,6 +23,8 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 
+from novate.messages.commands import ListDatedRow
+
 
 class Answers(Protocol):
     """What can be asked: an `Engine`, a fork of one, or a reader."""
@@ -521,8 +523,8 @@ def _wire(change: Change) -> tuple[int, int, int, int, int]:
 
 # --- questions ---------------------------------------------------------------------------------------------------------
 
-_ACCOUNTS, _ACCOUNT, _MARGIN, _UNDERLYINGS, _MARKETS, _LEDGER, _BOOK, _WHAT_IF, _DISTANCE, _LIQUIDITY = range(
-    1, 11
+_ACCOUNTS, _ACCOUNT, _MARGIN, _UNDERLYINGS, _MARKETS, _LEDGER, _BOOK, _WHAT_IF, _DISTANCE, _LIQUIDITY, _WITH_ROW = range(
+    1, 12
 )
 T = TypeVar("T")
 
@@ -603,6 +605,11 @@ def what_if(
     return ask(
         engine, LevelReport, _WHAT_IF, account, int(level), orders, slower, withdrawal, alone, moved, told
     )
+
+
+def margin_with_row(engine: Answers, account: int, row: ListDatedRow) -> MarginReport:
+    """The account's margin as it would be if `row` were listed too; the engine is untouched. ValueError: not one move per bucket."""
+    return ask(engine, MarginReport, _WITH_ROW, account, row.date, list(row.moves_ppm))
 
 
 def distance(engine: Answers, account: int, level: int = Level.MAINTENANCE) -> tuple[Distance, ...]:
