@@ -1,5 +1,6 @@
 """The command line tells results on standard output, everything else on standard error, and errors in one line."""
 
+import functools
 import json
 import signal
 import subprocess
@@ -151,7 +152,11 @@ def test_an_interrupt_is_one_line_and_leaves_a_sound_journal(run: Run, tmp_path:
         "--home",
         tmp_path,
     ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    # A shell's background job hands its children an ignored SIGINT; a person's terminal does not.
+    heeds = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heeds  # noqa: PLW1509 - one thread here
+    ) as process:
         deadline = time.monotonic() + 60
         while not any(path.stat().st_size > 2_000_000 for path in (tmp_path / "journal").glob("*.log")):
             assert process.poll() is None
