@@ -160,18 +160,24 @@ def compare(world: World, account: int) -> None:
                 report = reports.what_if(world.engine, account, level=level, orders=orders, slower=slower)
                 found = reference.evaluate(venue, view, level, orders, slower=slower)
                 assert told(report) == expected(world, found), (account, level, orders, slower)
-                assert report.gap_groups == largest_groups(venue, view, level, orders, slower)
+                exposures = exposures_of(venue, view, level, orders, slower)
+                assert report.gap_groups == largest_groups(venue, exposures)
                 assert sum(part.amount for part in report.contributions) == report.requirement
                 count(view, report, slower)
+                compared["paid for or unhedged above a cap"] += any(e.uncounted for e in exposures)
 
 
-def largest_groups(
+def exposures_of(
     venue: Venue, view: AccountView, level: int, orders: bool, slower: bool
-) -> tuple[GapGroup, ...]:
-    """The reference's two gap groups that count in full."""
+) -> list[reference.Exposure]:
+    """The reference's exposures under a question."""
     held = reference.held(venue, view, orders)
     orders = orders and bool(view.orders)
-    exposures = [reference.exposure(venue, view, u, level, orders, slower) for u in held]
+    return [reference.exposure(venue, view, u, level, orders, slower) for u in held]
+
+
+def largest_groups(venue: Venue, exposures: list[reference.Exposure]) -> tuple[GapGroup, ...]:
+    """The reference's two gap groups that count in full."""
     return tuple(GapGroup(group, x) for group, x in reference.gap_groups(venue, exposures)[:2] if x)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from test_margin_properties import (
@@ -12,8 +13,10 @@ from test_margin_properties import (
     LOT_UNITS,
     MARKETS,
     NVDA,
+    NVDX,
     PARAMETERS,
     UNDERLYINGS,
+    USDC,
     M,
     account,
     books,
@@ -146,6 +149,75 @@ def test_any_fills_were_margined_around_caps_and_off_par(data, par, book, level)
         )
     where = replace(where, admitted=after.owner_admitted)
     assert evaluate(where, after, level).excess >= before.excess - slack(book, after) - 10 * len(orders)
+
+
+FILLS = {
+    "a perp bid far above the index makes a debt, and debts have a depeg charge": (
+        account({USDC: Balance(1_000 * M)}), OpenOrder(300 + NVDA, BID, 19_000, 10_000), {}, M,
+    ),
+    "a spot ask far below the index still brings in cash": (
+        account(held_tokens(NVDA, 10_000)), OpenOrder(200 + NVDA, ASK, 9_000, 10_000), {}, M,
+    ),
+    "a spot bid above the cap is paid for and not counted": (
+        account({USDC: Balance(10_000 * M)}), OpenOrder(200 + NVDA, BID, 10_000, 10_000), {20 + NVDA: 0}, M,
+    ),
+    "a spot bid with some room under the cap": (
+        account({USDC: Balance(10_000 * M)}), OpenOrder(200 + NVDA, BID, 10_000, 10_000), {20 + NVDA: 40 * M}, M,
+    ),
+    "a perp bid unhedges tokens that no cap admitted": (
+        account({20 + NVDA: Balance(100 * M)}, held_perp(NVDA, -10_000)), OpenOrder(300 + NVDA, BID, 10_000, 10_000),
+        {20 + NVDA: 0}, M,
+    ),
+    "a bid for the first token takes the short that counts the second": (
+        account({32: Balance(100 * 10**9), USDC: Balance(10_000 * M)}, held_perp(NVDA, -10_000)),
+        OpenOrder(200 + NVDA, BID, 10_000, 10_000), {20 + NVDA: 0, 32: 0}, M,
+    ),
+    "a spot bid is paid from a loan in a dear stablecoin": (
+        account({USDC: Balance(-5_000 * M)}), OpenOrder(200 + NVDA, BID, 10_000, 10_000), {}, 1_030_000,
+    ),
+    "a spot ask is paid in a cheap stablecoin": (
+        account(held_tokens(NVDA, 10_000), held_perp(NVDA, -10_000)), OpenOrder(200 + NVDA, ASK, 10_000, 10_000), {}, 940_000,
+    ),
+    "a perp bid loses in a dear stablecoin": (
+        account({USDC: Balance(-5_000 * M)}), OpenOrder(300 + NVDA, BID, 11_000, 10_000), {}, 1_030_000,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("row", FILLS)
+def test_a_fill_that_costs_more_than_its_exposure_was_margined(row):
+    book, order, rooms, price_ppm = FILLS[row]
+    where = venue(prices=venue().prices | {101: view(price_ppm / M, price_ppm=price_ppm)})
+    where, book = capped(where, book, rooms)
+    before = evaluate(where, replace(book, orders=(order,)), INITIAL)
+    after = replace(filled(where, book, order, order.lots), owner_admitted=book.owner_admitted)
+    after = admitted_again(where, book, after)
+    now = evaluate(replace(where, admitted=after.owner_admitted), after, INITIAL)
+    assert now.excess >= before.excess - slack(book, after)
+
+
+def test_asks_of_tokens_above_their_cap_are_no_short():
+    ask = OpenOrder(200 + NVDA, ASK, 10_000, 10_000)
+    book = account({20 + NVDA: Balance(100 * M, admitted=40 * M)}, orders=[ask])
+    got = evaluate(venue(), book, INITIAL).terms
+    assert (got["SR"], got["GAP"], got["WRAP"]) == (360 * M, 240 * M, 80 * M)
+
+
+def test_bids_above_the_cap_add_no_exposure_and_are_paid_for():
+    where, book = capped(venue(), account({USDC: Balance(10_000 * M)}), {20 + NVDA: 40 * M})
+    bid = OpenOrder(200 + NVDA, BID, 10_000, 10_000)
+    got = evaluate(where, replace(book, orders=(bid,)), INITIAL).terms
+    assert (got["SR"], got["GAP"], got["WRAP"]) == (360 * M, 240 * M, 80 * M)
+    assert got["LOSS"] == 6_000 * M + 5 * M
+
+
+def test_a_long_dollar_never_costs_more_than_the_limit_leverage_included():
+    """Down shock 18 %, wrap 2 %, exit 0.375 %: of a gap of three times 40 % there is room for 74.625 %."""
+    fund = replace(UNDERLYINGS[NVDX], gap_ppm=400_000, leverage_ppm=3_000_000)
+    where = venue(underlyings=UNDERLYINGS | {NVDX: fund})
+    got = evaluate(where, account(held_tokens(NVDX, 10_000)), INITIAL)
+    assert got.terms["GAP"] == 7_462_500_000
+    assert got.excess > 0
 
 
 def test_an_order_that_turns_the_sign_is_margined_at_both_prices():
