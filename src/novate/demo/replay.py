@@ -20,6 +20,7 @@ from novate.marketdata import Scenario
 from novate.messages import (
     AdvanceTime,
     Command,
+    Event,
     EventMessage,
     PostLiquidity,
     PostPrice,
@@ -70,10 +71,15 @@ class Replay:
     market: Market
     participants: Sequence[Participant]
     advance_ns: int
-    also: tuple[type, ...] = ()
+    also: tuple[type[Event], ...] = ()
     """Event types the sink wants besides those of the public view."""
     sink: Sink = lambda _: None
     counts: Counts = field(default_factory=Counts)
+    _wanted: frozenset[int] = frozenset()
+
+    def __post_init__(self) -> None:
+        kinds: tuple[type[Event], ...] = (*WANTED, *self.also)
+        self._wanted = frozenset(kind.KIND for kind in kinds)
 
     def run(self, each_frame: Callable[[int], None]) -> None:
         """Plays the whole window; `each_frame(time_ns)` is called after every frame."""
@@ -97,8 +103,7 @@ class Replay:
     def take_in(self, events: bytes) -> None:
         """Shows a frame's events to the market view and the sink."""
         self.counts.frames += 1
-        wanted = {*WANTED, *self.also}
-        for event in iter_events(events, wanted):
+        for event in iter_events(events, self._wanted):
             self.market.see(event)
             self.sink(event)
         self.counts.events += count_messages(events)
