@@ -1,15 +1,15 @@
 //! The engine: commands in, events out, one at a time, in order.
 //!
-//! Responsible for: framing of a buffer, the order of commands, dispatch, and the check of touched accounts at the end of
+//! Responsible for: framing of a buffer, the order of commands, and the check of touched accounts at the end of
 //! each. Never reads a clock, a file or a random number; the same commands give the same state on any machine.
 
 use crate::codec::{HEADER, Header};
-use crate::command::{ActivateRelease, Command};
 use crate::context::{Context, Scratch};
-use crate::event::{CommandRefused, EventWriter, ReleaseActivated};
+use crate::dispatch::dispatch;
+use crate::event::{CommandRefused, EventWriter};
 use crate::reject::{Refusal, Reject, require};
 use crate::state::State;
-use crate::{RULESET, funds, ladder, listing, query, snapshot, timer, trading};
+use crate::{ladder, query, snapshot};
 use std::fmt;
 
 /// The buffer's framing is wrong; nothing of it was applied.
@@ -177,68 +177,5 @@ fn refuse(cx: &mut Context<'_>, header: &Header, refusal: &Refusal) {
     match cx.state.account(header.account) {
         Ok(account) => cx.tell_account(account, &event),
         Err(_) => cx.events.emit(header.account, 0, &event),
-    }
-}
-
-fn activate(cx: &mut Context<'_>, command: &ActivateRelease) -> Result<(), Refusal> {
-    require(command.ruleset == RULESET, Reject::ruleset_must_be_supported.at(2, i64::from(command.ruleset), i64::from(RULESET)))?;
-    crate::params::plain_name(&command.release, 1)?;
-    cx.state.release.clone_from(&command.release);
-    cx.tell(&ReleaseActivated { release: command.release.clone(), ruleset: command.ruleset });
-    Ok(())
-}
-
-fn dispatch(cx: &mut Context<'_>, header: &Header, body: &[u8]) -> Result<(), Refusal> {
-    let command = Command::take(header, body)?;
-    let opened = !cx.state.release.is_empty() || matches!(command, Command::ActivateRelease(_));
-    require(opened, Reject::first_command_must_activate_a_release.at(0, i64::from(header.kind), 20))?;
-    let venue = !matches!(
-        command,
-        Command::PlaceOrder(_)
-            | Command::CancelOrder(_)
-            | Command::AmendOrder(_)
-            | Command::CancelAll(_)
-            | Command::OpenAccount(_)
-            | Command::Deposit(_)
-            | Command::RequestWithdrawal(_)
-            | Command::Transfer(_)
-            | Command::Lend(_)
-            | Command::Recall(_)
-    );
-    require(!venue || header.account == 0, Reject::command_must_not_name_an_account.at(0, header.account as i64, 0))?;
-    match &command {
-        Command::PlaceOrder(c) => trading::place(cx, header, c),
-        Command::CancelOrder(c) => trading::cancel(cx, header, c),
-        Command::AmendOrder(c) => trading::amend(cx, header, c),
-        Command::CancelAll(c) => trading::cancel_all(cx, header, c),
-        Command::PostPrice(c) => timer::post_price(cx, c),
-        Command::AdvanceTime(_) => {
-            timer::advance(cx);
-            Ok(())
-        }
-        Command::ActivateRelease(c) => activate(cx, c),
-        Command::ConfigureVenue(c) => listing::venue(cx, c),
-        Command::ListBucket(c) => listing::bucket(cx, c),
-        Command::ListDatedRow(c) => listing::dated_row(cx, c),
-        Command::ListUnderlying(c) => listing::underlying(cx, c),
-        Command::ListSource(c) => listing::source(cx, c),
-        Command::ListAsset(c) => listing::asset(cx, c),
-        Command::ListMarket(c) => listing::market(cx, c),
-        Command::ListPool(c) => listing::pool(cx, c),
-        Command::OpenAccount(c) => listing::account(cx, header, c),
-        Command::Deposit(c) => funds::deposit(cx, header, c),
-        Command::RequestWithdrawal(c) => funds::request_withdrawal(cx, header, c),
-        Command::SettleWithdrawal(c) => funds::settle_withdrawal(cx, c),
-        Command::VoidWithdrawal(c) => funds::void_withdrawal(cx, c),
-        Command::Transfer(c) => funds::transfer(cx, header, c),
-        Command::Lend(c) => funds::lend(cx, header, c),
-        Command::Recall(c) => funds::recall(cx, header, c),
-        Command::FundInsurance(c) => funds::fund_insurance(cx, c),
-        Command::SetSession(c) => timer::set_session(cx, c),
-        Command::PostLiquidity(c) => timer::post_liquidity(cx, c),
-        Command::ResumeVenue(_) => {
-            timer::resume(cx);
-            Ok(())
-        }
     }
 }

@@ -30,6 +30,7 @@ pub mod listing;
 pub mod timer;
 pub mod query;
 pub mod snapshot;
+pub mod dispatch;
 pub mod engine;
 
 /// The release: the version of every package built from this tree.

@@ -3,6 +3,14 @@
 //! Responsible for: reading, never changing. The margin report and what-if run the production evaluation. The request is an
 //! array whose first element is the question's number; `src/novate/messages/reports.py` has the other side.
 
+mod orders;
+mod prices;
+mod lending;
+mod liquidation;
+mod clearing;
+mod governance;
+mod corporate;
+
 use crate::account::LiquidityRate;
 use crate::margin::explain::{Contribution, binding_words, contributions, distance, without_orders};
 use crate::margin::liquidity::stored_rates;
@@ -51,14 +59,26 @@ pub fn answer(state: &State, request: &[u8]) -> Result<Vec<u8>, String> {
             let (_, account, date, moves_ppm) = arguments::<(u64, u64, String, Vec<i64>)>(request)?;
             reply(&with_row(state, account, date, moves_ppm)?)
         }
-        other => Err(format!("no question has number {other}")),
+        400..=499 => orders::answer(state, number, request),
+        600..=699 => prices::answer(state, number, request),
+        700..=799 => lending::answer(state, number, request),
+        800..=899 => liquidation::answer(state, number, request),
+        900..=999 => clearing::answer(state, number, request),
+        1000..=1099 => governance::answer(state, number, request),
+        1200..=1299 => corporate::answer(state, number, request),
+        other => Err(unknown(other)),
     }
+}
+
+fn unknown(number: u64) -> String {
+    format!("no question has number {number}")
 }
 
 fn first_number(request: &[u8]) -> Result<u64, String> {
     // Requests have different lengths; the first element of any of them is a small positive integer.
     match request {
-        [0x91..=0x9f, number @ 0..=0x7f, ..] => Ok(u64::from(*number)),
+        [0x91..=0x9f, number @ 0..=0x7f, ..] | [0x91..=0x9f, 0xcc, number, ..] => Ok(u64::from(*number)),
+        [0x91..=0x9f, 0xcd, high, low, ..] => Ok(u64::from(*high) << 8 | u64::from(*low)),
         _ => Err("a request is a MessagePack array that begins with the question's number".to_owned()),
     }
 }

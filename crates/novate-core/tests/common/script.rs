@@ -392,8 +392,8 @@ impl Script {
 
     fn assertion(&mut self, words: &[&str]) -> Result<bool, String> {
         match *words {
-            ["happened", event, ref rest @ ..] => self.happened(event, rest).and_then(|n| if n > 0 { Ok(true) } else { Err("it did not".to_owned()) }),
-            ["never", event, ref rest @ ..] => self.happened(event, rest).and_then(|n| if n == 0 { Ok(true) } else { Err("it did".to_owned()) }),
+            ["happened", event, ref rest @ ..] => self.happened(event, rest).and_then(|n| if n > 0 { Ok(true) } else { Err(format!("it did not; what did: {}", self.told())) }),
+            ["never", event, ref rest @ ..] => self.happened(event, rest).and_then(|n| if n == 0 { Ok(true) } else { Err(format!("it did: {}", self.told())) }),
             ["book", market, side, ref levels @ ..] => self.book(market, side, levels).map(|()| true),
             ["index", name, price, quality] => {
                 let state = &self.venue.state().known_underlying(self.underlying(name)?).price;
@@ -496,15 +496,34 @@ impl Script {
         same(found, expected?)
     }
 
-    /// How often an event of that name (and, with `for`, of that person) came with the last command.
+    /// The last command's events in words.
+    fn told(&self) -> String {
+        let one = |e: &Event| {
+            let definition = wire::event_of(e.header.kind)?;
+            let fields: Vec<String> = wire::fields(&definition, &e.body).iter().map(|(f, v)| format!("{f}={v}")).collect();
+            Some(format!("\n    {} for {} {}", definition.name, e.header.account, fields.join(" ")))
+        };
+        self.recent.iter().filter_map(one).collect()
+    }
+
+    /// How often an event of that name (with `for`, of that person; with `field=value`, with those fields) came with the
+    /// last command.
     fn happened(&self, event: &str, rest: &[&str]) -> Result<usize, String> {
-        let kind = novate_core::event::definitions().iter().find_map(|json| {
-            let (_, tail) = json.split_once(&format!("{{\"name\":\"{event}\",\"kind\":"))?;
-            tail.split(',').next()?.parse::<u16>().ok()
-        });
-        let kind = kind.ok_or_else(|| format!("no event is called {event}"))?;
-        let account = if let ["for", who] = rest { Some(*self.people.get(*who).ok_or("nobody of that name")?) } else { None };
-        Ok(self.recent.iter().filter(|e| e.header.kind == kind && account.is_none_or(|a| e.header.account == a)).count())
+        let definition = wire::event_definition(event).ok_or_else(|| format!("no event is called {event}"))?;
+        let (account, wanted) = match rest {
+            ["for", who, wanted @ ..] => (Some(*self.people.get(*who).ok_or("nobody of that name")?), wanted),
+            wanted => (None, wanted),
+        };
+        let wanted: Vec<(&str, &str)> = wanted.iter().map(|w| w.split_once('=').ok_or_else(|| format!("{w} is not field=value"))).collect::<Result<_, _>>()?;
+        if let Some((unknown, _)) = wanted.iter().find(|(f, _)| definition.fields.iter().all(|(n, _)| n != f)) {
+            return Err(format!("{event} has no field {unknown}"));
+        }
+        let named = self.recent.iter().filter(|e| e.header.kind == definition.kind && account.is_none_or(|a| e.header.account == a));
+        let fits = |e: &&Event| {
+            let found = wire::fields(&definition, &e.body);
+            wanted.iter().all(|(field, value)| found.iter().any(|(f, v)| f == field && v == value))
+        };
+        Ok(named.filter(fits).count())
     }
 }
 

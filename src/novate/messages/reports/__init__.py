@@ -19,19 +19,10 @@ Errors: every function raises ValueError with one sentence when an account, mark
 
 from collections.abc import Iterable
 from enum import IntEnum
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple
 
-import msgspec
-
-from novate.messages.commands import ListDatedRow
-
-
-class Answers(Protocol):
-    """What can be asked: an `Engine`, a fork of one, or a reader."""
-
-    def query(self, request: bytes, /) -> bytes:
-        """MessagePack array in, MessagePack map out."""
-        ...
+from novate.messages.commands.first import ListDatedRow
+from novate.messages.reports.base import Answers, Report, ask
 
 
 class Level(IntEnum):
@@ -55,13 +46,6 @@ class RowKind(IntEnum):
 
 Four = tuple[int, int, int, int]
 """One number per `Level`."""
-
-
-class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of all answers: immutable, and decoded only when every field is there and none is unknown."""
-
-
-# --- accounts ----------------------------------------------------------------------------------------------------------
 
 
 class AccountLine(Report, frozen=True, kw_only=True):
@@ -526,18 +510,6 @@ def _wire(change: Change) -> tuple[int, int, int, int, int]:
 _ACCOUNTS, _ACCOUNT, _MARGIN, _UNDERLYINGS, _MARKETS, _LEDGER, _BOOK, _WHAT_IF, _DISTANCE, _LIQUIDITY, _WITH_ROW = range(
     1, 12
 )
-T = TypeVar("T")
-
-
-def ask(engine: Answers, answer: type[T], *question: object) -> T:
-    """Asks by number: `question` is the number and its arguments, `answer` the type to read the answer as.
-
-    The functions below are what to call; this is for a question they lack. Raises ValueError for a question the engine
-    does not know, msgspec.ValidationError (a ValueError) when the answer is not of the type.
-    """
-    return msgspec.msgpack.decode(engine.query(msgspec.msgpack.encode(question)), type=answer)
-
-
 def accounts(engine: Answers) -> tuple[AccountLine, ...]:
     """All accounts in the order they were opened. Re-margins every one: the cost grows with their number."""
     return ask(engine, tuple[AccountLine, ...], _ACCOUNTS)
