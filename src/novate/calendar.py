@@ -2,7 +2,7 @@
 
 Responsible for: which session runs when, by the real calendar (holidays, early closes, daylight saving), and what a
 `SetSession` command has to carry: this session, the next one and its time, and the closure that is ahead or running.
-Never: reads market data, knows the engine, or decides which extended sessions a name trades in (the caller says so).
+Never: reads market data, or decides which extended sessions a name trades in (the caller says so).
 
 New York time: pre 04:00, regular 09:30, post from the close for four hours (16:00-20:00; 13:00-17:00 after an early
 close), overnight 20:00-04:00 in the night before each trading day. Everything else is closed.
@@ -25,6 +25,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from exchange_calendars import get_calendar
+
+from novate.messages import SetSession
 
 NEW_YORK: Final = ZoneInfo("America/New_York")
 SECOND_NS: Final = 1_000_000_000
@@ -73,6 +75,19 @@ class SessionChange:
     closure_ramp_from_ns: int = 0
     closure_ramp_to_ns: int = 0
     closure_end_ns: int = 0
+
+    def command(self, underlying: int) -> SetSession:
+        """The change as the command of an underlying."""
+        return SetSession(
+            underlying=underlying,
+            session=int(self.session),
+            next_session=int(self.next_session),
+            next_time_ns=self.next_time_ns,
+            closure_step_ns=self.closure_step_ns,
+            closure_ramp_from_ns=self.closure_ramp_from_ns,
+            closure_ramp_to_ns=self.closure_ramp_to_ns,
+            closure_end_ns=self.closure_end_ns,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The command line: `novate demo`, `replay`, `verify journal`, `scenarios`, `refusals`.
+"""The command line: `novate demo`, `replay`, `verify journal`, `explain`, `scenarios`, `refusals`.
 
 Responsible for: options, progress, and how a result or an error is told. Never: decides anything about a venue; each command
 calls one function of the package. Heavy modules are imported by the command that needs them, so that help is instant.
@@ -210,9 +210,7 @@ def journal(context: click.Context, directory: Path | None, home: Path | None, *
     from novate._core import Engine, ruleset
     from novate.journal import verify_journal
 
-    chosen = directory or home
-    if chosen is None or (directory and home):
-        raise click.UsageError("Name one directory: the home of a venue or its journal folder.")
+    chosen = _one_home(directory, home)
     console = _console()
     with _bar(console, "Verifying") as progress:
         found = verify_journal(
@@ -234,6 +232,14 @@ def journal(context: click.Context, directory: Path | None, home: Path | None, *
     context.exit(0 if found.ok else ERROR)
 
 
+def _one_home(directory: Path | None, home: Path | None) -> Path:
+    """DIR or --home, whichever was given."""
+    chosen = directory or home
+    if chosen is None or (directory and home):
+        raise click.UsageError("Name one directory: the home of a venue or its journal folder.")
+    return chosen
+
+
 def _facts(facts: Mapping[str, object]) -> str:
     """What a verification found, a line for each fact, without the problems."""
     lines = []
@@ -244,6 +250,57 @@ def _facts(facts: Mapping[str, object]) -> str:
                 f"{name.replace('_', ' '):22}{value:,}" if grouped else f"{name.replace('_', ' '):22}{value}"
             )
     return "\n".join(lines)
+
+
+@cli.command()
+@click.argument("directory", type=click.Path(path_type=Path), required=False, metavar="DIR")
+@click.option("--home", type=click.Path(path_type=Path), help="The same as DIR.")
+@click.option("--account", type=click.IntRange(min=1), required=True, help="Whose margin.")
+@click.option("--at", metavar="SEQ|TIME", help="A command's sequence, or a time with its zone [default: the journal's end].")
+@click.option("--days", type=click.IntRange(0, 30), default=7, show_default=True, help="Days ahead to project; 0 for none.")
+@_common
+def explain(
+    directory: Path | None, home: Path | None, account: int, at: str | None, days: int, *, as_json: bool
+) -> None:
+    """Say why ACCOUNT's margin was what it was at any past moment of the journal in DIR, and what would have liquidated it.
+
+    The moment is rebuilt from the journal, with the outside prices that stood behind it and the commands that carried them.
+    """
+    from novate import explain as explanations
+    from novate.reader import Reader
+    from novate.reports import explained
+
+    moment = Reader(_one_home(directory, home)).at(**_moment(at))
+    try:
+        found = explanations.account(moment.engine, account)
+    except ValueError as error:
+        raise ConfigError(f"{error} after command {moment.sequence}.", account=account) from None
+    inputs = explained.price_inputs(moment.engine, found, moment)
+    ahead = explanations.projection(moment.engine, account, days) if days else []
+    console = _console()
+    for part in explained.parts(found, inputs, ahead):
+        console.print(part)
+        console.print()
+    if as_json:
+        _result({"ok": True} | explained.as_json(found, inputs, ahead))
+
+
+def _moment(at: str | None) -> dict[str, int]:
+    """`--at` as what a reader takes: digits are a sequence, anything else a time with its zone."""
+    if at is None:
+        return {}
+    if at.isascii() and at.isdigit():
+        return {"sequence": int(at)}
+    from datetime import datetime
+
+    from novate.calendar import to_ns
+
+    try:
+        return {"time_ns": to_ns(datetime.fromisoformat(at))}
+    except ValueError as error:
+        raise click.UsageError(
+            f"--at {at!r} is neither a sequence nor a time with its zone such as 2025-10-10T21:15:00Z ({error})."
+        ) from None
 
 
 @cli.command()

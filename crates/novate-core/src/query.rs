@@ -3,6 +3,7 @@
 //! Responsible for: reading, never changing. The margin report and what-if run the production evaluation. The request is an
 //! array whose first element is the question's number; `src/novate/messages/reports.py` has the other side.
 
+mod explain;
 mod orders;
 mod prices;
 mod lending;
@@ -59,6 +60,7 @@ pub fn answer(state: &State, request: &[u8]) -> Result<Vec<u8>, String> {
             let (_, account, date, moves_ppm) = arguments::<(u64, u64, String, Vec<i64>)>(request)?;
             reply(&with_row(state, account, date, moves_ppm)?)
         }
+        500..=549 => explain::answer(state, number, request),
         400..=499 => orders::answer(state, number, request),
         600..=699 => prices::answer(state, number, request),
         700..=799 => lending::answer(state, number, request),

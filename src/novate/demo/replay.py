@@ -12,7 +12,6 @@ from typing import Final
 
 import numpy as np
 
-from novate.calendar import SessionChange
 from novate.config import Listing
 from novate.demo.market import WANTED, Market
 from novate.demo.participants import Participant
@@ -25,7 +24,6 @@ from novate.messages import (
     PostLiquidity,
     PostPrice,
     PriceKind,
-    SetSession,
     encode,
     iter_events,
     post_prices,
@@ -140,7 +138,7 @@ class Replay:
             number = self.listing.underlying[name]
             for change in changes[1:]:
                 due += [(change.time_ns, c) for c in self._before_open(name, number, change.time_ns, int(change.session))]
-                due.append((change.time_ns, session_command(number, change)))
+                due.append((change.time_ns, change.command(number)))
         due.sort(key=lambda item: item[0])
         return due
 
@@ -159,20 +157,6 @@ class Replay:
                 half_spread_ppm=terms.half_spread_ppm,
             )
         ]
-
-
-def session_command(number: int, change: SessionChange) -> SetSession:
-    """A calendar's session change as a command."""
-    return SetSession(
-        underlying=number,
-        session=int(change.session),
-        next_session=int(change.next_session),
-        next_time_ns=change.next_time_ns,
-        closure_step_ns=change.closure_step_ns,
-        closure_ramp_from_ns=change.closure_ramp_from_ns,
-        closure_ramp_to_ns=change.closure_ramp_to_ns,
-        closure_end_ns=change.closure_end_ns,
-    )
 
 
 def count_messages(buffer: bytes) -> int:

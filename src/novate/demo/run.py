@@ -26,7 +26,7 @@ from novate.demo.market import Market
 from novate.demo.participants import Participant
 from novate.demo.portrait import Painter, Portrait
 from novate.demo.recorder import SAMPLE_NS, WANTED, Recorder
-from novate.demo.replay import Replay, session_command
+from novate.demo.replay import Replay
 from novate.journal import journal_bytes
 from novate.marketdata import Scenario, default_scenario, find_data, load_scenario
 from novate.messages import (
@@ -141,7 +141,7 @@ class Stage:
         commands: list[Command] = []
         for name in self.scenario.underlyings:
             number = self.listing.underlying[name]
-            commands.append(session_command(number, self.scenario.sessions[name][0]))
+            commands.append(self.scenario.sessions[name][0].command(number))
             if name in self.scenario.last_price_e6:
                 time_ns, price = self.scenario.last_price_e6[name]
                 source = int(self.scenario.ticks_of(name)["source"][0]) + 1

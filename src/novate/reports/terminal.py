@@ -14,11 +14,11 @@ from rich.text import Text
 
 from novate.reports import story
 from novate.reports.figures import clock, minute, money, percent, price, rate
+from novate.reports.grid import BAD, GOOD, QUIET, plain_cells, plain_table
 from novate.reports.model import Account, BalanceLine, HedgeProof, Report
 from novate.reports.selfcheck import checks
 
 MOST_ROWS = 24
-GOOD, BAD, QUIET = "green", "bold red", "dim"
 
 
 def stderr_console() -> Console:
@@ -50,21 +50,6 @@ def _parts(report: Report) -> Iterable[RenderableType]:
     yield _venue(report)
 
 
-def _table(title: str, *columns: str, left: int = 1) -> Table:
-    """A plain table whose first `left` columns are text and the others figures."""
-    table = Table(
-        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style=QUIET
-    )
-    for number, column in enumerate(columns):
-        table.add_column(Text(column), justify="left" if number < left else "right", no_wrap=number >= left)
-    return table
-
-
-def _cells(*cells: str | Text) -> list[Text]:
-    """Cells as literal text: nothing in a name is ever read as markup. A figure in parentheses is red."""
-    return [c if isinstance(c, Text) else Text(c, style="red" if c.startswith("($") else "") for c in cells]
-
-
 def _opening(report: Report) -> Panel:
     scenario, hero = report.scenario, report.account(report.hero)
     body = Text()
@@ -76,20 +61,20 @@ def _opening(report: Report) -> Panel:
 
 
 def _checks(report: Report) -> Table:
-    table = _table("Does it add up?", "", "check", "seen", left=3)
+    table = plain_table("Does it add up?", "", "check", "seen", left=3)
     for check in checks(report):
         mark = Text("ok", style=GOOD) if check.ok else Text("FAILED", style=BAD)
-        table.add_row(*_cells(mark, check.name, check.detail))
+        table.add_row(*plain_cells(mark, check.name, check.detail))
     return table
 
 
 def _overview(report: Report) -> Table:
     columns = ("account", "worst state", "equity before", "after", "initial", "excess", "excess at worst")
-    table = _table("Accounts (requirement and excess at initial; worst at maintenance)", *columns, left=2)
+    table = plain_table("Accounts (requirement and excess at initial; worst at maintenance)", *columns, left=2)
     for account in report.accounts:
         initial, worst = account.before.level("initial"), account.worst.level("maintenance")
         table.add_row(
-            *_cells(
+            *plain_cells(
                 account.name,
                 _state(account.worst.state),
                 money(account.before.equity_micro),
@@ -109,7 +94,7 @@ def _state(state: str) -> Text:
 
 def _compared(report: Report) -> Table:
     titles = story.rules(report)
-    table = _table(
+    table = plain_table(
         "The same books under other rules: initial requirement, below it excess",
         "account",
         "novate",
@@ -144,15 +129,15 @@ def _account(account: Account) -> Group:
 
 
 def _sheet(account: Account) -> Table:
-    table = _table("", "balance sheet", "quantity", "before", "quantity", "after")
+    table = plain_table("", "balance sheet", "quantity", "before", "quantity", "after")
     table.title = None
     before = {(line.group, line.name): line for line in account.balance_before.lines}
     after = {(line.group, line.name): line for line in account.balance_after.lines}
     for key in dict.fromkeys([*before, *after]):
         name = key[1] + (" perp" if key[0] == "perp" and "perp" not in key[1].lower() else "")
-        table.add_row(*_cells(name, *_held(before.get(key)), *_held(after.get(key))))
+        table.add_row(*plain_cells(name, *_held(before.get(key)), *_held(after.get(key))))
     total = [money(account.balance_before.equity_micro), money(account.balance_after.equity_micro)]
-    table.add_row(*_cells(Text("equity", style="bold"), "", total[0], "", total[1]))
+    table.add_row(*plain_cells(Text("equity", style="bold"), "", total[0], "", total[1]))
     return table
 
 
@@ -161,14 +146,14 @@ def _held(line: BalanceLine | None) -> tuple[str, str]:
 
 
 def _levels(account: Account) -> Table:
-    table = _table("", "margin level", "required", "excess", "at worst", "excess", "after", "excess")
+    table = plain_table("", "margin level", "required", "excess", "at worst", "excess", "after", "excess")
     table.title = None
     for level in account.before.levels:
         cells = [level.name]
         for view in (account.before, account.worst, account.after):
             found = view.level(level.name)
             cells += [money(found.requirement_micro), money(found.excess_micro)] if found else ["–", "–"]
-        table.add_row(*_cells(*cells))
+        table.add_row(*plain_cells(*cells))
     return table
 
 
@@ -194,9 +179,9 @@ def _hedge(proof: HedgeProof) -> Table:
     move = percent(proof.price_move_ppm, 1_000_000)
     verdict = "held" if proof.holds else "did NOT hold"
     title = f"The hedge {verdict}: {proof.underlying} moved {move}; change of {proof.level} excess, explained"
-    table = _table(title, "part", "dollars")
+    table = plain_table(title, "part", "dollars")
     for name, amount in story.hedge_rows(proof):
-        table.add_row(*_cells(name, money(amount, 2)))
+        table.add_row(*plain_cells(name, money(amount, 2)))
     return table
 
 
@@ -204,17 +189,17 @@ def _liquidations(report: Report) -> RenderableType:
     if not report.liquidations:
         return Text("Liquidations: none.", style="bold")
     columns = ("account", "slices", "first", "last", "traded", "against index", "fees")
-    totals = _table("Liquidations", *columns)
+    totals = plain_table("Liquidations", *columns)
     for row in story.liquidation_totals(report):
         figures = (money(row.notional_micro), money(row.slippage_micro), money(row.fees_micro))
         cells = (report.name_of(row.account), f"{row.slices:,}", minute(row.first_ns), minute(row.last_ns))
-        totals.add_row(*_cells(*cells, *figures))
-    slices = _table("", "time", "account", "market", "step", "quantity", "price", "index", "fee", left=4)
+        totals.add_row(*plain_cells(*cells, *figures))
+    slices = plain_table("", "time", "account", "market", "step", "quantity", "price", "index", "fee", left=4)
     slices.title = None
     for item in report.liquidations[:MOST_ROWS]:
         text = (clock(item.time_ns), report.name_of(item.account), f"{item.side} {item.market}", item.step)
         figures_ = (item.quantity, price(item.price_e6), price(item.index_e6), money(item.fee_micro))
-        slices.add_row(*_cells(*text, *figures_))
+        slices.add_row(*plain_cells(*text, *figures_))
     more = len(report.liquidations) - MOST_ROWS
     rest = Text(f"... and {more:,} more slices; the page lists them" if more > 0 else "", style=QUIET)
     return Group(totals, Text(), slices, rest)
@@ -222,36 +207,36 @@ def _liquidations(report: Report) -> RenderableType:
 
 def _funding(report: Report) -> Table:
     columns = ("market", "hours", "mean rate", "lowest", "highest", "longs paid")
-    table = _table("Funding, hourly rates", *columns)
+    table = plain_table("Funding, hourly rates", *columns)
     for row in story.funding_totals(report):
         rates = (rate(row.mean_e9), rate(row.low_e9), rate(row.high_e9))
-        table.add_row(*_cells(row.market, f"{row.hours}", *rates, money(row.paid_micro, 2)))
+        table.add_row(*plain_cells(row.market, f"{row.hours}", *rates, money(row.paid_micro, 2)))
     return table
 
 
 def _funds(report: Report) -> Table:
-    table = _table("Insurance and shortfalls", "", "before", "after", "change")
+    table = plain_table("Insurance and shortfalls", "", "before", "after", "change")
     for fund in report.insurance:
         change = fund.after_micro - fund.before_micro
         figures = (money(fund.before_micro), money(fund.after_micro), money(change))
-        table.add_row(*_cells(f"insurance {fund.bucket}", *figures))
+        table.add_row(*plain_cells(f"insurance {fund.bucket}", *figures))
     for item in report.shortfalls:
         table.add_row(
-            *_cells(f"shortfall {report.name_of(item.account)}", "", money(-item.amount_micro), item.asset)
+            *plain_cells(f"shortfall {report.name_of(item.account)}", "", money(-item.amount_micro), item.asset)
         )
     return table
 
 
 def _series(report: Report) -> Table:
-    table = _table("Where the prices come from", "name", "source", "quality", "kind", "bars", "stray", left=4)
+    table = plain_table("Where the prices come from", "name", "source", "quality", "kind", "bars", "stray", left=4)
     for item in report.scenario.series:
         stray = f"{item.stray_bars:,}"
-        table.add_row(*_cells(item.underlying, item.source, item.quality, item.kind, f"{item.bars:,}", stray))
+        table.add_row(*plain_cells(item.underlying, item.source, item.quality, item.kind, f"{item.bars:,}", stray))
     return table
 
 
 def _venue(report: Report) -> Table:
-    table = _table("The run", "", "", left=2)
+    table = plain_table("The run", "", "", left=2)
     for name, text in story.venue_rows(report.venue):
         table.add_row(Text(name, style=QUIET), Text(text, overflow="fold"))
     return table

@@ -5,8 +5,9 @@
 use super::portfolio::{Exposure, Portfolio};
 use super::scenario::{Binding, GridRow, gap_of, scenario_parts};
 use super::{Change, Evaluation, Level, Question, evaluate};
+use crate::account::AccountState;
 use crate::state::State;
-use crate::units::{PPM, Value, div_floor, rate_down, rate_up};
+use crate::units::{PPM, Value, div_ceil, div_floor, rate_down, rate_up};
 use serde::Serialize;
 
 /// Part of the requirement that one position makes; negative where it hedges others.
@@ -223,14 +224,54 @@ fn tell(state: &State, leg: &Leg) -> Contribution {
 /// -99 % and +300 % does. Cold path: a scan and a bisection over the production evaluation.
 #[must_use]
 pub fn distance(state: &State, account: u32, underlying: u32, level: Level) -> (Option<i64>, Option<i64>) {
+    first_moves(state, account, underlying, level, |found| found.excess() < 0)
+}
+
+/// How far a state of the ladder is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Threshold {
+    /// Yellow to black.
+    pub state: AccountState,
+    /// Smallest fall that leads there, negative ppm.
+    pub fall_ppm: Option<i64>,
+    /// Smallest rise that leads there, ppm.
+    pub rise_ppm: Option<i64>,
+}
+
+/// Yellow, orange, red and black: the smallest move of one underlying's prices that leads there, all else unchanged. An account
+/// that is there already has 0 on both sides.
+#[must_use]
+pub fn thresholds(state: &State, account: u32, underlying: u32) -> [Threshold; 4] {
+    let levels = [Level::Initial, Level::Maintenance, Level::CloseOut, Level::CloseOut];
+    let states = [AccountState::Yellow, AccountState::Orange, AccountState::Red, AccountState::Black];
+    std::array::from_fn(|at| {
+        let there = |found: &Evaluation| match states[at] {
+            AccountState::Black => found.equity < 0,
+            _ => found.excess() < 0,
+        };
+        let (fall_ppm, rise_ppm) = first_moves(state, account, underlying, levels[at], there);
+        Threshold { state: states[at], fall_ppm, rise_ppm }
+    })
+}
+
+fn first_moves(
+    state: &State,
+    account: u32,
+    underlying: u32,
+    level: Level,
+    there: impl Fn(&Evaluation) -> bool,
+) -> (Option<i64>, Option<i64>) {
     let mut portfolio = Portfolio::default();
-    let mut breached = |ppm: i64| {
-        let question = Question { shift: Some((underlying, ppm)), ..Question::at(level) };
-        evaluate(state, account, &question, &mut portfolio).excess() < 0
+    let mut reached = |ppm: i64| {
+        let question = Question { shift: (ppm != 0).then_some((underlying, ppm)), ..Question::at(level) };
+        there(&evaluate(state, account, &question, &mut portfolio))
     };
+    if reached(0) {
+        return (Some(0), Some(0));
+    }
     let mut first = |step: i64, end: i64| {
         let (mut near, mut far) = (0, step);
-        while !breached(far) {
+        while !reached(far) {
             if far == end {
                 return None;
             }
@@ -239,7 +280,7 @@ pub fn distance(state: &State, account: u32, underlying: u32, level: Level) -> (
         }
         while (far - near).abs() > 100 {
             let middle = near + (far - near) / 2;
-            if breached(middle) {
+            if reached(middle) {
                 far = middle;
             } else {
                 near = middle;
@@ -248,4 +289,38 @@ pub fn distance(state: &State, account: u32, underlying: u32, level: Level) -> (
         Some(far)
     };
     (first(-20_000, -990_000), first(20_000, 3_000_000))
+}
+
+/// What a little more of one market would change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Marginal {
+    /// Lots tried.
+    pub lots: i64,
+    /// Their value at the index, micro-dollars.
+    pub notional: Value,
+    /// Change of R when they are bought at the index.
+    pub buy: Value,
+    /// Change of R when they are sold at the index.
+    pub sell: Value,
+}
+
+/// The marginal requirement in one market: R after buying, and after selling, the fewest lots worth `size` micro-dollars, less R
+/// now. A unit alone would drown in rounding; both sides, because the rule has corners. `None` before the market has an index.
+#[must_use]
+pub fn marginal(state: &State, account: u32, market: u32, level: Level, size: Value) -> Option<Marginal> {
+    let listed = state.known_market(market);
+    let price = state.index_ticks(listed);
+    let per_lot = state.quote_value(listed, i128::from(price) * i128::from(listed.unit));
+    if per_lot <= 0 {
+        return None;
+    }
+    let lots = crate::units::narrow(div_ceil(size, per_lot))?;
+    let mut portfolio = Portfolio::default();
+    let mut requirement = |signed: i64| {
+        let trade = [Change::Trade { market, lots: signed, price }];
+        let question = Question { changes: &trade[..usize::from(signed != 0)], ..Question::at(level) };
+        evaluate(state, account, &question, &mut portfolio).requirement
+    };
+    let now = requirement(0);
+    Some(Marginal { lots, notional: per_lot * i128::from(lots), buy: requirement(lots) - now, sell: requirement(-lots) - now })
 }

@@ -1,0 +1,315 @@
+"""Why an account's margin is what it is, what would liquidate it, and what would happen if.
+
+Responsible for: putting the engine's own answers together: one sentence, the margin report, the distance to every state, the cost
+of one more unit, the requirement at each session boundary ahead, and what any commands would do. Never computes a requirement:
+a question about something that has not happened is asked of a fork, which runs the production code.
+
+    explain.account(engine, 7).sentence
+    explain.what_if(engine, 7, [Shock("NVDA", -100_000), PlaceOrder(...)])
+    explain.projection(engine, 7, days=7)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from novate import calendar
+from novate._core import Engine
+from novate.calendar import SessionChange
+from novate.messages import (
+    AccountState,
+    AdvanceTime,
+    Command,
+    CommandRefused,
+    EventMessage,
+    PostPrice,
+    Quality,
+    encode,
+    iter_events,
+    reports,
+    rule,
+)
+from novate.messages.reports import explain as questions
+from novate.messages.reports.base import Answers
+
+_VENUE_ONLY = "command_must_not_name_an_account"
+_LARGE = 10**12
+"""Size behind a hypothetical price, micro-dollars: above what any listing asks of a quote."""
+_WAIT_NS = 30 * calendar.SECOND_NS
+_PATIENCE = 6
+"""Rounds of posts after which a shock is left as suspect as the venue finds it."""
+DAY_NS = 24 * calendar.HOUR_NS
+STATES = {state: state.name.lower() for state in AccountState}
+MEANING = {
+    AccountState.YELLOW: "only orders that reduce risk would be taken",
+    AccountState.ORANGE: "its liquidation would begin",
+    AccountState.RED: "the backstop would take over",
+    AccountState.BLACK: "its equity would be gone",
+}
+LEVELS = {level: level.name.lower().replace("_", "-") for level in reports.Level}
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Everything about one account's margin at one moment. Values are micro-dollars, moves ppm."""
+
+    account: int
+    sequence: int
+    time_ns: int
+    state: str
+    sentence: str
+    margin: reports.MarginReport
+    holdings: reports.AccountReport
+    thresholds: tuple[questions.Thresholds, ...]
+    marginal: tuple[questions.Marginal, ...]
+
+    @property
+    def initial(self) -> reports.LevelReport:
+        """The strictest level, which opens risk and binds withdrawals."""
+        return self.margin.levels[reports.Level.INITIAL]
+
+
+def account(engine: Answers, account: int) -> Explanation:
+    """Explains an account as it stands. ValueError: no such account."""
+    margin = reports.margin(engine, account)
+    holdings = reports.account(engine, account)
+    thresholds = questions.thresholds(engine, account)
+    return Explanation(
+        account=account,
+        sequence=margin.sequence,
+        time_ns=margin.time_ns,
+        state=STATES[AccountState(margin.state)],
+        sentence=_sentence(account, margin, holdings, thresholds),
+        margin=margin,
+        holdings=holdings,
+        thresholds=thresholds,
+        marginal=questions.marginal(engine, account),
+    )
+
+
+_explain = account  # what_if has an account of its own by that name
+
+
+def dollars(micro: int) -> str:
+    """Micro-dollars in whole cents, as people write them."""
+    return f"{'-' if micro < 0 else ''}${abs(micro) // 10_000 / 100:,.2f}"
+
+
+def percent(ppm: int) -> str:
+    """A signed move."""
+    return f"{ppm / 10_000:+.1f} %"
+
+
+def _sentence(
+    account: int,
+    margin: reports.MarginReport,
+    holdings: reports.AccountReport,
+    thresholds: Sequence[questions.Thresholds],
+) -> str:
+    initial = margin.levels[reports.Level.INITIAL]
+    gross = sum(abs(line.value) for line in holdings.positions) + sum(abs(b.value) for b in holdings.balances)
+    share = f" ({initial.requirement / gross:.1%} of {dollars(gross)} gross)" if gross else ""
+    worst = max(initial.contributions, key=lambda c: c.amount, default=None)
+    mostly = f", mostly for {worst.name}" if worst is not None and worst.amount > 0 else ""
+    has = (
+        f"it has {dollars(initial.excess)} more than that"
+        if initial.excess >= 0
+        else f"it lacks {dollars(-initial.excess)}"
+    )
+    return (
+        f"Account {account} is {STATES[AccountState(margin.state)]}: it needs {dollars(initial.requirement)}{share} because "
+        f"{initial.binding}{mostly}; {has}. {_nearest(thresholds)}"
+    )
+
+
+def _nearest(thresholds: Sequence[questions.Thresholds]) -> str:
+    """The smallest move of one name that would begin a liquidation."""
+    moves = [
+        (abs(move.ppm), line.name, move.ppm)
+        for line in thresholds
+        for at in line.states
+        if at.state == AccountState.ORANGE
+        for move in (at.fall, at.rise)
+        if move is not None
+    ]
+    if not moves:
+        return "No move of a single name would liquidate it."
+    size, name, ppm = min(moves)
+    if size == 0:
+        return "It is below its maintenance requirement now."
+    return f"{name} {percent(ppm)}, all else unchanged, would liquidate it."
+
+
+# --- what if -----------------------------------------------------------------------------------------------------------
+
+
+class Shock(NamedTuple):
+    """All outside prices of an underlying move at once and are confirmed: every source posts the moved price."""
+
+    underlying: str
+    ppm: int
+    """Signed: -100,000 is a fall of 10 %."""
+
+
+Wish = Command | Shock
+
+
+class Outcome(NamedTuple):
+    """What commands would do to an account."""
+
+    before: Explanation
+    after: Explanation
+    refusals: tuple[CommandRefused, ...]
+    """One for each command that would be refused, in order; nothing else would happen for those."""
+    events: tuple[EventMessage, ...]
+    """Everything that would happen, fills and liquidations included."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether nothing would be refused."""
+        return not self.refusals
+
+
+def what_if(engine: Engine, account: int, wishes: Iterable[Wish]) -> Outcome:
+    """Sends the wishes to a fork, one after the other, now; the engine is untouched.
+
+    Commands act for `account` where accounts send them, else for the venue: orders, transfers, sessions, corporate actions, any
+    command there is. A pre-trade preview is a what-if of one order: its refusal, its fills and fees, and the margin after.
+    Raises ValueError for an account or an underlying that does not exist.
+    """
+    before = _explain(engine, account)
+    fork = engine.fork()
+    events: list[EventMessage] = []
+    for wish in wishes:
+        events += _shock(fork, wish) if isinstance(wish, Shock) else _send(fork, wish, account)
+    refusals = tuple(event.body for event in events if isinstance(event.body, CommandRefused))
+    return Outcome(before, _explain(fork, account), refusals, tuple(events))
+
+
+def _send(
+    fork: Engine, command: Command, account: int = 0, time_ns: int | None = None
+) -> list[EventMessage]:
+    """One command into a fork: as the account's, or as the venue's where the engine says that it names no account."""
+    at = fork.time_ns if time_ns is None else time_ns
+    for sender in (account, 0):
+        message = encode(command, account=sender, sequence=fork.sequence + 1, time_ns=at)
+        events = list(iter_events(fork.apply(message)))
+        refused = events[-1].body if events else None
+        if not (sender and isinstance(refused, CommandRefused) and rule(refused.code).name == _VENUE_ONLY):
+            return events
+    return events
+
+
+def _shock(fork: Engine, shock: Shock) -> list[EventMessage]:
+    """Every source posts its moved price; where that leaves the price suspect, again after a while, as long as it takes."""
+    listed = {line.name: line.underlying for line in reports.underlyings(fork)}
+    if shock.underlying not in listed:
+        raise ValueError(f"underlying_must_exist: no underlying is called {shock.underlying}")
+    underlying = listed[shock.underlying]
+    said = questions.sources(fork, underlying)
+    events: list[EventMessage] = []
+    for patience in range(_PATIENCE):
+        at = fork.time_ns + (_WAIT_NS if patience else 0)
+        for source in said:
+            if source.price:
+                events += _send(fork, _repeat(underlying, source, at, shock.ppm), time_ns=at)
+        line = next(line for line in reports.underlyings(fork) if line.underlying == underlying)
+        if line.quality != Quality.SUSPECT:
+            break
+    return events + _send(fork, AdvanceTime())
+
+
+def _repeat(underlying: int, source: questions.SourcePrice, at: int, ppm: int = 0) -> PostPrice:
+    """What a source said last, said again at `at`, moved by `ppm`."""
+    return PostPrice(
+        underlying=underlying,
+        source=source.source,
+        price=max(source.price * (1_000_000 + ppm) // 1_000_000, 1),
+        confidence_ppm=source.confidence_ppm,
+        venue_time_ns=at,
+        size=_LARGE,
+    )
+
+
+# --- the week ahead ----------------------------------------------------------------------------------------------------
+
+
+class Milestone(NamedTuple):
+    """The account at one boundary ahead, prices unchanged."""
+
+    time_ns: int
+    what: tuple[str, ...]
+    """What changes then: sessions, a closure's step, the ends of its ramp."""
+    state: str
+    equity: int
+    requirements: tuple[int, int, int, int]
+    """By `Level`, micro-dollars."""
+    in_liquidation: bool
+
+
+Sessions = Callable[[questions.SessionLine, int, int], list[SessionChange]]
+"""The changes of an underlying's session in a window; what `usual_sessions` is."""
+
+
+def usual_sessions(line: questions.SessionLine, start_ns: int, end_ns: int) -> list[SessionChange]:
+    """The stock exchange's calendar for what closes; extended hours where the venue's last session says they count."""
+    if line.next_time_ns == 0:
+        return []
+    extended = {int(s) for s in calendar.EXTENDED} & {line.session, line.next_session}
+    return calendar.session_changes(start_ns, end_ns, extended=bool(extended))
+
+
+def projection(
+    engine: Engine, account: int, days: int = 7, sessions: Sessions = usual_sessions
+) -> list[Milestone]:
+    """The account's requirements at each session boundary and closure of the next `days`, prices unchanged.
+
+    Runs on a fork: the sessions change as the calendar says, every source repeats its last price, time advances, and whatever is
+    scheduled until then happens (funding, interest, corporate actions). Raises ValueError for an unknown account.
+    """
+    fork = engine.fork()
+    start, end = fork.time_ns, fork.time_ns + days * DAY_NS
+    plan: dict[int, list[tuple[str, Command | None]]] = {}
+    for line in questions.sessions(engine):
+        for change in sessions(line, start, end):
+            if change.time_ns <= start and change.session == line.session:
+                _send(fork, change.command(line.underlying))  # the same session, with the closure the calendar sees ahead
+            for at, what, command in _boundaries(line, change, start, end):
+                plan.setdefault(at, []).append((what, command))
+    return [_milestone(fork, account, at, plan[at]) for at in sorted(plan)]
+
+
+def _boundaries(
+    line: questions.SessionLine, change: SessionChange, start: int, end: int
+) -> Iterable[tuple[int, str, Command | None]]:
+    if change.time_ns > start:
+        yield change.time_ns, f"{line.name} {change.session.name.lower()}", change.command(line.underlying)
+    for at, what in (
+        (change.closure_step_ns, "initial steps up for the closure"),
+        (change.closure_ramp_from_ns, "maintenance begins to rise"),
+        (change.closure_ramp_to_ns, "maintenance has risen"),
+    ):
+        if max(start, change.time_ns) < at < min(end, change.next_time_ns or end):
+            yield at, f"{line.name} {what}", None
+
+
+def _milestone(fork: Engine, account: int, at: int, steps: list[tuple[str, Command | None]]) -> Milestone:
+    for _, command in steps:
+        if command is not None:
+            _send(fork, command, time_ns=at)
+    for underlying in reports.underlyings(fork):
+        for source in questions.sources(fork, underlying.underlying):
+            if source.price:
+                _send(fork, _repeat(underlying.underlying, source, at), time_ns=at)
+    _send(fork, AdvanceTime(), time_ns=at)
+    line = reports.account(fork, account).line
+    return Milestone(
+        time_ns=at,
+        what=tuple(sorted({what for what, _ in steps})),
+        state=STATES[AccountState(line.state)],
+        equity=line.equity,
+        requirements=line.requirements,
+        in_liquidation=line.in_liquidation,
+    )
