@@ -23,7 +23,8 @@ from novate.errors import JournalError
 from novate.journal.recovery import HomePaths, Judged, judge, restore_checked
 from novate.journal.scan import Frame, Walk, segment_paths, walk_journal
 from novate.journal.snapshots import BadSnapshot
-from novate.messages import PostPrice, read_table, split
+from novate.messages import PostPrice, read_table, reports, split
+from novate.messages.reports import explain as questions
 
 _AT_ONCE: Final = 1 << 22
 
@@ -51,7 +52,7 @@ class Moment:
     sequence: int
     time_ns: int
     posts: dict[tuple[int, int], Post] = field(default_factory=dict)
-    """(underlying, source) to its last post."""
+    """(underlying, source) to the post its price came with; none where a later post of it was refused."""
 
 
 class Reader:
@@ -81,7 +82,7 @@ class Reader:
             if frame.first_sequence > target:
                 break
             engine.apply(_until(frame, target))
-        return Moment(engine, engine.sequence, engine.time_ns, posts)
+        return Moment(engine, engine.sequence, engine.time_ns, _taken(engine, posts))
 
     def _frames(self, after: int = 0) -> Iterator[Frame]:
         """The frames of commands behind command `after`."""
@@ -123,6 +124,16 @@ class Reader:
                 except BadSnapshot:
                     continue  # an older one, or the whole journal, serves as well
         return Engine()
+
+
+def _taken(engine: Engine, posts: dict[tuple[int, int], Post]) -> dict[tuple[int, int], Post]:
+    """The posts that are what the engine has: a refused one stands in the journal too."""
+    has = {
+        (line.underlying, source.source): (source.price, source.venue_time_ns)
+        for line in reports.underlyings(engine)
+        for source in questions.sources(engine, line.underlying)
+    }
+    return {key: post for key, post in posts.items() if has.get(key) == (post.price, post.venue_time_ns)}
 
 
 def _first_time(frame: Frame) -> int:
