@@ -1,7 +1,7 @@
 # Each target sets up what it needs, the virtual environment .venv included. ARGS goes to the command behind a target,
 # for example: make demo ARGS="--headless --json"
 
-.PHONY: demo test test-long bench lint fmt venv build clean
+.PHONY: demo test test-long fuzz bench lint fmt venv build clean
 
 demo: build      ## replay a real crash through a venue and print the path of the report
 	@.venv/bin/novate demo $(ARGS)
@@ -11,6 +11,9 @@ test:            ## every check; the last line counts them
 
 test-long:       ## the tests that take minutes
 	@scripts/test.sh --long $(ARGS)
+
+fuzz:            ## a minute of coverage-guided fuzzing of each target
+	@scripts/fuzz.sh 60
 
 bench: build     ## speed on this machine, against the raw limits of the same run; writes benches/results.json
 	@.venv/bin/python benches/run.py $(ARGS)
@@ -30,4 +33,4 @@ build:           ## the engine, compiled into the package
 	@scripts/build.sh
 
 clean:           ## what was built, not what was recorded
-	@rm -rf target dist .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache src/novate/*.so
+	@rm -rf target fuzz/target dist .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache src/novate/*.so

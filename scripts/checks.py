@@ -7,6 +7,7 @@ exit status 1. The last line is exactly `N passed, N failed, N skipped`.
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -43,10 +44,11 @@ def lint(*command: str) -> Count:
     return Count(passed=1) if _run(command) == 0 else Count(failed=1)
 
 
-def cargo_tests(*options: str) -> Count:
-    """The engine's tests; a test binary that does not build or crashes is one failure."""
-    command = ["cargo", "test", "--profile", "quick", "-p", "novate-core", "--no-fail-fast", *options]
-    with subprocess.Popen(command, cwd=ROOT, env=ENV, stdout=subprocess.PIPE, text=True) as process:
+def cargo_tests(*options: str, profile: str = "quick", long: bool = False) -> Count:
+    """The engine's tests; a test binary that does not build or crashes is one failure. `long`: random streams a hundred times as long."""
+    command = ["cargo", "test", "--profile", profile, "-p", "novate-core", "--no-fail-fast", *options]
+    env = ENV | ({"NOVATE_LONG": "1"} if long else {})
+    with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True) as process:
         total = Count()
         assert process.stdout is not None  # noqa: S101 - asked for with PIPE
         for line in process.stdout:
@@ -54,6 +56,17 @@ def cargo_tests(*options: str) -> Count:
             if found := re.search(r"test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored", line):
                 total += Count(*map(int, found.groups()))
     return total if process.returncode == 0 or total.failed else total + Count(failed=1)
+
+
+def fuzz(seconds: int) -> Count:
+    """Coverage-guided fuzzing of codec, commands and snapshots; each of the three is one check."""
+    if shutil.which("c++") is None:
+        print("   fuzz: skipped, needs a C++ compiler (Debian 12: apt-get install g++)")
+        return Count(skipped=3)
+    done = subprocess.run(["scripts/fuzz.sh", str(seconds)], cwd=ROOT, env=ENV, stdout=subprocess.PIPE, text=True, check=False)
+    print(done.stdout, end="")
+    passed = len(re.findall(r"^fuzz \w+: .*, ok$", done.stdout, re.MULTILINE))
+    return Count(passed, 3 - passed)
 
 
 def pytest(*options: str) -> Count:
@@ -86,10 +99,16 @@ def steps(*, only_lint: bool, long: bool) -> list[tuple[str, Callable[[], Count]
         ("stubtest", lambda: lint("stubtest", "novate._core")),
         ("clippy", lambda: lint("cargo", "clippy", "--quiet", "--all-targets", "--", "-D", "warnings")),
     ]
-    tests = [("cargo test", cargo_tests), ("pytest", pytest)]
+    tests = [
+        ("cargo test", cargo_tests),
+        ("cargo test, debug build", lambda: cargo_tests("--test", "golden", profile="dev")),
+        ("fuzz", lambda: fuzz(20)),
+        ("pytest", pytest),
+    ]
     if long:
         tests = [
-            ("cargo test, long", lambda: cargo_tests("--", "--ignored")),
+            ("cargo test, long", lambda: cargo_tests("--", "--nocapture", long=True)),
+            ("fuzz, long", lambda: fuzz(600)),
             ("pytest, long", lambda: pytest("-m", "long")),
         ]
     return build + (lints if only_lint else tests if long else lints + tests)

@@ -10,11 +10,16 @@ const MAGIC: &[u8; 8] = b"NVSTATE1";
 /// The state's bytes: magic, length, body, and a 32-byte digest of what precedes it.
 #[must_use]
 pub fn write(state: &State) -> Vec<u8> {
-    let body = postcard::to_allocvec(state).expect("a state in memory always serialises");
+    seal(&postcard::to_allocvec(state).expect("a state in memory always serialises"))
+}
+
+/// A body between its magic and its digest.
+#[must_use]
+pub fn seal(body: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(body.len() + 48);
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&(body.len() as u64).to_le_bytes());
-    bytes.extend_from_slice(&body);
+    bytes.extend_from_slice(body);
     let digest = blake3::hash(&bytes);
     bytes.extend_from_slice(digest.as_bytes());
     bytes
