@@ -40,6 +40,8 @@ pub struct Balance {
     pub admitted: Amount,
     /// Last deposit reference booked.
     pub last_reference: u64,
+    /// Segregated units: no margin value, never lent, sold, liquidated or loss-shared.
+    pub held: Amount,
 }
 
 impl Balance {
@@ -247,8 +249,10 @@ pub struct Liquidation {
 pub struct Account {
     /// Its id.
     pub id: u64,
-    /// Dense index of its owner.
+    /// Dense index of its obligor: the owner, or the group of owners it belongs to.
     pub owner: u32,
+    /// Id of the owner in law: eligibility and freezes go by it.
+    pub holder: u32,
     /// Where it stands.
     pub state: AccountState,
     /// Events so far.
@@ -272,6 +276,7 @@ impl Account {
         Self {
             id,
             owner,
+            holder: 0,
             state: AccountState::Green,
             event_sequence: 0,
             orders: NIL,

@@ -11,6 +11,8 @@ mod clearing;
 mod governance;
 mod corporate;
 
+pub use governance::*;
+
 use crate::codec::{Body, Header, definition_json};
 use crate::reject::{Refusal, Reject};
 use crate::{document, record};
@@ -227,5 +229,6 @@ commands! {
     // liquidation: 800 to 849
     // clearing: 900 to 949
     // governance: 1000 to 1049
+    ConfigureEligibility, ListHolderClass, SetEligibility, ClassifyOwner, Hold, Pledge,
     // corporate: 1200 to 1249
 }

@@ -8,6 +8,7 @@ use crate::command::{ActivateRelease, Command};
 use crate::context::Context;
 use crate::event::ReleaseActivated;
 use crate::reject::{Refusal, Reject, require};
+use crate::governance::holders;
 use crate::{RULESET, funds, listing, timer, trading};
 
 fn activate(cx: &mut Context<'_>, command: &ActivateRelease) -> Result<(), Refusal> {
@@ -67,6 +68,12 @@ pub fn dispatch(cx: &mut Context<'_>, header: &Header, body: &[u8]) -> Result<()
         // liquidation
         // clearing
         // governance
+        Command::ConfigureEligibility(c) => holders::configure(cx, c),
+        Command::ListHolderClass(c) => holders::class(cx, c),
+        Command::SetEligibility(c) => holders::rule(cx, c),
+        Command::ClassifyOwner(c) => holders::classify(cx, c),
+        Command::Hold(c) => funds::hold(cx, header, c),
+        Command::Pledge(c) => funds::pledge(cx, header, c),
         // corporate
     }
 }
@@ -91,6 +98,8 @@ fn acts_for_an_account(command: &Command) -> bool {
             // liquidation
             // clearing
             // governance
+            | Command::Hold(_)
+            | Command::Pledge(_)
             // corporate
     )
 }

@@ -12,6 +12,8 @@ mod clearing;
 mod governance;
 mod corporate;
 
+pub use governance::*;
+
 use crate::codec::{Body, Field, HEADER, Header, VERSION, definition_json};
 use crate::{document, record};
 
@@ -172,6 +174,7 @@ events! {
     // liquidation: 850 to 899
     // clearing: 950 to 999
     // governance: 1050 to 1099
+    EligibilityConfigured, EligibilitySet, OwnerClassified, Held,
     // corporate: 1250 to 1299
 }
 

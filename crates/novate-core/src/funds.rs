@@ -3,9 +3,10 @@
 //! Responsible for: checks before a movement and the postings of it. Nothing leaves an account that its portfolio needs.
 
 use crate::codec::Header;
-use crate::command::{Deposit, FundInsurance, Lend, Recall, RequestWithdrawal, SettleWithdrawal, Transfer, VoidWithdrawal};
+use crate::command::{Deposit, FundInsurance, Hold, Lend, Pledge, Recall, RequestWithdrawal, SettleWithdrawal, Transfer, VoidWithdrawal};
 use crate::context::Context;
-use crate::event::{Deposited, InsuranceFunded, Lent, Transferred, WithdrawalRequested, WithdrawalSettled, WithdrawalVoided};
+use crate::eligibility;
+use crate::event::{Deposited, Held, InsuranceFunded, Lent, Transferred, WithdrawalRequested, WithdrawalSettled, WithdrawalVoided};
 use crate::ledger::Party;
 use crate::margin::{Change, collateral::readmit, liquidity};
 use crate::price::{Action, Permission};
@@ -38,7 +39,7 @@ fn pledged(state: &State, account: u32, asset: u32) -> Amount {
     state.accounts[account as usize].balance(asset).map_or(0, |b| b.pledged)
 }
 
-/// `Deposit`.
+/// `Deposit`. What arrived for an owner who may not hold it is theirs, set apart.
 ///
 /// # Errors
 /// 201, 205, 207, 208, 304.
@@ -51,9 +52,14 @@ pub fn deposit(cx: &mut Context<'_>, header: &Header, command: &Deposit) -> Resu
     require(command.reference > last, Reject::reference_must_be_new.at(3, command.reference as i64, last as i64))?;
 
     cx.state.accounts[account as usize].balance_mut(command.asset).last_reference = command.reference;
-    post(cx.state, command.asset, Party::Custody, Party::Holder(account), command.amount);
+    let eligible = eligibility::may_hold(cx.state, account, command.asset).is_ok();
+    let party = if eligible { Party::Holder(account) } else { Party::Held(account) };
+    post(cx.state, command.asset, Party::Custody, party, command.amount);
     let balance = pledged(cx.state, account, command.asset);
     cx.tell_account(account, &Deposited { asset: command.asset, amount: command.amount, balance, reference: command.reference });
+    if !eligible {
+        tell_held(cx, account, command.asset, command.amount);
+    }
     cx.touch(account);
     Ok(())
 }
@@ -63,6 +69,7 @@ pub fn deposit(cx: &mut Context<'_>, header: &Header, command: &Deposit) -> Resu
 fn may_leave(cx: &mut Context<'_>, account: u32, asset: u32, amount: Amount) -> Result<(), Refusal> {
     let holder = &cx.state.accounts[account as usize];
     require(holder.liquidation.is_none(), Reject::account_must_not_be_frozen)?;
+    eligibility::not_frozen(cx.state, account)?;
     let listed = cx.state.asset(asset)?;
     let underlying = listed.terms.underlying;
     let stablecoin = listed.is_stablecoin();
@@ -140,6 +147,7 @@ pub fn transfer(cx: &mut Context<'_>, header: &Header, command: &Transfer) -> Re
     let to = cx.state.account(command.to)?;
     require(from != to, Reject::transfer_must_change_account.at(1, command.to as i64, 0))?;
     positive(command.amount, 3)?;
+    eligibility::may_hold(cx.state, to, command.asset)?;
     may_leave(cx, from, command.asset, command.amount)?;
 
     post(cx.state, command.asset, Party::Holder(from), Party::Holder(to), command.amount);
@@ -194,6 +202,46 @@ fn tell_lent(cx: &mut Context<'_>, account: u32, asset: u32, amount: Amount) {
 
 fn pool_of(state: &State, asset: u32) -> Result<(), Refusal> {
     require(state.asset(asset)?.pool.is_some(), Reject::pool_must_exist.at(1, i64::from(asset), 0))
+}
+
+/// `Hold`: out of the portfolio without leaving the venue, under the rule of every outflow.
+///
+/// # Errors
+/// As for a withdrawal, but never on credit.
+pub fn hold(cx: &mut Context<'_>, header: &Header, command: &Hold) -> Result<(), Refusal> {
+    let account = cx.state.account(header.account)?;
+    cx.state.asset(command.asset)?;
+    positive(command.amount, 2)?;
+    let free = cx.state.accounts[account as usize].balance(command.asset).map_or(0, crate::account::Balance::free);
+    require(command.amount <= free, Reject::amount_must_not_exceed_balance.at(2, command.amount, free))?;
+    may_leave(cx, account, command.asset, command.amount)?;
+
+    post(cx.state, command.asset, Party::Holder(account), Party::Held(account), command.amount);
+    tell_held(cx, account, command.asset, command.amount);
+    Ok(())
+}
+
+/// `Pledge`: held units back the portfolio again.
+///
+/// # Errors
+/// 201, 205, 304, 1101, 1102, `held_must_cover_pledge`.
+pub fn pledge(cx: &mut Context<'_>, header: &Header, command: &Pledge) -> Result<(), Refusal> {
+    let account = cx.state.account(header.account)?;
+    cx.state.asset(command.asset)?;
+    positive(command.amount, 2)?;
+    let held = cx.state.accounts[account as usize].balance(command.asset).map_or(0, |b| b.held);
+    require(command.amount <= held, Reject::held_must_cover_pledge.at(2, command.amount, held))?;
+    eligibility::may_hold(cx.state, account, command.asset)?;
+
+    post(cx.state, command.asset, Party::Held(account), Party::Holder(account), command.amount);
+    tell_held(cx, account, command.asset, -command.amount);
+    Ok(())
+}
+
+fn tell_held(cx: &mut Context<'_>, account: u32, asset: u32, amount: Amount) {
+    let (balance, held) = cx.state.accounts[account as usize].balance(asset).map_or((0, 0), |b| (b.pledged, b.held));
+    cx.tell_account(account, &Held { asset, amount, held, balance });
+    cx.touch(account);
 }
 
 /// `FundInsurance`.

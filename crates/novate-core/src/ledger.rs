@@ -20,6 +20,8 @@ pub enum Party {
     Holder(u32),
     /// A holder's lent balance.
     Lender(u32),
+    /// A holder's segregated balance.
+    Held(u32),
     /// Trading and liquidation fees.
     Fees,
     /// Insurance of a bucket.
@@ -96,6 +98,7 @@ impl Ledger {
                 accounts[index as usize].balance_mut(asset).lent += amount;
                 self.pools.entry(asset).or_default().lent += amount;
             }
+            Party::Held(index) => accounts[index as usize].balance_mut(asset).held += amount,
             Party::Custody => *self.venue.entry((asset, party)).or_default() -= amount,
             _ => *self.venue.entry((asset, party)).or_default() += amount,
         }
@@ -137,7 +140,7 @@ impl Ledger {
         let mut lent: BTreeMap<u32, i128> = BTreeMap::new();
         let mut borrowed: BTreeMap<u32, i128> = BTreeMap::new();
         for balance in accounts.iter().flat_map(|a| &a.balances) {
-            *difference.entry(balance.asset).or_default() -= i128::from(balance.pledged.max(0));
+            *difference.entry(balance.asset).or_default() -= i128::from(balance.pledged.max(0)) + i128::from(balance.held);
             *lent.entry(balance.asset).or_default() += i128::from(balance.lent);
             *borrowed.entry(balance.asset).or_default() += i128::from(balance.loan());
         }

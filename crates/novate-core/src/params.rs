@@ -13,9 +13,14 @@ pub const MAX_ID: u32 = 65_535;
 const MONEY: i64 = 5_000_000_000_000 * 1_000_000;
 const ZERO: i64 = 0;
 
-type Bound = (u16, i64, i64, i64);
+/// A parameter and its bounds: field, value, lowest, highest.
+pub type Bound = (u16, i64, i64, i64);
 
-fn within(bounds: &[Bound]) -> Result<(), Refusal> {
+/// Refuses the first value outside its bounds: field, value, lowest, highest.
+///
+/// # Errors
+/// `parameter_must_be_within_bounds`.
+pub fn within(bounds: &[Bound]) -> Result<(), Refusal> {
     for &(field, value, low, high) in bounds {
         if value < low {
             return Err(Reject::parameter_must_be_within_bounds.at(field, value, low));

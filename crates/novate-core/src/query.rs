@@ -136,6 +136,7 @@ struct BalanceLine {
     lent: i64,
     reserved: i64,
     admitted: i64,
+    held: i64,
     value: i64,
 }
 
@@ -192,6 +193,7 @@ fn account_report(state: &State, id: u64) -> Result<AccountReport, String> {
             lent: b.lent,
             reserved: b.reserved,
             admitted: b.admitted,
+            held: b.held,
             value: small(value),
         }
     });

@@ -111,7 +111,18 @@ refusals! {
 
     // 10xx governance
 
-    // 11xx eligibility
+    1101 owner_must_not_be_frozen true "The owner is frozen: no trades, transfers or withdrawals; margin goes on.";
+    1102 holder_must_be_eligible_for_asset true "The owner's class may not hold this asset now.";
+    1103 holder_must_be_eligible_for_market true "The owner's class may not open positions in this market now.";
+    1104 eligibility_must_be_configured false "ConfigureEligibility comes before classes and rules.";
+    1105 eligibility_must_be_configured_once false "Eligibility is switched on once; later changes are governance.";
+    1106 class_must_exist false "No holder class has this id.";
+    1107 class_fields_must_be_known false "A jurisdiction has two capital letters; the types of holders are 0 to 3.";
+    1108 eligibility_must_have_an_order_of_times false "The end of a rule or a classification comes after its beginning and after now.";
+    1109 subject_must_be_known false "A rule is about an asset (0) or a market (1).";
+    1110 salted_id_must_be_short false "A salted id has 1 to 64 bytes.";
+    1111 held_must_cover_pledge false "The account does not hold this much apart.";
+    1112 owner_must_exist false "No account has an owner of this id.";
 
     // 12xx corporate actions
 }

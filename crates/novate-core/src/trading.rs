@@ -7,6 +7,7 @@ use crate::account::ClientOrder;
 use crate::codec::Header;
 use crate::command::{AmendOrder, CancelAll, CancelOrder, FOK, GTC, LIMIT, MARKET, POST_ONLY, PlaceOrder, REDUCE_ONLY};
 use crate::context::Context;
+use crate::eligibility;
 use crate::event::{CancelReason, OrderAmended, OrderCancelled, OrderPlaced};
 use crate::margin::{Change, Evaluation, Level, Question, collateral, liquidity};
 use crate::matching::{self, Taker, crosses, fillable, reservation};
@@ -44,6 +45,7 @@ pub fn place(cx: &mut Context<'_>, header: &Header, order: &PlaceOrder) -> Resul
     require(order.lots >= market.terms.min_lots && order.lots <= market.terms.max_lots, Reject::lots_must_be_within_market_limits.at(7, order.lots, market.terms.max_lots))?;
     let wish = Wish { account, market: order.market, side, limit, lots, replaces: None };
     check_size(cx.state, market, &wish)?;
+    eligibility::may_trade(cx.state, account, order.market, side, lots)?;
     check_band(cx.state, market, side, limit)?;
     if order.time_in_force == GTC {
         let open = cx.state.accounts[account as usize].position(order.market).map_or(0, |p| p.open(side).orders);
@@ -511,6 +513,7 @@ pub fn amend(cx: &mut Context<'_>, header: &Header, command: &AmendOrder) -> Res
     }
     let wish = Wish { account, market: market_id, side, limit: price, lots, replaces: Some((order.price(), order.leaves())) };
     check_size(cx.state, market, &wish)?;
+    eligibility::may_trade(cx.state, account, market_id, side, lots - order.leaves())?;
     check_band(cx.state, market, side, price)?;
     let takes = market.book.best(side.opposite()).is_some_and(|b| crosses(side, price, b));
     require(order.flags() & POST_ONLY == 0 || !takes, Reject::post_only_must_not_take.at(3, price, 0))?;

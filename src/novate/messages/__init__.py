@@ -13,6 +13,7 @@ from novate.messages.codes import (
     CancelReason,
     Flags,
     FundingReason,
+    HolderType,
     LiquidationSkip,
     MarketKind,
     OrderKind,
@@ -22,6 +23,7 @@ from novate.messages.codes import (
     SelfTrade,
     Session,
     Side,
+    Subject,
     TimeInForce,
 )
 from novate.messages.commands import COMMANDS
@@ -53,6 +55,14 @@ from novate.messages.commands.first import (
     SettleWithdrawal,
     Transfer,
     VoidWithdrawal,
+)
+from novate.messages.commands.governance import (
+    ClassifyOwner,
+    ConfigureEligibility,
+    Hold,
+    ListHolderClass,
+    Pledge,
+    SetEligibility,
 )
 from novate.messages.events import EVENTS, LAST
 from novate.messages.events.first import (
@@ -87,6 +97,12 @@ from novate.messages.events.first import (
     WithdrawalRequested,
     WithdrawalSettled,
     WithdrawalVoided,
+)
+from novate.messages.events.governance import (
+    EligibilityConfigured,
+    EligibilitySet,
+    Held,
+    OwnerClassified,
 )
 from novate.messages.fields import (
     Command,
@@ -135,12 +151,16 @@ __all__ = [
     "CancelAll",
     "CancelOrder",
     "CancelReason",
+    "ClassifyOwner",
     "Command",
     "CommandMessage",
     "CommandRefused",
+    "ConfigureEligibility",
     "ConfigureVenue",
     "Deposit",
     "Deposited",
+    "EligibilityConfigured",
+    "EligibilitySet",
     "Event",
     "EventMessage",
     "Flags",
@@ -148,6 +168,9 @@ __all__ = [
     "FundingReason",
     "FundingSet",
     "Header",
+    "Held",
+    "Hold",
+    "HolderType",
     "IndexChanged",
     "InsuranceFunded",
     "InterestPaid",
@@ -162,6 +185,7 @@ __all__ = [
     "ListAsset",
     "ListBucket",
     "ListDatedRow",
+    "ListHolderClass",
     "ListMarket",
     "ListPool",
     "ListSource",
@@ -176,7 +200,9 @@ __all__ = [
     "OrderFilled",
     "OrderKind",
     "OrderPlaced",
+    "OwnerClassified",
     "PlaceOrder",
+    "Pledge",
     "PostLiquidity",
     "PostPrice",
     "PriceClass",
@@ -190,11 +216,13 @@ __all__ = [
     "SelfTrade",
     "Session",
     "SessionChanged",
+    "SetEligibility",
     "SetSession",
     "SettleWithdrawal",
     "Settled",
     "ShortfallReported",
     "Side",
+    "Subject",
     "TimeInForce",
     "Transfer",
     "Transferred",

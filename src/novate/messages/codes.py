@@ -233,3 +233,31 @@ class LiquidationSkip(IntEnum):
     REQUIREMENT_WOULD_RISE = 2
     COST_ABOVE_RELIEF = 3
     PRICE_QUALITY = 4
+
+
+class HolderType(IntEnum):
+    """What a holder is.
+
+    Attributes:
+        PERSON: A natural person.
+        FIRM: A company.
+        FUND: An investment fund.
+        DEALER: A regulated dealer.
+    """
+
+    PERSON = 0
+    FIRM = 1
+    FUND = 2
+    DEALER = 3
+
+
+class Subject(IntEnum):
+    """What a rule of eligibility is about.
+
+    Attributes:
+        ASSET: Holding an asset.
+        MARKET: Opening positions in a market.
+    """
+
+    ASSET = 0
+    MARKET = 1

@@ -28,6 +28,7 @@ LongId = Annotated[int, Wire("u64", "id")]
 Number = Annotated[int, Wire("u16", "number")]
 Count = Annotated[int, Wire("u32", "count")]
 Reference = Annotated[int, Wire("u64", "number")]
+Tier = Annotated[int, Wire("u8", "tier")]
 Yes = Annotated[int, Wire("u8", "0 no, 1 yes")]
 Zero8 = Annotated[int, Wire("u8", "0")]
 Zero16 = Annotated[int, Wire("u16", "0")]
@@ -44,6 +45,7 @@ Ppm = Annotated[int, Wire("i64", "ppm")]
 Ppm32 = Annotated[int, Wire("u32", "ppm")]
 Ppb = Annotated[int, Wire("i64", "1e-9")]
 PpmRow = Annotated[tuple[int, ...], Wire("Vec<i64>", "ppm")]
+Numbers = Annotated[tuple[int, ...], Wire("Vec<i64>", "numbers")]
 Nanos = Annotated[int, Wire("i64", "ns")]
 TimeNs = Annotated[int, Wire("i64", "ns since 1970 UTC")]
 Text = Annotated[str, Wire("String", "text")]
@@ -65,13 +67,15 @@ CancelReasonCode = Annotated[int, Wire("u8", "`CancelReason`")]
 AccountStateCode = Annotated[int, Wire("u8", "`AccountState`")]
 FundingReasonCode = Annotated[int, Wire("u8", "`FundingReason`")]
 LiquidationSkipCode = Annotated[int, Wire("u8", "`LiquidationSkip`")]
+HolderTypeCode = Annotated[int, Wire("u8", "`HolderType`")]
+SubjectCode = Annotated[int, Wire("u8", "`Subject`")]
 
 CODES: dict[str, type[IntEnum] | type[IntFlag]] = {
     f"`{code.__name__}`": code
     for code in (
         codes.Side, codes.OrderKind, codes.TimeInForce, codes.Flags, codes.PriceKind, codes.PriceClass,
         codes.AssetKind, codes.MarketKind, codes.SelfTrade, codes.Session, codes.Quality, codes.CancelReason,
-        codes.AccountState, codes.FundingReason, codes.LiquidationSkip,
+        codes.AccountState, codes.FundingReason, codes.LiquidationSkip, codes.HolderType, codes.Subject,
     )
 }  # fmt: skip
 """Unit text of a coded field to the enumeration of its values."""

@@ -95,7 +95,7 @@ fn accounts(state: &State) {
         for balance in &account.balances {
             let asset = state.known_asset(balance.asset);
             assert!(asset.is_stablecoin() || balance.pledged >= 0, "a token balance of {} is never negative", account.id);
-            assert!(balance.lent >= 0 && balance.reserved >= 0 && balance.admitted >= 0, "parts of a balance are not negative");
+            assert!(balance.lent >= 0 && balance.reserved >= 0 && balance.admitted >= 0 && balance.held >= 0, "parts of a balance are not negative");
         }
     }
 }

@@ -447,6 +447,10 @@ impl Script {
                 let asset = self.asset(asset)?;
                 same(balance(asset).lent, self.amount(amount, asset)?)?;
             }
+            ["has", "held", amount, asset] => {
+                let asset = self.asset(asset)?;
+                same(balance(asset).held, self.amount(amount, asset)?)?;
+            }
             ["has", "reserved", amount, asset] => {
                 let asset = self.asset(asset)?;
                 same(balance(asset).reserved, self.amount(amount, asset)?)?;

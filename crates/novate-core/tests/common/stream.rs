@@ -166,7 +166,12 @@ impl Stream {
         let asset = c.pick(&[1, 1, 1, 2, 3]);
         let amount = c.magnitude(10, 36);
         let other = c.range(1, 8) as u64;
-        match c.range(0, 9) {
+        match c.range(0, 11) {
+            10 => self.venue.send(account, &Hold { asset, amount }),
+            11 => {
+                let held = self.venue.state().accounts[self.venue.index(account) as usize].balance(asset).map_or(0, |b| b.held);
+                self.venue.send(account, &Pledge { asset, amount: if held > 0 { held } else { amount } })
+            }
             0 => self.deposit(account, asset, amount / 8 + 1),
             1..=3 => self.venue.send(account, &RequestWithdrawal { asset, amount }),
             4 => {

@@ -80,6 +80,7 @@ class BalanceLine(Report, frozen=True, kw_only=True):
         lent: Units in the lending pool.
         reserved: Units of `pledged` that open spot orders may need.
         admitted: Units of a token that count as unhedged collateral at initial.
+        held: Units set apart; they back nothing.
         value: Micro-dollars; tokens at the maintenance price, stablecoins at face.
     """
 
@@ -89,6 +90,7 @@ class BalanceLine(Report, frozen=True, kw_only=True):
     lent: int
     reserved: int
     admitted: int
+    held: int
     value: int
 
 
