@@ -9,11 +9,11 @@ document! {
     /// Switches eligibility on, once. Which tokens are closed to whom by default, and how long a holder who lost
     /// eligibility has.
     ConfigureEligibility = 1000 {
-        /// Two capital letters: holders from there need a rule that admits them to tokens of the restricted buckets.
+        /// Two capital letters. Holders from there need a rule that admits them.
         excluded_jurisdiction: String,
         /// Buckets whose tokens are restricted.
         restricted_buckets: Vec<i64>,
-        /// After eligibility was lost: time until only reducing is possible.
+        /// Time after eligibility was lost until only reducing is possible.
         notice_ns: i64,
         /// From then until the tokens are redeemed at market.
         reduce_only_ns: i64,

@@ -28,10 +28,9 @@ class ConfigureEligibility(Command, frozen=True, kw_only=True):
     Which tokens are closed to whom by default, and how long a holder who lost eligibility has.
 
     Attributes:
-        excluded_jurisdiction: Two capital letters: holders from there need a rule that admits them to tokens of
-            the restricted buckets.
+        excluded_jurisdiction: Two capital letters. Holders from there need a rule that admits them.
         restricted_buckets: Buckets whose tokens are restricted.
-        notice_ns: After eligibility was lost: time until only reducing is possible.
+        notice_ns: Time after eligibility was lost until only reducing is possible.
         reduce_only_ns: From then until the tokens are redeemed at market.
     """
 
