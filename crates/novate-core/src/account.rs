@@ -51,6 +51,12 @@ impl Balance {
         (self.pledged - self.reserved).max(0)
     }
 
+    /// All units that are the account's, wherever they lie; negative when borrowed. What a token brings is brought to these.
+    #[must_use]
+    pub fn units(&self) -> i128 {
+        i128::from(self.pledged) + i128::from(self.lent) + i128::from(self.held)
+    }
+
     /// What the pool must still be able to lend for the open orders of this balance, beyond the loan there is.
     #[must_use]
     pub fn pool_room(&self) -> Amount {

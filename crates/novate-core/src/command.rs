@@ -12,6 +12,7 @@ mod governance;
 mod corporate;
 
 pub use governance::*;
+pub use corporate::*;
 
 use crate::codec::{Body, Header, definition_json};
 use crate::reject::{Refusal, Reject};
@@ -231,4 +232,6 @@ commands! {
     // governance: 1000 to 1049
     ConfigureEligibility, ListHolderClass, SetEligibility, ClassifyOwner, Hold, Pledge,
     // corporate: 1200 to 1249
+    ScheduleCorporateAction, ConfirmCorporateAction, CancelCorporateAction, CorrectCorporateAction, ListWithholding,
+    FundDistributions, BookReinvestment, PayDistribution,
 }

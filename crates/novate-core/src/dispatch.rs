@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::event::ReleaseActivated;
 use crate::reject::{Refusal, Reject, require};
 use crate::governance::holders;
-use crate::{RULESET, funds, listing, timer, trading};
+use crate::{RULESET, corporate_action, funds, listing, timer, trading};
 
 fn activate(cx: &mut Context<'_>, command: &ActivateRelease) -> Result<(), Refusal> {
     require(command.ruleset == RULESET, Reject::ruleset_must_be_supported.at(2, i64::from(command.ruleset), i64::from(RULESET)))?;
@@ -28,6 +28,7 @@ pub fn dispatch(cx: &mut Context<'_>, header: &Header, body: &[u8]) -> Result<()
     let opened = !cx.state.release.is_empty() || matches!(command, Command::ActivateRelease(_));
     require(opened, Reject::first_command_must_activate_a_release.at(0, i64::from(header.kind), 20))?;
     require(acts_for_an_account(&command) || header.account == 0, Reject::command_must_not_name_an_account.at(0, header.account as i64, 0))?;
+    corporate_action::admits(cx, &command)?;
     match &command {
         Command::PlaceOrder(c) => trading::place(cx, header, c),
         Command::CancelOrder(c) => trading::cancel(cx, header, c),
@@ -75,6 +76,14 @@ pub fn dispatch(cx: &mut Context<'_>, header: &Header, body: &[u8]) -> Result<()
         Command::Hold(c) => funds::hold(cx, header, c),
         Command::Pledge(c) => funds::pledge(cx, header, c),
         // corporate
+        Command::ScheduleCorporateAction(c) => corporate_action::schedule(cx, header, c),
+        Command::ConfirmCorporateAction(c) => corporate_action::confirm(cx, header, c),
+        Command::CancelCorporateAction(c) => corporate_action::cancel(cx, c),
+        Command::CorrectCorporateAction(c) => corporate_action::correct(cx, c),
+        Command::ListWithholding(c) => corporate_action::list_withholding(cx, c),
+        Command::FundDistributions(c) => corporate_action::fund_distributions(cx, c),
+        Command::BookReinvestment(c) => corporate_action::book_reinvestment(cx, c),
+        Command::PayDistribution(c) => corporate_action::pay_distribution(cx, c),
     }
 }
 

@@ -13,6 +13,7 @@ mod governance;
 mod corporate;
 
 pub use governance::*;
+pub use corporate::*;
 
 use crate::codec::{Body, Field, HEADER, Header, VERSION, definition_json};
 use crate::{document, record};
@@ -84,6 +85,8 @@ pub enum CancelReason {
     BelowMaintenance = 6,
     /// Its replacement by an amendment.
     Amended = 7,
+    /// A corporate action of its underlying takes effect.
+    CorporateAction = 12,
 }
 
 document! {
@@ -176,6 +179,8 @@ events! {
     // governance: 1050 to 1099
     EligibilityConfigured, EligibilitySet, OwnerClassified, Held,
     // corporate: 1250 to 1299
+    CorporateActionChanged, CorporateActionTaken, PositionAdjusted, BalanceAdjusted, ReceivableChanged, DistributionPaid,
+    DistributionsFunded,
 }
 
 /// Collects the events of one call. One command at a time: `begin`, any number of `emit`, `finish`.

@@ -13,10 +13,9 @@ pub const PPB: i128 = 1_000_000_000;
 /// Premium of the impact prices over the index, ppb; a side without enough depth counts as 0.
 #[must_use]
 pub fn premium_ppb(market: &Market, index: i64) -> i64 {
-    let (tick, unit) = (i128::from(market.terms.tick_size), i128::from(market.unit));
-    let notional = i128::from(market.terms.impact_notional) / unit;
+    let notional = i128::from(market.terms.impact_notional) / i128::from(market.unit);
     let index = i128::from(index);
-    let price = |side| market.book.impact_price(side, notional).map(|p| i128::from(p) * tick);
+    let price = |side| market.book.impact_price(side, notional).map(|p| i128::from(market.price_of(p)));
     let above = price(Side::Bid).map_or(0, |bid| (bid - index).max(0));
     let below = price(Side::Ask).map_or(0, |ask| (index - ask).max(0));
     div_floor((above - below) * PPB, index.max(1)) as i64

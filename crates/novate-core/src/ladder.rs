@@ -59,6 +59,9 @@ fn standing(cx: &mut Context<'_>, account: u32, orders: bool) -> Standing {
 
 /// Puts the account where its excesses say and does what the state asks for.
 pub fn check(cx: &mut Context<'_>, account: u32) {
+    if cx.state.corporate.running.is_some() {
+        return;
+    }
     let holder = &cx.state.accounts[account as usize];
     if !holder.has_risk() {
         if holder.state != AccountState::Green {

@@ -5,7 +5,7 @@
 //!
 //! Kinds: holders and venue accounts are credit-normal, custody is debit-normal. No account is exempt.
 
-use crate::account::Account;
+use crate::account::{Account, Balance};
 use crate::reject::{Refusal, Reject};
 use crate::units::Amount;
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,17 @@ pub enum Party {
     Clearing(u32),
     /// Withdrawals on their way.
     Pending,
+    /// What brokers paid for holders and holders are yet to get; negative where the venue paid first.
+    Distributions,
+}
+
+/// Dividends that brokers owe on the shares behind a token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receivable {
+    /// Per whole token, 1e-12 dollars; negative after a correction downwards.
+    pub each: i64,
+    /// Due from brokers in all: token units times `each`.
+    pub total: i128,
 }
 
 /// A lending pool's totals, in the asset's units.
@@ -62,6 +73,8 @@ impl PoolTotals {
 pub struct Ledger {
     venue: BTreeMap<(u32, Party), Amount>,
     pools: BTreeMap<u32, PoolTotals>,
+    /// By token; only those with something due.
+    receivables: BTreeMap<u32, Receivable>,
 }
 
 impl Ledger {
@@ -99,7 +112,13 @@ impl Ledger {
                 self.pools.entry(asset).or_default().lent += amount;
             }
             Party::Held(index) => accounts[index as usize].balance_mut(asset).held += amount,
-            Party::Custody => *self.venue.entry((asset, party)).or_default() -= amount,
+            Party::Custody => {
+                *self.venue.entry((asset, party)).or_default() -= amount;
+                // A token that comes or goes brings or takes what is receivable on it.
+                if let Some(due) = self.receivables.get_mut(&asset) {
+                    due.total -= i128::from(amount) * i128::from(due.each);
+                }
+            }
             _ => *self.venue.entry((asset, party)).or_default() += amount,
         }
     }
@@ -115,6 +134,43 @@ impl Ledger {
             pool.borrowed += after.0 - before.0;
             pool.reserved += after.1 - before.1;
         }
+    }
+
+    /// Receivable per whole token, 1e-12 dollars.
+    #[inline]
+    #[must_use]
+    pub fn receivable(&self, asset: u32) -> i64 {
+        if self.receivables.is_empty() { 0 } else { self.receivables.get(&asset).map_or(0, |r| r.each) }
+    }
+
+    /// All receivables: token, and what brokers owe on it.
+    pub fn receivables(&self) -> impl Iterator<Item = (u32, Receivable)> + '_ {
+        self.receivables.iter().map(|(&asset, &due)| (asset, due))
+    }
+
+    /// Makes `each` more (or less) receivable per token; brokers owe `units` times that.
+    pub fn accrue(&mut self, asset: u32, each: i64, units: i128) {
+        let due = self.receivables.entry(asset).or_default();
+        due.each += each;
+        due.total += units * i128::from(each);
+        if *due == Receivable::default() {
+            self.receivables.remove(&asset);
+        }
+    }
+
+    /// Per token: what brokers owe less what holders, and the venue's own accounts, have receivable. Zero, always.
+    #[must_use]
+    pub fn receivable_differences(&self, accounts: &[Account]) -> BTreeMap<u32, i128> {
+        let own = |asset: u32| -> i128 {
+            let venue = self.venue.iter().filter(|(key, _)| key.0 == asset && key.1 != Party::Custody);
+            venue.map(|(_, &amount)| i128::from(amount)).sum()
+        };
+        let held = |asset: u32| -> i128 {
+            let balances = accounts.iter().filter_map(|a| a.balance(asset));
+            balances.map(Balance::units).sum()
+        };
+        let of = |(&asset, due): (&u32, &Receivable)| (asset, due.total - (own(asset) + held(asset)) * i128::from(due.each));
+        self.receivables.iter().map(of).collect()
     }
 
     /// Whether custody of the asset can take another deposit without overflow.

@@ -27,6 +27,7 @@ pub mod funding;
 pub mod settlement;
 pub mod ladder;
 pub mod liquidation;
+pub mod corporate_action;
 pub mod listing;
 pub mod governance;
 pub mod timer;

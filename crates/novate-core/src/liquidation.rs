@@ -177,7 +177,7 @@ fn perp_leg(state: &State, account: u32, market: u32, most_shares: Option<i128>)
     let listed = state.known_market(market);
     let lots = match most_shares {
         None => held.abs(),
-        Some(shares) => held.abs().min(narrow(div_ceil(shares, i128::from(listed.terms.lot_size)))?),
+        Some(shares) => held.abs().min(narrow(div_ceil(shares, state.shares_of(listed, 1).max(1)))?),
     };
     (lots > 0).then_some(Leg { market, side: if held > 0 { Side::Ask } else { Side::Bid }, lots, worst: 0 })
 }

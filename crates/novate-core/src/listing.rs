@@ -206,6 +206,7 @@ pub fn market(cx: &mut Context<'_>, command: &ListMarket) -> Result<(), Refusal>
         open_interest: 0,
         premium: crate::state::Premium::default(),
         claims: crate::state::VenueClaims::default(),
+        split: crate::units::Ratio::ONE,
     };
     let underlying = cx.state.underlying_mut(command.underlying);
     let list = if command.market_kind == 1 { &mut underlying.perps } else { &mut underlying.spots };

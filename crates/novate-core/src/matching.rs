@@ -187,7 +187,8 @@ fn trade(cx: &mut Context<'_>, taker: &Taker, slot: u32, price: Ticks, lots: Lot
     let trade = cx.state.last_trade;
     let market = cx.state.market_mut(taker.market);
     market.last_trade = price;
-    market.mark.traded(price * market.terms.tick_size);
+    let traded = market.price_of(price);
+    market.mark.traded(traded);
     let (maker_fee, taker_fee) = (fee(market, price, lots, market.terms.maker_fee_ppm), fee(market, price, lots, market.terms.taker_fee_ppm));
     let maker_side = taker.side.opposite();
     let perp = market.is_perp();

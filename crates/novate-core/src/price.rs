@@ -8,9 +8,11 @@
 
 mod mark;
 mod quality;
+mod rescale;
 mod stable;
 
 pub use mark::MarkState;
+pub use rescale::ActionRatio;
 pub use quality::{Action, Permission, Quality, permission};
 
 use crate::command::{ConfigureVenue, ListUnderlying, PostPrice};
@@ -158,6 +160,8 @@ pub struct PriceState {
     stable: Price,
     /// `None` before the first index.
     window: Option<StableWindow>,
+    /// Splits whose other scale is guarded against.
+    action_ratios: Vec<ActionRatio>,
 }
 
 impl Default for PriceState {
@@ -204,6 +208,7 @@ impl PriceState {
             pending: None,
             stable: 0,
             window: None,
+            action_ratios: Vec::new(),
         }
     }
 
@@ -417,6 +422,9 @@ impl PriceState {
     ) -> &'a [Quote] {
         let mut count = 0;
         for s in self.sources.iter().filter(|s| s.posted && now.saturating_sub(s.venue_time_ns) <= limit) {
+            if self.is_other_scale(s.price, now) {
+                continue;
+            }
             buffer[count] = Quote {
                 price: params.price_at(s, now),
                 source: s.id,

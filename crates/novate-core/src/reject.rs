@@ -125,6 +125,24 @@ refusals! {
     1112 owner_must_exist false "No account has an owner of this id.";
 
     // 12xx corporate actions
+    1201 venue_must_not_run_a_corporate_action true "While a corporate action runs over the accounts, only cancels and outside facts are taken.";
+    1202 underlying_must_not_be_in_a_corporate_action true "Trading of the underlying waits for its corporate action, or ended with one.";
+    1203 corporate_action_must_exist false "No corporate action has this id.";
+    1204 corporate_action_must_be_in_a_state_for_this false "The action's life-cycle table has no such step from its present state.";
+    1205 corporate_action_kind_must_be_known false "Kinds are split, cash dividend, special dividend, spin-off, merger, rights, delisting and symbol change.";
+    1206 corporate_action_terms_must_be_complete false "A term that this kind of action needs is missing, or one that it does not have is given.";
+    1207 window_must_be_ahead_and_in_order false "The window lies ahead, ends after it starts, and corrections end after it.";
+    1208 second_actor_must_confirm false "Who scheduled or amended an action can't confirm it.";
+    1209 withholding_must_be_listed false "A dividend needs the listed withholding of every token and perp of the underlying.";
+    1210 split_must_fit_every_listing false "A number of a market, token or price would leave its range or its lots would lose exactness.";
+    1211 windows_must_not_overlap false "The underlying has another action at that time.";
+    1212 amount_must_stay_below_the_price true "A distribution of the whole price or more is a merger or a delisting.";
+    1213 loans_and_withdrawals_must_keep_their_number true "A token that is lent, borrowed or on its way out is split by its multiplier, not by its number.";
+    1214 released_must_be_receivable false "More is released than is receivable per token.";
+    1215 reinvested_shares_must_match_what_is_released true "The growth of the multiplier at the index is not what was released, within the tolerance.";
+    1216 distributions_must_be_funded true "Brokers have not paid enough in for this distribution.";
+    1217 correction_must_come_in_time false "Corrections of this action have ended, or its kind has no amount.";
+    1218 only_ended_tokens_retire false "A token is retired only when its underlying has ended.";
 }
 
 /// Why a command was refused: the rule, which field of its body (1-based, 0 for none), the offending

@@ -40,7 +40,8 @@ fn start(cx: &mut Context<'_>) {
         let rate = hourly_rate(cx.state, market).filter(|_| funds);
         let reason = if rate.is_some() { 0 } else { 1 + u8::from(!funds) };
         let (rate_ppb, premium_ppb) = rate.unwrap_or_default();
-        let settles = quality == Quality::Live;
+        // An ended underlying's positions are closed; what they made is paid as long as anything is owed.
+        let settles = quality == Quality::Live || cx.state.corporate.ended.contains(&market.terms.underlying);
         if settles || rate_ppb != 0 {
             let terms = SettlementTerms { price: cx.state.index_ticks(market), rate_ppb, settles, ..SettlementTerms::default() };
             markets.insert(id, terms);

@@ -18,7 +18,7 @@ use crate::order::OrderSlab;
 use crate::price::{MarkState, PriceParams, PriceState};
 use crate::reject::{Refusal, Reject};
 use crate::session::{SessionFactors, SessionState};
-use crate::units::{Amount, Lots, Nanos, PPM, Price, Ticks, Value, div_ceil, div_floor, div_nearest, pow10, scaled_down};
+use crate::units::{Amount, Lots, Nanos, PPM, Price, Ratio, Ticks, Value, div_ceil, div_floor, div_nearest, narrow, pow10, scaled_down};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -178,6 +178,9 @@ pub struct Market {
     pub premium: Premium,
     /// Owed to the venue out of clearing.
     pub claims: VenueClaims,
+    /// Perps: what splits since the listing made of a listed share. A lot is `lot_size` times it, a tick `tick_size` divided
+    /// by it; their product never changes.
+    pub split: Ratio,
 }
 
 impl Market {
@@ -185,6 +188,21 @@ impl Market {
     #[must_use]
     pub fn is_perp(&self) -> bool {
         self.terms.market_kind == 1
+    }
+
+    /// A number of ticks as a price at the underlying's scale (spot: dollars of one token), rounded to nearest.
+    #[inline]
+    #[must_use]
+    pub fn price_of(&self, ticks: Ticks) -> Price {
+        let price = self.split.inverse().of_nearest(i128::from(ticks) * i128::from(self.terms.tick_size));
+        narrow(price).unwrap_or(if price < 0 { Price::MIN } else { Price::MAX })
+    }
+
+    /// A price at the underlying's scale in ticks of a perp, rounded to nearest.
+    #[inline]
+    #[must_use]
+    pub fn ticks_of(&self, price: Price) -> Ticks {
+        div_nearest(i128::from(price) * i128::from(self.split.num), i128::from(self.terms.tick_size) * i128::from(self.split.den)) as i64
     }
 }
 
@@ -377,7 +395,7 @@ impl State {
     pub fn index_ticks(&self, market: &Market) -> Ticks {
         let price = i128::from(self.known_underlying(market.terms.underlying).price.index());
         if market.is_perp() {
-            return div_nearest(price, i128::from(market.terms.tick_size)) as i64;
+            return market.ticks_of(price as Price);
         }
         let base = self.known_asset(market.terms.base);
         let quote_ppm = i128::from(self.stablecoin_ppm(self.known_asset(market.terms.quote)).max(1));
@@ -389,7 +407,17 @@ impl State {
     #[must_use]
     pub fn shares_of(&self, market: &Market, lots: i128) -> i128 {
         let units = lots * i128::from(market.terms.lot_size);
-        if market.is_perp() { units } else { self.known_asset(market.terms.base).shares(units) }
+        if market.is_perp() { market.split.of_down(units) } else { self.known_asset(market.terms.base).shares(units) }
+    }
+
+    /// Dividends receivable on so many units of a token, micro-dollars rounded down; negative on borrowed ones.
+    #[inline]
+    #[must_use]
+    pub fn receivable(&self, asset: u32, units: i128) -> Value {
+        match self.ledger.receivable(asset) {
+            0 => 0,
+            each => scaled_down(units, each, pow10(self.known_asset(asset).terms.decimals) * i128::from(PPM)),
+        }
     }
 
     /// Quote units as micro-dollars at face, rounded down.

@@ -10,7 +10,7 @@ use crate::order::Side;
 use crate::reject::{Refusal, Reject, require};
 use crate::session::Session;
 use crate::units::PPM;
-use crate::{funding, ladder, liquidation, settlement};
+use crate::{corporate_action, funding, ladder, liquidation, settlement};
 
 /// `PostPrice`.
 ///
@@ -28,9 +28,11 @@ pub fn post_price(cx: &mut Context<'_>, command: &PostPrice) -> Result<(), Refus
 /// Recomputes an underlying's index and tells readers when something they see changed.
 fn refresh_price(cx: &mut Context<'_>, id: u32) {
     let now = cx.state.now;
+    let halted = cx.state.corporate.halts(id, now);
     let underlying = cx.state.underlying_mut(id);
     let before = (underlying.price.index(), underlying.price.quality());
-    if !underlying.price.refresh(&underlying.price_terms, underlying.session.session, now) {
+    let session = if halted { Session::Halted } else { underlying.session.session };
+    if !underlying.price.refresh(&underlying.price_terms, session, now) {
         return;
     }
     let price = &underlying.price;
@@ -124,6 +126,11 @@ pub fn advance(cx: &mut Context<'_>) {
             refresh_price(cx, id);
         }
     }
+    let accounts = cx.state.config().sweep_accounts;
+    corporate_action::run(cx, accounts);
+    if cx.state.corporate.running.is_some() {
+        return;
+    }
     for id in 1..cx.state.markets.len() as u32 {
         if cx.state.markets[id as usize].as_ref().is_some_and(crate::state::Market::is_perp) {
             advance_mark(cx, id);
@@ -133,8 +140,6 @@ pub fn advance(cx: &mut Context<'_>) {
     // orders: expiries, dead-man timers, triggers, slices of a TWAP, auctions
     // lending: minute ticks, calls, recalls
     // clearing: expired quotes, settlement of broker legs
-    // corporate: the cursor of an action
-    let accounts = cx.state.config().sweep_accounts;
     settlement::run(cx, accounts);
     sweep(cx, accounts);
     liquidation::run(cx);
@@ -151,8 +156,7 @@ fn advance_mark(cx: &mut Context<'_>, id: u32) {
         cx.state.known_underlying(market.terms.underlying).price.index()
     };
     let market = cx.state.market_mut(id);
-    let tick = market.terms.tick_size;
-    let best = |side| market.book.best(side).map(|p| p * tick);
+    let best = |side| market.book.best(side).map(|p| market.price_of(p));
     let (bid, ask) = (best(Side::Bid), best(Side::Ask));
     if market.mark.advance(index, bid, ask, average, speed, now) {
         let mark = market.mark.mark();

@@ -38,6 +38,8 @@ pub fn place(cx: &mut Context<'_>, header: &Header, order: &PlaceOrder) -> Resul
     let side = known_side(order)?;
     known_terms(order)?;
     require(cx.state.accounts[account as usize].liquidation.is_none(), Reject::account_must_not_be_in_liquidation)?;
+    let halted = cx.state.corporate.halts(market.terms.underlying, cx.state.now);
+    require(!halted, Reject::underlying_must_not_be_in_a_corporate_action.at(1, i64::from(order.market), 0))?;
     let fingerprint = if order.client_id == [0; 16] { 0 } else { fingerprint(order) };
     idempotent(cx.state, account, order, fingerprint)?;
     let limit = limit_price(cx.state, market, side, order)?;
@@ -133,12 +135,13 @@ fn check_size(state: &State, market: &Market, wish: &Wish) -> Result<(), Refusal
     let (held, open) = position.map_or((0, 0), |p| (p.lots.abs(), p.open(wish.side).lots));
     let underlying = state.known_underlying(market.terms.underlying);
     let multiplier = if market.is_perp() { 1_000_000_000 } else { state.known_asset(market.terms.base).terms.multiplier_ppb };
-    let highest = div_floor(scaled_down(i128::from(underlying.terms.price_max), multiplier, 1_000_000_000), i128::from(market.terms.tick_size));
+    let dearest = market.split.of_down(scaled_down(i128::from(underlying.terms.price_max), multiplier, 1_000_000_000));
+    let highest = div_floor(dearest, i128::from(market.terms.tick_size));
     let price = highest.max(i128::from(wish.limit));
     let lots = i128::from(held) + i128::from(open) + i128::from(wish.lots);
     let limit = i64::MAX / 8;
     let notional = price.checked_mul(lots).and_then(|n| n.checked_mul(i128::from(market.unit)));
-    let size = lots.checked_mul(i128::from(market.terms.lot_size));
+    let size = lots.checked_mul(i128::from(market.terms.lot_size)).map(|size| market.split.of_down(size));
     let fits = notional.is_some_and(|n| n <= i128::from(limit)) && size.is_some_and(|n| n <= i128::from(limit));
     require(fits && market.book.can_rest(wish.side, wish.limit, wish.lots), Reject::notional_must_not_overflow.at(7, wish.lots, limit))
 }
@@ -498,6 +501,8 @@ pub fn amend(cx: &mut Context<'_>, header: &Header, command: &AmendOrder) -> Res
     require(price != order.price() || lots != order.leaves(), Reject::amend_must_change_something)?;
     require(cx.state.accounts[account as usize].liquidation.is_none(), Reject::account_must_not_be_in_liquidation)?;
     let market = cx.state.market(market_id)?;
+    let halted = cx.state.corporate.halts(market.terms.underlying, cx.state.now);
+    require(!halted, Reject::underlying_must_not_be_in_a_corporate_action.at(1, i64::from(market_id), 0))?;
     require(lots <= market.terms.max_lots, Reject::lots_must_be_within_market_limits.at(4, lots, market.terms.max_lots))?;
     let id = cx.state.orders.id(slot);
     let amended = |kept| OrderAmended { order: id, market: market_id, side: side as u8, kept_priority: kept, reserved0: 0, price, leaves: lots };

@@ -173,6 +173,7 @@ class CancelReason(IntEnum):
         BELOW_INITIAL: The account is below its initial requirement (stage 0).
         BELOW_MAINTENANCE: The account is below its maintenance requirement (stage 1).
         AMENDED: Replaced by an amendment.
+        CORPORATE_ACTION: A corporate action of its underlying takes effect.
     """
 
     REQUESTED = 0
@@ -183,6 +184,7 @@ class CancelReason(IntEnum):
     BELOW_INITIAL = 5
     BELOW_MAINTENANCE = 6
     AMENDED = 7
+    CORPORATE_ACTION = 12
 
 
 class AccountState(IntEnum):
@@ -261,3 +263,49 @@ class Subject(IntEnum):
 
     ASSET = 0
     MARKET = 1
+
+
+class CorporateActionKind(IntEnum):
+    """What a company does with its shares.
+
+    Attributes:
+        SPLIT: Shares are split or joined.
+        CASH_DIVIDEND: An ordinary dividend in cash.
+        SPECIAL_DIVIDEND: A dividend outside the ordinary ones.
+        SPIN_OFF: Shares of another company are handed out.
+        MERGER: The shares become cash, shares of another company, or both.
+        RIGHTS: Rights, sold for cash unless elected otherwise.
+        DELISTING: The shares stop trading.
+        SYMBOL_CHANGE: Only the name changes.
+    """
+
+    SPLIT = 0
+    CASH_DIVIDEND = 1
+    SPECIAL_DIVIDEND = 2
+    SPIN_OFF = 3
+    MERGER = 4
+    RIGHTS = 5
+    DELISTING = 6
+    SYMBOL_CHANGE = 7
+
+
+class CorporateActionState(IntEnum):
+    """Where an action stands.
+
+    Attributes:
+        ANNOUNCED: It will come; when is not known.
+        SCHEDULED: Terms and window are known; nobody has confirmed them.
+        CONFIRMED: A second actor agreed.
+        RUNNING: Its cursor runs; the venue waits.
+        APPLIED: Done.
+        CORRECTED: Done, and its amount corrected since.
+        CANCELLED: It will not happen.
+    """
+
+    ANNOUNCED = 1
+    SCHEDULED = 2
+    CONFIRMED = 3
+    RUNNING = 4
+    APPLIED = 5
+    CORRECTED = 6
+    CANCELLED = 7

@@ -26,6 +26,7 @@ class Wire(NamedTuple):
 Id = Annotated[int, Wire("u32", "id")]
 LongId = Annotated[int, Wire("u64", "id")]
 Number = Annotated[int, Wire("u16", "number")]
+Number8 = Annotated[int, Wire("u8", "number")]
 Count = Annotated[int, Wire("u32", "count")]
 Reference = Annotated[int, Wire("u64", "number")]
 Tier = Annotated[int, Wire("u8", "tier")]
@@ -44,6 +45,7 @@ Integer = Annotated[int, Wire("i64", "integer")]
 Ppm = Annotated[int, Wire("i64", "ppm")]
 Ppm32 = Annotated[int, Wire("u32", "ppm")]
 Ppb = Annotated[int, Wire("i64", "1e-9")]
+PicoUsd = Annotated[int, Wire("i64", "1e-12 dollars per token")]
 PpmRow = Annotated[tuple[int, ...], Wire("Vec<i64>", "ppm")]
 Numbers = Annotated[tuple[int, ...], Wire("Vec<i64>", "numbers")]
 Nanos = Annotated[int, Wire("i64", "ns")]
@@ -69,6 +71,8 @@ FundingReasonCode = Annotated[int, Wire("u8", "`FundingReason`")]
 LiquidationSkipCode = Annotated[int, Wire("u8", "`LiquidationSkip`")]
 HolderTypeCode = Annotated[int, Wire("u8", "`HolderType`")]
 SubjectCode = Annotated[int, Wire("u8", "`Subject`")]
+CorporateActionKindCode = Annotated[int, Wire("u8", "`CorporateActionKind`")]
+CorporateActionStateCode = Annotated[int, Wire("u8", "`CorporateActionState`")]
 
 CODES: dict[str, type[IntEnum] | type[IntFlag]] = {
     f"`{code.__name__}`": code
@@ -76,6 +80,7 @@ CODES: dict[str, type[IntEnum] | type[IntFlag]] = {
         codes.Side, codes.OrderKind, codes.TimeInForce, codes.Flags, codes.PriceKind, codes.PriceClass,
         codes.AssetKind, codes.MarketKind, codes.SelfTrade, codes.Session, codes.Quality, codes.CancelReason,
         codes.AccountState, codes.FundingReason, codes.LiquidationSkip, codes.HolderType, codes.Subject,
+        codes.CorporateActionKind, codes.CorporateActionState,
     )
 }  # fmt: skip
 """Unit text of a coded field to the enumeration of its values."""

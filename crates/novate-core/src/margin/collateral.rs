@@ -45,6 +45,7 @@ pub fn count_tokens(state: &State, account: u32, question: &Question<'_>, portfo
             exposure.corners[at].held += all;
             exposure.corners[at].spot += token.shares[at];
         }
+        token.counted = counted[0];
         if capped && exposure.corner_count > 1 {
             exposure.uncounted -= asset.shares(-(counted[0] + token.bids - counted[1]).max(0));
         }
@@ -103,7 +104,7 @@ pub fn equity(state: &State, account: u32, question: &Question<'_>, portfolio: &
         }
     }
     let mut cap = if question.withdrawal { 0 } else { gain_cap(state, account) };
-    let mut total: Value = tokens.iter().map(|t| t.value).sum();
+    let mut total: Value = tokens.iter().map(|t| t.value + t.receivable).sum();
     for leg in cash.iter_mut() {
         let counts = leg.unmatched.min(cap);
         cap -= counts;

@@ -96,10 +96,14 @@ pub struct TokenLeg {
     pub bids: i128,
     /// Units of open asks.
     pub asks: i128,
+    /// Units that count, without open orders; set by `collateral`.
+    pub counted: i128,
     /// Shares that count in each corner of its underlying; set by `collateral`.
     pub shares: [i128; 5],
     /// Value that counts, micro-dollars.
     pub value: Value,
+    /// Dividends receivable on the units that count, micro-dollars; negative when borrowed.
+    pub receivable: Value,
     /// WRAP.
     pub wrap: Value,
 }
@@ -353,6 +357,7 @@ impl Portfolio {
             let terms = &state.known_asset(token.asset).terms;
             let (wrap, borrow) = (scale_up(terms.wrap_ppm, exposure.factor_ppm), scale_up(terms.borrow_wrap_ppm, exposure.factor_ppm));
             token.value = underlying.value_down(token.shares[0], exposure.corners[0].price);
+            token.receivable = state.receivable(token.asset, token.counted);
             let values = exposure.live_corners().iter().zip(token.shares).skip(1).map(|(c, shares)| underlying.value_down(shares, c.price));
             let (low, high) = values.fold((token.value, token.value), |(low, high), v| (low.min(v), high.max(v)));
             let charge = |value: Value| rate_up(value.max(0), wrap) + rate_up((-value).max(0), borrow);
@@ -522,11 +527,17 @@ impl Exposure {
 
     /// Whether an order at this price would lose at once against the level's price.
     fn loses(&self, state: &State, market: &Market, coin_ppm: i64, side: Side, price: Ticks) -> bool {
-        let multiplier = if market.is_perp() { 1_000_000_000 } else { state.known_asset(market.terms.base).terms.multiplier_ppb };
+        let (multiplier, due) = if market.is_perp() {
+            (market.split.num as i128 * 1_000_000_000, 0)
+        } else {
+            let due = i128::from(state.ledger.receivable(market.terms.base));
+            (i128::from(state.known_asset(market.terms.base).terms.multiplier_ppb), due * state.known_underlying(self.underlying).scale())
+        };
         let rate = Self::quote_ppm(market, coin_ppm, side);
         // A limit beyond 128 bits is worse than any price for a bid and better than any for an ask.
-        let limit = i128::from(price).saturating_mul(i128::from(market.terms.tick_size) * 1_000_000_000).saturating_mul(i128::from(rate));
-        let worth = |price: Price| i128::from(price) * i128::from(multiplier) * i128::from(PPM);
+        let step = i128::from(market.terms.tick_size) * i128::from(market.split.den) * 1_000_000_000;
+        let limit = i128::from(price).saturating_mul(step).saturating_mul(i128::from(rate));
+        let worth = |price: Price| (i128::from(price) * multiplier).saturating_mul(i128::from(PPM)).saturating_add(due);
         match side {
             Side::Bid => limit > worth(self.long_price),
             Side::Ask => limit < worth(self.short_price),
@@ -544,10 +555,14 @@ impl Exposure {
         let notional = i128::from(price) * size * i128::from(market.unit);
         let shares = state.shares_of(market, size);
         let rate = Self::quote_ppm(market, coin_ppm, side);
+        // What is receivable on a token goes with it.
+        let due = |units: i128| if market.is_perp() { 0 } else { state.receivable(market.terms.base, units) };
+        let units = size * i128::from(market.terms.lot_size);
         let loss = match side {
-            Side::Bid => rate_up(quote_value_up(state, market, notional), rate) - underlying.value_down(shares, self.long_price),
+            Side::Bid => rate_up(quote_value_up(state, market, notional), rate) - underlying.value_down(shares, self.long_price) - due(units),
             Side::Ask => {
-                div_ceil(shares * i128::from(self.short_price), underlying.scale()) - rate_down(state.quote_value(market, notional), rate)
+                let worth = div_ceil(shares * i128::from(self.short_price), underlying.scale()) - due(-units);
+                worth - rate_down(state.quote_value(market, notional), rate)
             }
         };
         loss.max(0) * i128::from(lots.signum())

@@ -58,6 +58,15 @@ impl StableWindow {
         (self.total.1 > 0).then(|| div_nearest(self.total.0, i128::from(self.total.1)) as Price)
     }
 
+    /// Changes every sum, given the time it covers.
+    pub fn each_sum(&mut self, change: impl Fn(i128, Nanos) -> i128) {
+        for (sum, &span) in self.sums.iter_mut().zip(&self.spans) {
+            *sum = change(*sum, span);
+        }
+        self.running.0 = change(self.running.0, self.running.1);
+        self.total.0 = self.sums.iter().sum::<i128>() + self.running.0;
+    }
+
     fn add(&mut self, price: Price, span: Nanos) {
         let weighted = i128::from(price) * i128::from(span);
         self.running = (self.running.0 + weighted, self.running.1 + span);

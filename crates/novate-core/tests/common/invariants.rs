@@ -6,6 +6,7 @@ use novate_core::margin::{Level, Portfolio, Question, evaluate};
 use novate_core::matching::reservation;
 use novate_core::order::{Side, Stage};
 use novate_core::state::State;
+use novate_core::state::corporate::ActionState;
 use std::collections::BTreeMap;
 
 /// Checks them all; panics with what is broken.
@@ -27,6 +28,7 @@ pub fn hold(venue: &Venue) {
     }
     open_orders(state);
     accounts(state);
+    corporate(state);
 }
 
 fn money(venue: &Venue) {
@@ -36,7 +38,7 @@ fn money(venue: &Venue) {
     let state = venue.state();
     assert!(state.ledger.pools_are_true(&state.accounts), "pool totals are true");
     for (asset, party, amount) in state.ledger.venue_accounts() {
-        assert!(amount >= 0 || matches!(party, Party::Rounding | Party::Custody), "{party:?} of asset {asset} is {amount}");
+        assert!(amount >= 0 || matches!(party, Party::Rounding | Party::Custody | Party::Distributions), "{party:?} of asset {asset} is {amount}");
     }
     for asset in state.assets.iter().flatten() {
         let id = asset.terms.asset;
@@ -96,6 +98,24 @@ fn accounts(state: &State) {
             let asset = state.known_asset(balance.asset);
             assert!(asset.is_stablecoin() || balance.pledged >= 0, "a token balance of {} is never negative", account.id);
             assert!(balance.lent >= 0 && balance.reserved >= 0 && balance.admitted >= 0 && balance.held >= 0, "parts of a balance are not negative");
+        }
+    }
+}
+
+/// What brokers owe is what tokens carry; a job keeps its place; an ended underlying has no position.
+fn corporate(state: &State) {
+    for (asset, difference) in state.ledger.receivable_differences(&state.accounts) {
+        assert_eq!(difference, 0, "receivables of asset {asset} are what brokers owe");
+    }
+    for (asset, due) in state.ledger.receivables() {
+        let custody = i128::from(state.ledger.venue(Party::Custody, asset));
+        assert_eq!(due.total, custody * i128::from(due.each), "dividends due on what is in custody of asset {asset}");
+    }
+    let running = state.corporate.actions.values().filter(|a| a.state == ActionState::Running).count();
+    assert!(running <= usize::from(state.corporate.running.is_some()), "a running action has its job");
+    for &ended in state.corporate.ended.iter().filter(|_| state.corporate.running.is_none()) {
+        for &market in &state.known_underlying(ended).perps {
+            assert!(state.accounts.iter().all(|a| a.lots(market) == 0), "market {market} of an ended underlying is settled");
         }
     }
 }

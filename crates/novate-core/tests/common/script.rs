@@ -152,14 +152,16 @@ impl Script {
     fn lots(&self, text: &str, market: u32) -> Result<i64, String> {
         let listed = self.venue.state().known_market(market);
         let decimals = if listed.is_perp() { 9 } else { self.venue.state().known_asset(listed.terms.base).terms.decimals };
-        let units = number(text, decimals)?;
-        if units % listed.terms.lot_size == 0 { Ok(units / listed.terms.lot_size) } else { Err(format!("{text} is no whole number of lots")) }
+        let (units, split) = (i128::from(number(text, decimals)?), listed.split);
+        let (units, lot) = (units * i128::from(split.den), i128::from(listed.terms.lot_size) * i128::from(split.num));
+        if units % lot == 0 { Ok((units / lot) as i64) } else { Err(format!("{text} is no whole number of lots")) }
     }
 
     fn ticks(&self, text: &str, market: u32) -> Result<i64, String> {
-        let price = number(text, 6)?;
-        let tick = self.venue.state().known_market(market).terms.tick_size;
-        if price % tick == 0 { Ok(price / tick) } else { Err(format!("{text} is no whole number of ticks")) }
+        let (price, listed) = (number(text, 6)?, self.venue.state().known_market(market));
+        // After a split a tick is no decimal: the text names the tick it rounds to.
+        let ticks = listed.ticks_of(price);
+        if listed.price_of(ticks) == price { Ok(ticks) } else { Err(format!("{text} is no whole number of ticks")) }
     }
 
     fn person(&mut self, name: &str) -> u64 {
@@ -186,6 +188,10 @@ impl Script {
                 let account = self.person(who);
                 self.raw(account, &words[2..])
             }
+            ["actor", actor, ..] => {
+                let actor = number(actor, 0)? as u64;
+                self.raw_by(actor, 0, &words[2..])
+            }
             ["envelope", what] => self.envelope(what),
             ["price", name, price, ref rest @ ..] => self.post(name, price, rest),
             ["time", by, ref rest @ ..] => self.pass(by, rest),
@@ -210,13 +216,17 @@ impl Script {
 
     /// `Name field=value ..`, with `like X` for the standard listing of that name as the default of every field.
     fn raw(&mut self, account: u64, words: &[&str]) -> Told {
+        self.raw_by(0, account, words)
+    }
+
+    fn raw_by(&mut self, actor: u64, account: u64, words: &[&str]) -> Told {
         let mut text = words.join(" ");
         if let [name, "like", model, rest @ ..] = words {
             let line = STANDARD.lines().find(|l| l.starts_with(&format!("{name} ")) && (*model == "standard" || l.contains(&format!(" name={model} "))));
             text = format!("{} {}", line.ok_or_else(|| format!("no {name} is called {model}"))?, rest.join(" "));
         }
         let (kind, body) = wire::encode(&text)?;
-        self.answer.extend(self.venue.raw(Header { kind, account, version: VERSION, ..Header::default() }, &body));
+        self.answer.extend(self.venue.raw(Header { kind, account, actor, version: VERSION, ..Header::default() }, &body));
         Ok(())
     }
 
