@@ -24,6 +24,10 @@ from novate.messages import (
     Command,
     CommandRefused,
     EventMessage,
+    OrderCancelled,
+    OrderFilled,
+    OrderPlaced,
+    PlaceOrder,
     PostPrice,
     Quality,
     encode,
@@ -31,6 +35,7 @@ from novate.messages import (
     reports,
     rule,
 )
+from novate.messages import explain as in_words
 from novate.messages.reports import explain as questions
 from novate.messages.reports.base import Answers
 
@@ -230,6 +235,46 @@ def _repeat(underlying: int, source: questions.SourcePrice, at: int, ppm: int = 
         confidence_ppm=source.confidence_ppm,
         venue_time_ns=at,
         size=_LARGE,
+    )
+
+
+class Preview(NamedTuple):
+    """What an order would do before it is sent."""
+
+    refusal: str
+    """Why it would be refused, in words; empty when it would be taken."""
+    filled: int
+    """Lots that would trade at once."""
+    ticks_lots: int
+    """Their sum of price times lots: divided by `filled`, the average price in ticks."""
+    fee: int
+    """Taker fees, quote units."""
+    rests: int
+    """Lots that would stay in the book."""
+    excess_before: reports.Four
+    """By `Level`, micro-dollars."""
+    excess_after: reports.Four
+    sentence_after: str
+    """How the account would stand."""
+
+
+def preview(engine: Engine, account: int, order: PlaceOrder) -> Preview:
+    """The whole pre-trade check and its consequences on a fork: refusal or fills, fees, and excess at every level after it."""
+    outcome = what_if(engine, account, [order])
+    own = [event.body for event in outcome.events if event.header.account == account]
+    fills = [body for body in own if isinstance(body, OrderFilled) and not body.maker]
+    ended = sum(body.lots for body in own if isinstance(body, OrderCancelled))
+    placed = next((body.lots for body in own if isinstance(body, OrderPlaced)), 0)
+    filled = sum(body.lots for body in fills)
+    return Preview(
+        refusal="; ".join(in_words(refused) for refused in outcome.refusals),
+        filled=filled,
+        ticks_lots=sum(body.price * body.lots for body in fills),
+        fee=sum(body.fee for body in fills),
+        rests=max(placed - filled - ended, 0),
+        excess_before=outcome.before.holdings.line.excess,
+        excess_after=outcome.after.holdings.line.excess,
+        sentence_after=outcome.after.sentence,
     )
 
 

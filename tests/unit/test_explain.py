@@ -171,3 +171,17 @@ def test_tokens_alone_explain_too(venue: PlainVenue) -> None:
     assert TOKEN in {b.asset for b in explain.account(venue.engine, HEDGED).holdings.balances}
     with pytest.raises(ValueError, match="account_must_exist"):
         explain.account(venue.engine, 99)
+
+
+def test_a_preview_is_what_the_order_then_does(venue: PlainVenue) -> None:
+    order = PlaceOrder(market=PERP_ID, side=Side.BID, price=10_000, lots=700)
+    seen = explain.preview(venue.engine, LONG, order)
+    assert (seen.refusal, seen.filled, seen.ticks_lots, seen.rests) == ("", 500, 500 * 10_000, 200)
+    assert seen.fee == 500 * 10_000 * 100 * 350 // M
+    venue.must(order, LONG)
+    assert reports.account(venue.engine, LONG).line.excess == seen.excess_after
+    assert explain.account(venue.engine, LONG).sentence == seen.sentence_after
+    worse = explain.preview(venue.engine, LONG, PlaceOrder(market=PERP_ID, side=Side.BID, price=99_000, lots=1))
+    assert worse.filled == 0
+    assert worse.refusal.startswith("PlaceOrder refused, price_must_be_inside_band (408)")
+    assert worse.excess_after == worse.excess_before
