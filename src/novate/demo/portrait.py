@@ -9,13 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from novate import explain
 from novate._core import Engine
 from novate.config import Listing
 from novate.messages import AccountState, ListDatedRow, reports
 from novate.messages.reports import BalanceChange, Level, Trade
+from novate.messages.reports import explain as questions
 from novate.reports import model
 from novate.risk.peers import AssetClass, Leg, LegKind, PeerResult, Portfolio, Standalone, compare
 
+DAYS_AHEAD = 4
+ORANGE = 1
+"""Place of the state in which liquidation begins, among the four distances."""
 LEVELS = ("initial", "liquidation-end", "maintenance", "close-out")
 
 
@@ -27,7 +32,25 @@ class Portrait:
     margin: model.MarginView
     peers: tuple[PeerResult, ...]
     exposure_micro: int
+    distances: tuple[model.Distance, ...]
+    ahead: tuple[model.Milestone, ...]
     dated_row: model.DatedRow | None
+
+    @property
+    def liquidated_if(self) -> str:
+        """What completes "it would be liquidated if ...": the moves of single names to maintenance, or the equity above it."""
+        clauses = []
+        for d in self.distances:
+            fall, rise = d.falls[ORANGE], d.rises[ORANGE]
+            moves = [f"fell by {-fall / 10_000:.1f} %"] if fall is not None else []
+            moves += [f"rose by {rise / 10_000:.1f} %"] if rise is not None else []
+            if moves:
+                clauses.append(f"{d.underlying} {' or '.join(moves)}")
+        if clauses:
+            return "; or ".join(clauses) + ", all else equal"
+        level = self.margin.level("maintenance")
+        excess = level.excess_micro if level else 0
+        return f"its equity fell by ${excess / 1e6:,.0f}: no price of one name between -99 % and +300 % does it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +63,39 @@ class Painter:
     dated_row: ListDatedRow | None
 
     def portrait(self, account: int, *, peers: bool = True) -> Portrait:
-        """The account now."""
+        """The account now; `peers`: with the compared rules, the distances and the days ahead."""
         held = reports.account(self.engine, account)
         return Portrait(
             sheet=self.sheet(held),
             margin=self.margin(account),
             peers=self._peers(account, held) if peers else (),
             exposure_micro=sum(abs(p.value) for p in held.positions) + sum(abs(b.value) for b in self._tokens(held)),
+            distances=self._distances(account) if peers else (),
+            ahead=self._ahead(account) if peers else (),
             dated_row=self._with_row(account),
+        )
+
+    def _distances(self, account: int) -> tuple[model.Distance, ...]:
+        lines = [line for line in questions.thresholds(self.engine, account) if line.name != "USDC"]
+        return tuple(
+            model.Distance(
+                underlying=line.name,
+                falls=tuple(at.fall.ppm if at.fall else None for at in line.states),
+                rises=tuple(at.rise.ppm if at.rise else None for at in line.states),
+            )
+            for line in lines
+        )
+
+    def _ahead(self, account: int) -> tuple[model.Milestone, ...]:
+        return tuple(
+            model.Milestone(
+                time_ns=at.time_ns,
+                what=at.what,
+                initial_micro=at.requirements[Level.INITIAL],
+                maintenance_micro=at.requirements[Level.MAINTENANCE],
+                state=at.state,
+            )
+            for at in explain.projection(self.engine, account, DAYS_AHEAD)
         )
 
     def sheet(self, held: reports.AccountReport) -> model.BalanceSheet:

@@ -283,22 +283,11 @@ class Stage:
                 funding_micro=spent.funding,
                 interest_micro=spent.interest,
             ),
-            liquidated_if=self._liquidated_if(person.account),
+            liquidated_if=before.liquidated_if,
+            distances=before.distances,
+            ahead=before.ahead,
             dated_row=before.dated_row,
         )
-
-    def _liquidated_if(self, account: int) -> str:
-        """Distances to maintenance now, per underlying, in one clause."""
-        clauses = []
-        for d in reports.distance(self.venue.engine, account):
-            moves = [f"fell by {-d.fall_ppm / 10_000:.1f} %"] if d.fall_ppm is not None else []
-            moves += [f"rose by {d.rise_ppm / 10_000:.1f} %"] if d.rise_ppm is not None else []
-            if moves:
-                clauses.append(f"{d.name} {' or '.join(moves)}")
-        if clauses:
-            return "; or ".join(clauses) + ", all else equal"
-        excess = reports.margin(self.venue.engine, account).levels[2].excess
-        return f"its equity fell by ${excess / 1e6:,.0f}: no price of one name between -99 % and +300 % does it"
 
 
 def before_ns(scenario: Scenario) -> int:

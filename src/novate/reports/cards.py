@@ -25,6 +25,7 @@ def account_card(account: Account, opened: bool = False) -> Html:
         _reasons(account),
         tag("div", tag("div", _sheet(account)), tag("div", _levels(account)), css="columns"),
         tag("div", tag("div", _terms(account)), tag("div", _contributions(account)), css="columns"),
+        tag("div", tag("div", _distances(account)), tag("div", _ahead(account)), css="columns"),
         _costs(account),
     )
     return tag("details", summary, body, open="") if opened else tag("details", summary, body)
@@ -117,6 +118,31 @@ def _contributions(account: Account) -> Html:
     rows = [(part.position, money(part.amount_micro)) for part in parts]
     rows.append((tag("b", "Sum"), tag("b", money(sum(part.amount_micro for part in parts)))))
     return Html(tag("h3", "Contribution of each position, before") + table(("position", "dollars"), rows))
+
+
+def _distances(account: Account) -> Html:
+    if not account.distances:
+        return Html("")
+    rows = [(row.underlying, *story.distance_cells(row)) for row in account.distances]
+    return Html(
+        tag("h3", "How far each state was, before: one name's fall / rise") + table(("underlying", *story.STATES), rows)
+    )
+
+
+def _ahead(account: Account) -> Html:
+    if not account.ahead:
+        return Html("")
+    rows = [
+        (
+            Html(tag("span", minute(at.time_ns)) + tag("span", story.in_short(at.what), css="sub")),
+            money(at.initial_micro),
+            money(at.maintenance_micro),
+            state(at.state),
+        )
+        for at in account.ahead
+    ]
+    head = ("New York", "initial", "maintenance", "state")
+    return Html(tag("h3", "The days ahead as seen then, prices unchanged") + table(head, rows))
 
 
 def _costs(account: Account) -> Html:

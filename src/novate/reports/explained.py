@@ -17,6 +17,7 @@ from novate.messages.reports.base import Answers
 from novate.reader import Moment, Post
 from novate.reports.figures import minute, money
 from novate.reports.grid import plain_cells, plain_table
+from novate.reports.story import in_short
 
 MOST_ROWS = 24
 
@@ -141,7 +142,7 @@ def _week(ahead: list[Milestone]) -> RenderableType:
         grid.add_row(
             *plain_cells(
                 minute(milestone.time_ns),
-                ", ".join(milestone.what[:2]) + (f" and {len(milestone.what) - 2} more" if len(milestone.what) > 2 else ""),
+                in_short(milestone.what),
                 money(milestone.requirements[reports.Level.INITIAL]),
                 money(milestone.requirements[reports.Level.MAINTENANCE]),
                 milestone.state,

@@ -146,6 +146,24 @@ class DatedRow(msgspec.Struct, frozen=True, kw_only=True):
     with_micro: int
 
 
+class Distance(msgspec.Struct, frozen=True, kw_only=True):
+    """The smallest move of one underlying, ppm, that leads to yellow, orange, red and black; None where none does."""
+
+    underlying: str
+    falls: tuple[int | None, ...]
+    rises: tuple[int | None, ...]
+
+
+class Milestone(msgspec.Struct, frozen=True, kw_only=True):
+    """The account at one session boundary ahead, prices unchanged."""
+
+    time_ns: int
+    what: tuple[str, ...]
+    initial_micro: int
+    maintenance_micro: int
+    state: str
+
+
 class PathPoint(msgspec.Struct, frozen=True, kw_only=True):
     """One sample of an account's path."""
 
@@ -170,7 +188,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
     `exposure_micro` is gross: the sum of |token value| and |perp notional| before the crash. `peers` are the other
     rules on the book as it was before, `peers_worst` on the book at its worst. `liquidated_if` completes the sentence
-    "it would be liquidated if ...".
+    "it would be liquidated if ...", before the crash; `distances` and `ahead` are of that moment, too.
     """
 
     id: int
@@ -188,6 +206,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     path: tuple[PathPoint, ...] = ()
     costs: Costs = Costs()
     liquidated_if: str = ""
+    distances: tuple[Distance, ...] = ()
+    ahead: tuple[Milestone, ...] = ()
     dated_row: DatedRow | None = None
 
 

@@ -11,6 +11,7 @@ from novate.reports.model import (
     TERMS,
     Account,
     BalanceSheet,
+    Distance,
     FundingHour,
     HedgeProof,
     LineGroup,
@@ -46,6 +47,24 @@ def liquidated_if(account: Account) -> str:
     level = account.before.level("maintenance")
     distance = level.excess_micro if level else account.before.equity_micro
     return f"its equity fell by {money(distance)} with its requirement unchanged"
+
+
+STATES = ("yellow", "orange", "red", "black")
+
+
+def distance_cells(row: Distance) -> tuple[str, ...]:
+    """Fall and rise to each state, `-12.3 % / none`."""
+    return tuple(f"{_move(fall)} / {_move(rise)}" for fall, rise in zip(row.falls, row.rises, strict=True))
+
+
+def _move(ppm: int | None) -> str:
+    return "none" if ppm is None else percent(ppm, 1_000_000)
+
+
+def in_short(what: tuple[str, ...], most: int = 2) -> str:
+    """The first few things that happen at a boundary, and how many more."""
+    more = len(what) - most
+    return ", ".join(what[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def outcome(report: Report) -> str:

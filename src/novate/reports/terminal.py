@@ -125,7 +125,16 @@ def _account(account: Account) -> Group:
         head.append(f"{money(view.initial_micro)} because {view.binding}\n")
     head.append("Liquidated if ", style=QUIET)
     head.append(story.liquidated_if(account))
-    return Group(head, _sheet(account), _levels(account), _terms(account), _costs(account))
+    parts: list[RenderableType] = [head, _sheet(account), _levels(account), _terms(account), _costs(account)]
+    return Group(*parts, *([_distances(account)] if account.distances else []))
+
+
+def _distances(account: Account) -> Table:
+    table = plain_table("", "one name's move to", *story.STATES)
+    table.title = None
+    for row in account.distances:
+        table.add_row(*plain_cells(row.underlying, *story.distance_cells(row)))
+    return table
 
 
 def _sheet(account: Account) -> Table:
