@@ -12,6 +12,7 @@ from novate.messages import (
     AdvanceTime,
     Command,
     CommandRefused,
+    ConfigurePackages,
     ConfigureVenue,
     Deposit,
     EventMessage,
@@ -48,6 +49,11 @@ PARAMETERS = ConfigureVenue(
     orders_per_market=1_000_000, liquidation_fee_ppm=15_000, liquidation_fee_share_ppm=250_000,
     liquidation_fee_equity_ppm=500_000, liquidation_volume_ppm=100_000, liquidation_depth_ppm=250_000,
     liquidation_closed_ppm=250_000, liquidation_min_tolerance_ppm=20_000,
+)  # fmt: skip
+
+PACKAGES = ConfigurePackages(
+    legs=8, open_blocks=20, open_requests=10, open_quotes=100, quotes_per_request=20, makers_per_request=20,
+    longest_life_ns=86_400 * SECOND, reveal=0, compensation_per_trade=10**11, compensation_per_day=10**12,
 )  # fmt: skip
 
 
@@ -113,6 +119,7 @@ def open_plain_venue(owners: Mapping[int, int]) -> PlainVenue:
     venue = PlainVenue()
     venue.must(ActivateRelease(release=_core.release(), ruleset=_core.ruleset()))
     venue.must(PARAMETERS)
+    venue.must(PACKAGES)
     venue.must(
         ListBucket(
             bucket=1,

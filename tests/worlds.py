@@ -55,6 +55,7 @@ from novate.messages import (
     reports,
     rule,
 )
+from venues import PACKAGES
 
 M = 1_000_000
 SECOND = 1_000_000_000
@@ -144,6 +145,7 @@ class World:
             self.submit(ActivateRelease(release=_core.release(), ruleset=_core.ruleset()))
         self.parameters = self._parameters()
         self._list(self.parameters)
+        self._list(PACKAGES)
         self._list_buckets()
         for coin, underlying in COINS.items():
             self._list_coin(coin, underlying)

@@ -4,6 +4,7 @@
 //! are append-only. The account a command acts for is in the header; venue commands carry account 0.
 
 mod orders;
+mod packages;
 mod prices;
 mod lending;
 mod liquidation;
@@ -13,6 +14,7 @@ mod corporate;
 
 pub use governance::*;
 pub use corporate::*;
+pub use packages::*;
 
 use crate::codec::{Body, Header, definition_json};
 use crate::reject::{Refusal, Reject};
@@ -225,6 +227,9 @@ commands! {
     RequestWithdrawal, SettleWithdrawal, VoidWithdrawal, Transfer, Lend, Recall, FundInsurance, SetSession,
     PostLiquidity, ResumeVenue,
     // orders: 400 to 449
+    // packages: 430 to 449
+    ConfigurePackages, ListBlockTerms, PlacePackage, ProposeBlock, AcceptBlock, DeclineBlock, WithdrawBlock, RequestQuotes, GiveQuote,
+    AcceptQuote, WithdrawQuote, CancelQuoteRequest, FundTreasury, CompensateError,
     // prices: 600 to 649
     // lending: 700 to 749
     // liquidation: 800 to 849

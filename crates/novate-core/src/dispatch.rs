@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::event::ReleaseActivated;
 use crate::reject::{Refusal, Reject, require};
 use crate::governance::holders;
-use crate::{RULESET, corporate_action, funds, listing, timer, trading};
+use crate::{RULESET, block, compensation, corporate_action, funds, listing, package, quote, timer, trading};
 
 fn activate(cx: &mut Context<'_>, command: &ActivateRelease) -> Result<(), Refusal> {
     require(command.ruleset == RULESET, Reject::ruleset_must_be_supported.at(2, i64::from(command.ruleset), i64::from(RULESET)))?;
@@ -64,6 +64,21 @@ pub fn dispatch(cx: &mut Context<'_>, header: &Header, body: &[u8]) -> Result<()
             Ok(())
         }
         // orders
+        // packages
+        Command::ConfigurePackages(c) => package::configure(cx, c),
+        Command::ListBlockTerms(c) => package::list_block_terms(cx, c),
+        Command::PlacePackage(c) => package::place(cx, header, c),
+        Command::ProposeBlock(c) => block::propose(cx, header, c),
+        Command::AcceptBlock(c) => block::accept(cx, header, c),
+        Command::DeclineBlock(c) => block::decline(cx, header, c),
+        Command::WithdrawBlock(c) => block::withdraw(cx, header, c),
+        Command::RequestQuotes(c) => quote::request(cx, header, c),
+        Command::GiveQuote(c) => quote::give(cx, header, c),
+        Command::AcceptQuote(c) => quote::accept(cx, header, c),
+        Command::WithdrawQuote(c) => quote::withdraw(cx, header, c),
+        Command::CancelQuoteRequest(c) => quote::cancel(cx, header, c),
+        Command::FundTreasury(c) => compensation::fund(cx, c),
+        Command::CompensateError(c) => compensation::compensate(cx, c),
         // prices
         // lending
         // liquidation
@@ -102,6 +117,17 @@ fn acts_for_an_account(command: &Command) -> bool {
             | Command::Lend(_)
             | Command::Recall(_)
             // orders
+            // packages
+            | Command::PlacePackage(_)
+            | Command::ProposeBlock(_)
+            | Command::AcceptBlock(_)
+            | Command::DeclineBlock(_)
+            | Command::WithdrawBlock(_)
+            | Command::RequestQuotes(_)
+            | Command::GiveQuote(_)
+            | Command::AcceptQuote(_)
+            | Command::WithdrawQuote(_)
+            | Command::CancelQuoteRequest(_)
             // prices
             // lending
             // liquidation

@@ -5,6 +5,7 @@
 //! written here, so the definitions below list only what follows them.
 
 mod orders;
+mod packages;
 mod prices;
 mod lending;
 mod liquidation;
@@ -14,6 +15,7 @@ mod corporate;
 
 pub use governance::*;
 pub use corporate::*;
+pub use packages::*;
 
 use crate::codec::{Body, Field, HEADER, Header, VERSION, definition_json};
 use crate::{document, record};
@@ -172,6 +174,9 @@ events! {
     Settled, InterestPaid, AccountStateChanged, LiquidationStarted, LiquidationSlice, LiquidationSliceSkipped,
     LiquidationEnded, ShortfallReported,
     // orders: 450 to 499
+    // packages: 480 to 499
+    PackagesConfigured, PackageTraded, BlockProposed, BlockEnded, BlockTraded, BlockPublished, QuotesRequested, QuoteGiven, QuoteEnded,
+    QuoteRequestEnded, TreasuryFunded, ErrorCompensated, CompensationReceived,
     // prices: 650 to 699
     // lending: 750 to 799
     // liquidation: 850 to 899

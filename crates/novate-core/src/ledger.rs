@@ -36,6 +36,8 @@ pub enum Party {
     Clearing(u32),
     /// Withdrawals on their way.
     Pending,
+    /// The operator's money for compensating errors.
+    Treasury,
     /// What brokers paid for holders and holders are yet to get; negative where the venue paid first.
     Distributions,
 }

@@ -3,11 +3,14 @@
 //! Responsible for: who trades with whom at which price, the money and positions of each fill, and taking orders out of
 //! books. Never decides whether an order may come in: `trading` has checked margin, bands and funding before.
 
+pub mod sweep;
+
 use crate::account::Position;
 use crate::context::Context;
 use crate::event::{BookChanged, CancelReason, OrderCancelled, OrderFilled};
 use crate::ledger::Party;
 use crate::margin::collateral::readmit;
+use crate::matching::sweep::Sweep;
 use crate::order::Side;
 use crate::perp;
 use crate::state::{Market, State};
@@ -67,86 +70,17 @@ pub fn reservation(market: &Market, side: Side, price: Ticks, lots: Lots) -> (u3
     }
 }
 
-/// Lots of a resting order that can trade now: a reduce-only order's position may have shrunk, a spot bid's cash may
-/// have gone into a settlement.
+/// Lots of a resting order that can trade now.
 #[must_use]
 pub fn available(state: &State, slot: u32) -> Lots {
-    available_after(state, slot, &Swept::default())
-}
-
-/// What makers ahead in a sweep have used up.
-#[derive(Debug, Default)]
-struct Swept {
-    /// Lots and, for spot bids, quote units, by account.
-    used: Vec<(u32, Lots, Amount)>,
-    /// Quote units from the pool.
-    pool: Amount,
-}
-
-impl Swept {
-    fn of(&self, account: u32) -> (Lots, Amount) {
-        self.used.iter().find(|u| u.0 == account).map_or((0, 0), |u| (u.1, u.2))
-    }
-
-    fn add(&mut self, state: &State, slot: u32, lots: Lots) {
-        let order = state.orders.order(slot);
-        let market = state.known_market(order.market());
-        let account = order.account();
-        let (before, spent) = self.of(account);
-        let mut cost = 0;
-        if !market.is_perp() && order.side() == Side::Bid {
-            cost = lots * reservation(market, Side::Bid, order.price(), 1).1;
-            let cash = state.accounts[account as usize].balance(market.terms.quote).map_or(0, |b| b.pledged.max(0));
-            self.pool += cost - cost.min((cash - spent).max(0));
-        }
-        self.used.retain(|u| u.0 != account);
-        self.used.push((account, before + lots, spent + cost));
-    }
-}
-
-fn available_after(state: &State, slot: u32, swept: &Swept) -> Lots {
-    let order = state.orders.order(slot);
-    let market = state.known_market(order.market());
-    let leaves = order.leaves();
-    let holder = &state.accounts[order.account() as usize];
-    let (used, spent) = swept.of(order.account());
-    if market.is_perp() {
-        if !order.is_reduce_only() {
-            return leaves;
-        }
-        let held = holder.lots(order.market()) * -order.side().sign();
-        return leaves.min((held - used).max(0));
-    }
-    if order.side() == Side::Ask {
-        let units = holder.balance(market.terms.base).map_or(0, |b| b.pledged.max(0));
-        return leaves.min((units / market.terms.lot_size - used).max(0));
-    }
-    let per_lot = reservation(market, Side::Bid, order.price(), 1).1.max(1);
-    let pool = state.ledger.pool(market.terms.quote);
-    let (cash, own_room) = holder.balance(market.terms.quote).map_or((0, 0), |b| (b.pledged.max(0), b.pool_room()));
-    let funds = (cash - spent).max(0) + (pool.available() + own_room - swept.pool).max(0);
-    leaves.min(funds / per_lot)
+    Sweep::default().available(state, slot)
 }
 
 /// Lots the book would fill at once, stopping at the taker's own orders. Several orders of one maker share what he has.
 #[must_use]
 pub fn fillable(state: &State, taker: &Taker) -> Lots {
-    let market = state.known_market(taker.market);
-    let owner = state.accounts[taker.account as usize].owner;
-    let (mut found, mut swept) = (0, Swept::default());
-    let mut next = market.book.best_level_head(taker.side.opposite());
-    while let Some(slot) = next {
-        let order = state.orders.order(slot);
-        let own = market.terms.self_trade == 0 && state.accounts[order.account() as usize].owner == owner;
-        if found >= taker.lots || own || !crosses(taker.side, taker.limit, order.price()) {
-            break;
-        }
-        let lots = available_after(state, slot, &swept).min(taker.lots - found);
-        swept.add(state, slot, lots);
-        found += lots;
-        next = market.book.next_in_priority(&state.orders, slot);
-    }
-    found.min(taker.lots)
+    let self_trade = state.known_market(taker.market).terms.self_trade == 1;
+    Sweep::default().walk(state, taker, self_trade, |_| ()).found
 }
 
 /// Trades the incoming order against the book.
@@ -180,7 +114,9 @@ pub fn take(cx: &mut Context<'_>, taker: &Taker) -> Outcome {
     outcome
 }
 
-fn trade(cx: &mut Context<'_>, taker: &Taker, slot: u32, price: Ticks, lots: Lots, taker_leaves: Lots) {
+/// One fill of the incoming side with a resting order: orders, positions, money, events. `taker_leaves` is what the incoming
+/// side still wants after it.
+pub fn trade(cx: &mut Context<'_>, taker: &Taker, slot: u32, price: Ticks, lots: Lots, taker_leaves: Lots) {
     let maker_order = cx.state.orders.id(slot);
     let (maker, leaves) = fill_resting(cx.state, slot, price, lots);
     cx.state.last_trade += 1;
@@ -288,7 +224,7 @@ pub fn end_client(state: &mut State, account: u32, order: u64) {
 }
 
 /// Spot: tokens against cash, each side's fee to the venue.
-fn exchange(state: &mut State, market: u32, buyer: (u32, i64), seller: (u32, i64), price: Ticks, lots: Lots) {
+pub fn exchange(state: &mut State, market: u32, buyer: (u32, i64), seller: (u32, i64), price: Ticks, lots: Lots) {
     let m = state.known_market(market);
     let (base, quote) = (m.terms.base, m.terms.quote);
     let (units, cost) = (lots * m.terms.lot_size, price * lots * m.unit);

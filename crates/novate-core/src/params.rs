@@ -10,7 +10,7 @@ use crate::units::{PPM, SECOND, YEAR, div_ceil, narrow, pow10};
 /// Ids of listed things are 1 to this.
 pub const MAX_ID: u32 = 65_535;
 /// Largest listable amount of money or volume: 5 trillion dollars.
-const MONEY: i64 = 5_000_000_000_000 * 1_000_000;
+pub const MONEY: i64 = 5_000_000_000_000 * 1_000_000;
 const ZERO: i64 = 0;
 
 /// A parameter and its bounds: field, value, lowest, highest.

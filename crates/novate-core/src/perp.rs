@@ -23,23 +23,29 @@ pub fn hedged_ppm(state: &State, account: u32, underlying: u32) -> i64 {
     (spot.abs().min(perp.abs()) * i128::from(PPM) / perp.abs()) as i64
 }
 
-/// Books one side of a perp trade: position, realised result, fee. Returns what was realised, in quote units.
+/// Books one side of a perp trade: position, realised result, fee, and the market's totals. Returns what was realised, in
+/// quote units.
 pub fn fill(cx: &mut Context<'_>, account: u32, market: u32, lots: Lots, price: Ticks, fee: i64) -> i64 {
-    let (unit, underlying) = {
-        let m = cx.state.known_market(market);
-        (m.unit, m.terms.underlying)
-    };
-    let cost = lots * price * unit;
     let before = cx.state.accounts[account as usize].lots(market);
-    let closes = before.signum() * lots.signum() < 0;
-    let hedged = if closes { hedged_ppm(cx.state, account, underlying) } else { 0 };
-    let position = cx.state.accounts[account as usize].position_mut(market);
-    let realised = position.trade(lots, cost);
-    position.book_result(realised, hedged);
-    position.book_result(-fee, 0);
-    let after = position.lots;
+    let realised = book(cx.state, account, market, lots, price, fee);
+    let after = cx.state.accounts[account as usize].lots(market);
     let m = cx.state.market_mut(market);
     m.claims.fees += fee;
     m.open_interest += after.max(0) - before.max(0);
+    realised
+}
+
+/// The account's own part of a perp trade, without the market's totals: what a rehearsal of a trade needs.
+pub fn book(state: &mut State, account: u32, market: u32, lots: Lots, price: Ticks, fee: i64) -> i64 {
+    let (unit, underlying) = {
+        let m = state.known_market(market);
+        (m.unit, m.terms.underlying)
+    };
+    let closes = state.accounts[account as usize].lots(market).signum() * lots.signum() < 0;
+    let hedged = if closes { hedged_ppm(state, account, underlying) } else { 0 };
+    let position = state.accounts[account as usize].position_mut(market);
+    let realised = position.trade(lots, lots * price * unit);
+    position.book_result(realised, hedged);
+    position.book_result(-fee, 0);
     realised
 }

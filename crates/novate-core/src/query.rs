@@ -5,6 +5,7 @@
 
 mod explain;
 mod orders;
+mod packages;
 mod prices;
 mod lending;
 mod liquidation;
@@ -61,6 +62,7 @@ pub fn answer(state: &State, request: &[u8]) -> Result<Vec<u8>, String> {
             reply(&with_row(state, account, date, moves_ppm)?)
         }
         500..=549 => explain::answer(state, number, request),
+        450..=499 => packages::answer(state, number, request),
         400..=499 => orders::answer(state, number, request),
         600..=699 => prices::answer(state, number, request),
         700..=799 => lending::answer(state, number, request),

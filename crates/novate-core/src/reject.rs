@@ -85,6 +85,31 @@ refusals! {
     423 venue_must_be_open_for_orders true "The market takes no new orders in this state.";
     424 order_already_exists false "The same client id and the same order: it was accepted before; nothing was done again.";
 
+    460 legs_must_be_within_limit false "A package has at least two legs, any trade at most the listed number.";
+    461 legs_must_be_complete false "Each leg has a market, lots other than 0, and a price where one is asked for.";
+    462 limit_kind_must_be_known false "A limit is 0 (each leg) or 1 (also the whole).";
+    463 units_must_be_ordered false "The least units are at least 1 and at most the units wanted.";
+    464 net_price_needs_one_quote false "Notionals in different stablecoins do not add up to one price.";
+    465 package_must_fill_whole true "The books do not have the least units of every leg within the limits.";
+    466 package_must_not_meet_its_owner true "An order of the same owner stands where a leg would trade.";
+    467 market_must_have_block_terms false "The market has no listed terms for blocks and quotes.";
+    468 leg_must_meet_minimum_size false "A leg is smaller than the listed size for blocks or quotes.";
+    469 price_must_be_near_index true "The price is farther from the index than blocks and quotes may be in this session.";
+    470 sides_must_have_two_owners false "Both sides of a trade belong to one owner.";
+    471 expiry_must_be_ahead_and_near false "An expiry is after now and within the listed longest life.";
+    472 open_offers_must_be_below_limit true "The listed number of open blocks, requests or quotes is reached.";
+    473 block_must_be_open false "No open block of this number waits for this account's answer.";
+    474 quote_request_must_be_open false "No open request has this number.";
+    475 quote_must_be_open true "No firm quote for this side has this number, or there is none.";
+    476 maker_must_be_asked false "The request names its makers, and this account is not among them.";
+    477 quote_must_price_each_leg false "A quote has a price for every leg of each side it quotes, and only for sides that were asked for.";
+    478 other_side_must_be_able_to_trade true "The other side could not take this trade now.";
+    479 client_id_must_have_16_bytes false "A client id is empty or has 16 bytes.";
+    480 treasury_must_cover_compensation true "The treasury does not have this much of the asset.";
+    481 compensation_must_stay_below_its_cap true "The cap per trade or per day would be passed.";
+    482 trade_must_have_happened false "No trade has this number.";
+    483 reason_must_be_stated false "The reason has 1 to 200 printable ASCII characters.";
+
     501 excess_at_initial_must_not_be_negative true "After this command the account's equity would be below its initial requirement.";
     502 only_reducing_orders_below_initial true "The account is below its initial requirement; only orders that reduce risk are taken.";
     503 withdrawal_needs_one_and_a_half_initial true "Withdrawing or borrowing needs equity without unsettled gains of a multiple of the initial requirement.";

@@ -3,6 +3,7 @@
 //! Responsible for: the records of listed things beside their live parts, and look-ups by id. Never contains a rule.
 
 pub mod trading;
+pub mod packages;
 pub mod prices;
 pub mod lending;
 pub mod liquidation;
@@ -306,6 +307,8 @@ pub struct State {
     pub advanced_ns: Nanos,
     /// Orders beyond the plain ones: stops, time in force, batches, packages, auctions, blocks, quotes.
     pub trading: trading::Trading,
+    /// Packages, blocks, requests for quotes, compensation.
+    pub packages: packages::Packages,
     /// Closed hours, reopening, halts, outages and cancelled prints.
     pub prices: prices::Prices,
     /// Pools, curves, committed lines, stock loans and cash calls.

@@ -9,8 +9,10 @@ use crate::event::{IndexChanged, LiquidityPosted, MarkChanged, SessionChanged, V
 use crate::order::Side;
 use crate::reject::{Refusal, Reject, require};
 use crate::session::Session;
+use crate::state::packages::Due;
 use crate::units::PPM;
 use crate::{corporate_action, funding, ladder, liquidation, settlement};
+use crate::{bilateral, block, offer, quote};
 
 /// `PostPrice`.
 ///
@@ -137,6 +139,8 @@ pub fn advance(cx: &mut Context<'_>) {
             funding::sample(cx.state, id, cx.state.now);
         }
     }
+    // packages: expiries, publications
+    run_out(cx);
     // orders: expiries, dead-man timers, triggers, slices of a TWAP, auctions
     // lending: minute ticks, calls, recalls
     // clearing: expired quotes, settlement of broker legs
@@ -144,6 +148,19 @@ pub fn advance(cx: &mut Context<'_>) {
     sweep(cx, accounts);
     liquidation::run(cx);
     cx.state.advanced_ns = cx.state.now;
+}
+
+/// Proposals, requests and quotes whose time ran out, and trades that become public: at most as many as accounts a sweep visits.
+fn run_out(cx: &mut Context<'_>) {
+    for _ in 0..cx.state.config().sweep_accounts {
+        match offer::pop_due(cx) {
+            None => return,
+            Some(Due::Block(block)) => block::expire(cx, block),
+            Some(Due::Request(request)) => quote::expire_request(cx, request),
+            Some(Due::Quote(request, quote)) => quote::expire(cx, request, quote),
+            Some(Due::Publication(trade)) => bilateral::publish(cx, trade),
+        }
+    }
 }
 
 fn advance_mark(cx: &mut Context<'_>, id: u32) {

@@ -46,8 +46,8 @@ pub fn place(cx: &mut Context<'_>, header: &Header, order: &PlaceOrder) -> Resul
     let lots = reducible(cx.state, account, market, side, order)?;
     require(order.lots >= market.terms.min_lots && order.lots <= market.terms.max_lots, Reject::lots_must_be_within_market_limits.at(7, order.lots, market.terms.max_lots))?;
     let wish = Wish { account, market: order.market, side, limit, lots, replaces: None };
-    check_size(cx.state, market, &wish)?;
     eligibility::may_trade(cx.state, account, order.market, side, lots)?;
+    check_size(cx.state, account, market, (side, limit, lots))?;
     check_band(cx.state, market, side, limit)?;
     if order.time_in_force == GTC {
         let open = cx.state.accounts[account as usize].position(order.market).map_or(0, |p| p.open(side).orders);
@@ -129,32 +129,45 @@ fn reducible(state: &State, account: u32, market: &Market, side: Side, order: &P
     Ok(order.lots.min(held))
 }
 
-/// No product of this order, its position and the highest listable price may leave 64 bits.
-fn check_size(state: &State, market: &Market, wish: &Wish) -> Result<(), Refusal> {
-    let position = state.accounts[wish.account as usize].position(wish.market);
-    let (held, open) = position.map_or((0, 0), |p| (p.lots.abs(), p.open(wish.side).lots));
+/// No product of this order (side, limit, lots), its position and the highest listable price may leave 64 bits.
+///
+/// # Errors
+/// `notional_must_not_overflow`.
+pub fn check_size(state: &State, account: u32, market: &Market, (side, limit, lots): (Side, Ticks, Lots)) -> Result<(), Refusal> {
+    let position = state.accounts[account as usize].position(market.terms.market);
+    let (held, open) = position.map_or((0, 0), |p| (p.lots.abs(), p.open(side).lots));
     let underlying = state.known_underlying(market.terms.underlying);
     let multiplier = if market.is_perp() { 1_000_000_000 } else { state.known_asset(market.terms.base).terms.multiplier_ppb };
     let dearest = market.split.of_down(scaled_down(i128::from(underlying.terms.price_max), multiplier, 1_000_000_000));
     let highest = div_floor(dearest, i128::from(market.terms.tick_size));
-    let price = highest.max(i128::from(wish.limit));
-    let lots = i128::from(held) + i128::from(open) + i128::from(wish.lots);
-    let limit = i64::MAX / 8;
-    let notional = price.checked_mul(lots).and_then(|n| n.checked_mul(i128::from(market.unit)));
-    let size = lots.checked_mul(i128::from(market.terms.lot_size)).map(|size| market.split.of_down(size));
-    let fits = notional.is_some_and(|n| n <= i128::from(limit)) && size.is_some_and(|n| n <= i128::from(limit));
-    require(fits && market.book.can_rest(wish.side, wish.limit, wish.lots), Reject::notional_must_not_overflow.at(7, wish.lots, limit))
+    let price = highest.max(i128::from(limit));
+    let all = i128::from(held) + i128::from(open) + i128::from(lots);
+    let most = i64::MAX / 8;
+    let notional = price.checked_mul(all).and_then(|n| n.checked_mul(i128::from(market.unit)));
+    let size = all.checked_mul(i128::from(market.terms.lot_size)).map(|size| market.split.of_down(size));
+    let fits = notional.is_some_and(|n| n <= i128::from(most)) && size.is_some_and(|n| n <= i128::from(most));
+    require(fits && market.book.can_rest(side, limit, lots), Reject::notional_must_not_overflow.at(7, lots, most))
 }
 
-fn check_band(state: &State, market: &Market, side: Side, limit: Ticks) -> Result<(), Refusal> {
+/// A limit is not worse for its own side than the listed band around the index.
+///
+/// # Errors
+/// `price_quality_forbids_opening` without an index, `price_must_be_inside_band`.
+pub fn check_band(state: &State, market: &Market, side: Side, limit: Ticks) -> Result<(), Refusal> {
+    let bound = band_edge(state, market, side)?;
+    let fits = if side == Side::Bid { limit <= bound } else { limit >= bound };
+    require(fits, Reject::price_must_be_inside_band.at(6, limit, bound))
+}
+
+/// The worst price a side may have: the edge of the listed band.
+///
+/// # Errors
+/// `price_quality_forbids_opening` without an index.
+pub fn band_edge(state: &State, market: &Market, side: Side) -> Result<Ticks, Refusal> {
     let index = i128::from(state.index_ticks(market));
     require(index > 0, Reject::price_quality_forbids_opening.at(1, 0, 0))?;
     let width = rate_up(index, market.terms.band_ppm);
-    let (fits, bound) = match side {
-        Side::Bid => (i128::from(limit) <= index + width, index + width),
-        Side::Ask => (i128::from(limit) >= index - width, index - width),
-    };
-    require(fits, Reject::price_must_be_inside_band.at(6, limit, narrow(bound).unwrap_or(i64::MAX)))
+    Ok(narrow(index + i128::from(side.sign()) * width).unwrap_or(i64::MAX))
 }
 
 fn check_book(state: &State, order: &PlaceOrder, wish: &Wish) -> Result<(), Refusal> {
@@ -517,8 +530,8 @@ pub fn amend(cx: &mut Context<'_>, header: &Header, command: &AmendOrder) -> Res
         return Ok(());
     }
     let wish = Wish { account, market: market_id, side, limit: price, lots, replaces: Some((order.price(), order.leaves())) };
-    check_size(cx.state, market, &wish)?;
     eligibility::may_trade(cx.state, account, market_id, side, lots - order.leaves())?;
+    check_size(cx.state, account, market, (side, price, lots))?;
     check_band(cx.state, market, side, price)?;
     let takes = market.book.best(side.opposite()).is_some_and(|b| crosses(side, price, b));
     require(order.flags() & POST_ONLY == 0 || !takes, Reject::post_only_must_not_take.at(3, price, 0))?;

@@ -116,6 +116,11 @@ class Builder:
         body.section.only(keys.VENUE)
         body.take(body.section, keys.VENUE.values())
         self._add(ConfigureVenue, body)
+        for name, (message, wanted) in keys.AREAS.items():
+            body = Body(self.document.area(name))
+            body.section.only(wanted)
+            body.take(body.section, wanted.values())
+            self._add(message, body)
 
     def _bucket(self, name: str, section: Section) -> None:
         body = Body(section)

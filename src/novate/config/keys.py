@@ -19,6 +19,7 @@ from novate import units
 from novate.errors import UnitError
 from novate.messages import (
     Command,
+    ConfigurePackages,
     ConfigureVenue,
     ListAsset,
     ListBucket,
@@ -110,6 +111,7 @@ SIZE: Final = Kind(
 )
 MULTIPLE: Final = Kind('a plain number in quotes such as "1"', lambda raw: units.scaled(_text(raw), 9))
 TOKENS: Final = Kind('a quantity such as "1 M tokens"', lambda raw: units.quantity(_text(raw), "tokens"))
+REVEAL: Final = _choice({"nobody": 0, "requester": 1, "maker": 2, "both": 3})
 PRICE_CLASS: Final = _choice({"continuous": 0, "nav": 1})
 SELF_TRADE: Final = _choice({"cancel_newest": 0, "allow": 1})
 MOVE: Final = Kind(
@@ -131,6 +133,7 @@ _FACTORS: Final = {
 _BY_UNIT: Final = {
     "ppm": RATE, "ns": DURATION, "micro-dollars": DOLLARS, "count": COUNT, "integer": COUNT, "text": TEXT, "lots": COUNT,
     "price at the listing's scale": PRICE, "1e-9": MULTIPLE, "`PriceClass`": PRICE_CLASS, "`SelfTrade`": SELF_TRADE,
+    "`Reveal`": REVEAL,
 }  # fmt: skip
 
 
@@ -155,6 +158,10 @@ def _caps(kind: Kind) -> dict[str, Key]:
 
 
 VENUE: Final = _keys(ConfigureVenue)
+AREAS: Final[dict[str, tuple[type[Command], dict[str, Key]]]] = {
+    "packages": (ConfigurePackages, _keys(ConfigurePackages)),
+}
+"""Sections that stand once: the parameters of an area, and the command that carries them, in the order they are sent."""
 BUCKET: Final = _keys(
     ListBucket,
     "name", "gain_ppm", "history_divisor", "extended_ppm", "overnight_ppm", "closure_ppm",

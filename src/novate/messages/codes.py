@@ -309,3 +309,75 @@ class CorporateActionState(IntEnum):
     APPLIED = 5
     CORRECTED = 6
     CANCELLED = 7
+class LimitKind(IntEnum):
+    """What the limits of a package hold.
+
+    Attributes:
+        EACH_LEG: Each leg within its price.
+        WHOLE: Each leg within its price, and the whole within a net limit.
+    """
+
+    EACH_LEG = 0
+    WHOLE = 1
+
+
+class TradeSide(IntEnum):
+    """What the one who asks for quotes may do with the package.
+
+    Attributes:
+        BUY: Buy it.
+        SELL: Sell it.
+        EITHER: Buy or sell it, as it chooses at the trade.
+    """
+
+    BUY = 0
+    SELL = 1
+    EITHER = 2
+
+
+class Reveal(IntFlag):
+    """What is known before a trade on a quote; added together.
+
+    Attributes:
+        NOBODY: Neither side.
+        REQUESTER: The requester, to the makers.
+        MAKER: The maker, to the requester.
+    """
+
+    NOBODY = 0
+    REQUESTER = 1
+    MAKER = 2
+
+
+class OfferState(IntEnum):
+    """Where a block proposal, a request for quotes or a quote is.
+
+    Attributes:
+        OPEN: Waits for consent.
+        TRADED: Both sides consented and it traded.
+        DECLINED: The counterparty refused.
+        WITHDRAWN: The one who made it took it back.
+        EXPIRED: Its time ran out.
+        REPLACED: Its maker quoted anew.
+        LAPSED: Its request ended, or its maker could not take the trade.
+    """
+
+    OPEN = 0
+    TRADED = 1
+    DECLINED = 2
+    WITHDRAWN = 3
+    EXPIRED = 4
+    REPLACED = 5
+    LAPSED = 6
+
+
+class TradeOrigin(IntEnum):
+    """Where a trade between two accounts comes from.
+
+    Attributes:
+        BLOCK: A block.
+        QUOTE: A quote.
+    """
+
+    BLOCK = 0
+    QUOTE = 1

@@ -53,6 +53,10 @@ TimeNs = Annotated[int, Wire("i64", "ns since 1970 UTC")]
 Text = Annotated[str, Wire("String", "text")]
 Bytes16 = Annotated[bytes, Wire("[u8;16]", "16 bytes")]
 Bytes = Annotated[bytes, Wire("Bytes", "bytes")]
+IdRow = Annotated[tuple[int, ...], Wire("Vec<i64>", "ids")]
+LotsRow = Annotated[tuple[int, ...], Wire("Vec<i64>", "signed lots")]
+TicksRow = Annotated[tuple[int, ...], Wire("Vec<i64>", "ticks")]
+QuoteRow = Annotated[tuple[int, ...], Wire("Vec<i64>", "quote units")]
 
 SideCode = Annotated[int, Wire("u8", "`Side`")]
 OrderKindCode = Annotated[int, Wire("u8", "`OrderKind`")]
@@ -73,6 +77,11 @@ HolderTypeCode = Annotated[int, Wire("u8", "`HolderType`")]
 SubjectCode = Annotated[int, Wire("u8", "`Subject`")]
 CorporateActionKindCode = Annotated[int, Wire("u8", "`CorporateActionKind`")]
 CorporateActionStateCode = Annotated[int, Wire("u8", "`CorporateActionState`")]
+LimitKindCode = Annotated[int, Wire("u8", "`LimitKind`")]
+TradeSideCode = Annotated[int, Wire("u8", "`TradeSide`")]
+RevealBits = Annotated[int, Wire("u8", "`Reveal`")]
+OfferStateCode = Annotated[int, Wire("u8", "`OfferState`")]
+TradeOriginCode = Annotated[int, Wire("u8", "`TradeOrigin`")]
 
 CODES: dict[str, type[IntEnum] | type[IntFlag]] = {
     f"`{code.__name__}`": code
@@ -81,6 +90,7 @@ CODES: dict[str, type[IntEnum] | type[IntFlag]] = {
         codes.AssetKind, codes.MarketKind, codes.SelfTrade, codes.Session, codes.Quality, codes.CancelReason,
         codes.AccountState, codes.FundingReason, codes.LiquidationSkip, codes.HolderType, codes.Subject,
         codes.CorporateActionKind, codes.CorporateActionState,
+        codes.LimitKind, codes.TradeSide, codes.Reveal, codes.OfferState, codes.TradeOrigin,
     )
 }  # fmt: skip
 """Unit text of a coded field to the enumeration of its values."""

@@ -6,7 +6,7 @@
 
 use novate_core::codec::{Body, Header, write_message};
 use novate_core::command::{
-    ActivateRelease, ConfigureVenue, Deposit, GTC, LIMIT, ListAsset, ListBucket, ListDatedRow, ListMarket, ListSource,
+    ActivateRelease, ConfigurePackages, ConfigureVenue, Deposit, GTC, LIMIT, ListAsset, ListBucket, ListDatedRow, ListMarket, ListSource,
     ListUnderlying, OpenAccount, PlaceOrder, PostPrice, SetSession,
 };
 use novate_core::engine::Engine;
@@ -57,6 +57,7 @@ pub const fn order(market: u32, side: Side, time_in_force: u8, price: i64, lots:
 pub fn list(to: &mut Encoder, underlyings: u32) {
     to.put(0, &ActivateRelease { release: RELEASE.to_owned(), ruleset: RULESET });
     to.put(0, &venue());
+    to.put(0, &packages());
     for (at, (name, gain_ppm)) in
         [("equity", 700_000), ("crypto", 600_000), ("commodity", 700_000), ("rates", 800_000)].into_iter().enumerate()
     {
@@ -142,6 +143,21 @@ const DATED: [[i64; 4]; 11] = [
     [105_000, 83_000, 37_000, -3_000],
     [-27_000, -126_000, 10_000, 5_000],
 ];
+
+fn packages() -> ConfigurePackages {
+    ConfigurePackages {
+        legs: 8,
+        open_blocks: 20,
+        open_requests: 10,
+        open_quotes: 200,
+        quotes_per_request: 20,
+        makers_per_request: 20,
+        longest_life_ns: 24 * HOUR,
+        reveal: 0,
+        compensation_per_trade: 100_000_000_000,
+        compensation_per_day: 500_000_000_000,
+    }
+}
 
 fn venue() -> ConfigureVenue {
     ConfigureVenue {

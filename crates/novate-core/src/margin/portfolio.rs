@@ -421,6 +421,20 @@ impl Portfolio {
     }
 }
 
+/// CROWD for shares by which |F| would rise: at the index, by how crowded the venue's open interest is.
+#[must_use]
+pub fn crowd(state: &State, underlying: &Underlying, raised: i128) -> Value {
+    let (terms, index) = (&underlying.terms, underlying.price.index());
+    if terms.crowd_ppm == 0 || raised <= 0 {
+        return 0;
+    }
+    let held: i128 = underlying.perps.iter().map(|&m| state.known_market(m)).map(|m| state.shares_of(m, i128::from(m.open_interest))).sum();
+    let interest = underlying.value_down(held, index);
+    let width = i128::from(terms.crowd_high - terms.crowd_low);
+    let ramp = div_floor((interest - i128::from(terms.crowd_low)) * i128::from(PPM), width).clamp(0, i128::from(PPM)) as i64;
+    rate_up(underlying.value_down(raised, index), scale_up(terms.crowd_ppm, ramp))
+}
+
 /// Quote units as micro-dollars at face, rounded up: for what the account pays.
 fn quote_value_up(state: &State, market: &Market, quote_units: i128) -> Value {
     -state.quote_value(market, -quote_units)
@@ -507,12 +521,7 @@ impl Exposure {
             return;
         }
         let raised = (self.perp + bids).abs().max((self.perp - asks).abs()) - self.perp.abs();
-        let index = underlying.price.index();
-        let held: i128 = underlying.perps.iter().map(|&m| state.known_market(m)).map(|m| state.shares_of(m, i128::from(m.open_interest))).sum();
-        let interest = underlying.value_down(held, index);
-        let width = i128::from(terms.crowd_high - terms.crowd_low);
-        let ramp = div_floor((interest - i128::from(terms.crowd_low)) * i128::from(PPM), width).clamp(0, i128::from(PPM)) as i64;
-        self.crowd = rate_up(underlying.value_down(raised.max(0), index), scale_up(terms.crowd_ppm, ramp));
+        self.crowd = crowd(state, underlying, raised);
     }
 
     /// What a quote unit counts in an order: never less than a dollar when a spot order pays it, never more when it

@@ -1,5 +1,7 @@
 //! What is true after every command, whatever it was.
 
+mod packages;
+
 use super::venue::Venue;
 use novate_core::ledger::Party;
 use novate_core::margin::{Level, Portfolio, Question, evaluate};
@@ -29,6 +31,7 @@ pub fn hold(venue: &Venue) {
     open_orders(state);
     accounts(state);
     corporate(state);
+    packages::hold(state);
 }
 
 fn money(venue: &Venue) {

@@ -411,13 +411,14 @@ impl Script {
                 let expected = ["live", "degraded", "suspect", "stale", "closed", "halted"].iter().position(|q| *q == quality).ok_or("no such quality")?;
                 same((state.index(), state.quality()), (number(price, 6)?, qualities[expected])).map(|()| true)
             }
-            [party @ ("fees" | "rounding" | "custody" | "reserve" | "pending"), "are" | "is", amount, asset] => {
+            [party @ ("fees" | "rounding" | "custody" | "reserve" | "pending" | "treasury"), "are" | "is", amount, asset] => {
                 let asset = self.asset(asset)?;
                 let party = match party {
                     "fees" => Party::Fees,
                     "rounding" => Party::Rounding,
                     "custody" => Party::Custody,
                     "reserve" => Party::Reserve,
+                    "treasury" => Party::Treasury,
                     _ => Party::Pending,
                 };
                 same(self.venue.state().ledger.venue(party, asset), self.amount(amount, asset)?)?;

@@ -75,7 +75,8 @@ impl Stream {
         let account = self.chance.pick(&[1, 2, 3, 4, 5, 6, 7, 7, 7, 8, 8, 8]);
         let step = |account, events| Step { account, placed: false, events };
         match self.chance.range(0, 99) {
-            0..=49 => Step { account, placed: true, events: self.place(account) },
+            0..=5 => step(account, self.trade_legs(account)),
+            6..=49 => Step { account, placed: true, events: self.place(account) },
             50..=56 => step(account, self.cancel(account)),
             57..=64 => step(account, self.amend(account)),
             65..=75 => step(0, self.move_price()),
