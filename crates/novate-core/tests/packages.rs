@@ -13,10 +13,21 @@ use novate_core::legs::{self, Part};
 use novate_core::margin::{Change, Level, Question};
 use std::collections::BTreeMap;
 
-const STREAMS: u64 = 60;
-const STEPS: u64 = 700;
+const STREAMS: u64 = 40;
+const STEPS: u64 = 400;
 /// Enough for any package of the streams.
 const PLENTY: i64 = 50_000_000_000_000;
+
+/// A venue with more depth and more of this area's commands than usual: what was before, and the events of one command.
+fn step(stream: &mut Stream) -> (Venue, Vec<Event>) {
+    for _ in 0..stream.chance.range(0, 2) {
+        stream.deepen();
+    }
+    let before = stream.venue.clone();
+    let account = stream.chance.pick(&[1, 2, 3, 4, 5, 6, 7]);
+    let events = if stream.chance.one_in(3) { stream.step().events } else { stream.trade_legs(account) };
+    (before, events)
+}
 
 fn last_package(venue: &Venue) -> Option<(u64, PlacePackage)> {
     let header = Header::read(&venue.message)?;
@@ -44,25 +55,24 @@ fn a_package_is_taken_exactly_when_its_end_state_is_margined() {
     for seed in 9_000..9_000 + STREAMS * length() {
         let mut stream = Stream::new(seed);
         for n in 0..STEPS {
-            let before = stream.venue.clone();
-            let step = stream.step();
+            let (before, events) = step(&mut stream);
             let Some((account, package)) = last_package(&stream.venue) else { continue };
             if stream.venue.engine.sequence() != before.engine.sequence() + 1 {
                 continue;
             }
             let at = || format!("seed {seed}, step {n}: {package:?}");
             let index = before.index(account);
-            let refusal = step.events.iter().find_map(Event::refusal);
+            let refusal = events.iter().find_map(Event::refusal);
             let bare = |level| Question { orders: false, ..Question::at(level) };
             *met.entry(refusal.unwrap_or(0)).or_default() += 1;
             match refusal {
                 None => {
-                    let traded = step.events.iter().find_map(Event::as_a::<PackageTraded>).expect("it says so");
+                    let traded = events.iter().find_map(Event::as_a::<PackageTraded>).expect("it says so");
                     assert!((package.least_units..=package.units).contains(&traded.units), "{}", at());
                     let asked: Vec<i64> = package.lots.iter().map(|l| l * traded.units).collect();
                     assert_eq!(traded.lots, asked, "all legs or none: {}", at());
                     whole += u64::from(traded.units == package.units);
-                    let parts = parts_of(&step.events, account);
+                    let parts = parts_of(&events, account);
                     let crowd = legs::crowd_of(before.state(), index, &parts);
                     // Stage 0 may have cancelled other orders of the account; without orders is the weaker promise it keeps.
                     let after = stream.venue.evaluate(account, &bare(Level::Initial)).excess();
@@ -100,8 +110,7 @@ fn a_package_is_its_legs_when_margin_does_not_bind() {
     for seed in 11_000..11_000 + STREAMS * length() {
         let mut stream = Stream::new(seed);
         for n in 0..STEPS {
-            let before = stream.venue.clone();
-            stream.step();
+            let (before, _) = step(&mut stream);
             let Some((account, package)) = last_package(&stream.venue) else { continue };
             let mut whole = with_plenty(&before, account);
             if before.state().accounts[before.index(account) as usize].liquidation.is_some() {
@@ -144,9 +153,8 @@ fn both_sides_of_a_block_are_margined() {
     for seed in 13_000..13_000 + STREAMS * length() {
         let mut stream = Stream::new(seed);
         for n in 0..STEPS {
-            let before = stream.venue.clone();
-            let step = stream.step();
-            for event in step.events.iter().filter(|e| e.as_a::<BlockTraded>().is_some()) {
+            let (before, events) = step(&mut stream);
+            for event in events.iter().filter(|e| e.as_a::<BlockTraded>().is_some()) {
                 let account = event.header.account;
                 let bare = |level| Question { orders: false, ..Question::at(level) };
                 let of = |v: &Venue, level| v.evaluate(account, &bare(level));

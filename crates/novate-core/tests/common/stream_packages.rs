@@ -20,6 +20,19 @@ impl Stream {
         }
     }
 
+    /// A maker puts both sides of a market's book near its index, so that packages find something to trade with.
+    pub fn deepen(&mut self) {
+        let (market, dollars) = (self.chance.range(1, 5) as u32, self.chance.range(10_000, 80_000));
+        let state = self.venue.state();
+        let listed = state.known_market(market);
+        let (index, unit) = (state.index_ticks(listed).max(1), listed.unit);
+        let lots = (dollars * 1_000_000 / (index * unit)).max(1);
+        for side in [0, 1] {
+            let price = (index + (2 * i64::from(side) - 1) * index * self.chance.range(1, 20) / 10_000).max(1);
+            self.venue.send(8, &PlaceOrder { market, side, kind: 0, time_in_force: GTC, flags: POST_ONLY, price, lots, client_id: [0; 16] });
+        }
+    }
+
     /// Markets, signed lots and prices near the books.
     fn legs(&mut self, fewest: i64, most: i64, markets: (i64, i64), dollars: i64) -> (Vec<i64>, Vec<i64>, Vec<i64>) {
         let count = self.chance.range(fewest, most);
