@@ -12,6 +12,7 @@ from novate.messages import (
     AdvanceTime,
     Command,
     CommandRefused,
+    ConfigureLiquidation,
     ConfigurePackages,
     ConfigureVenue,
     Deposit,
@@ -51,6 +52,12 @@ PARAMETERS = ConfigureVenue(
     liquidation_closed_ppm=250_000, liquidation_min_tolerance_ppm=20_000,
 )  # fmt: skip
 
+LIQUIDATION = ConfigureLiquidation(
+    auction_start_ppm=1_000, auction_fast_ppm=500, auction_fast_ns=10 * SECOND, auction_slow_ppm=100,
+    auction_duration_ns=60 * SECOND, auction_closed_factor=4, backstop_notice_ns=3_600 * SECOND, insurance_group_day_cap=10**10,
+    residue_value=M, deleverage_share_ppm=M // 2, deleverage_notional=10**12, sale_tolerance_ppm=20_000, recovery_sessions=2,
+    cover_owners=100, open_interest_floor_ppm=250_000,
+)  # fmt: skip
 PACKAGES = ConfigurePackages(
     legs=8, open_blocks=20, open_requests=10, open_quotes=100, quotes_per_request=20, makers_per_request=20,
     longest_life_ns=86_400 * SECOND, reveal=0, compensation_per_trade=10**11, compensation_per_day=10**12,
@@ -120,6 +127,7 @@ def open_plain_venue(owners: Mapping[int, int]) -> PlainVenue:
     venue.must(ActivateRelease(release=_core.release(), ruleset=_core.ruleset()))
     venue.must(PARAMETERS)
     venue.must(PACKAGES)
+    venue.must(LIQUIDATION)
     venue.must(
         ListBucket(
             bucket=1,
@@ -151,6 +159,7 @@ def open_plain_venue(owners: Mapping[int, int]) -> PlainVenue:
                 loan_to_value_ppm=650_000 * kind,
                 owner_cap=cap,
                 venue_cap=cap,
+                sale_rank=kind,
             )
         )
     for listed in (*PERP, *SPOT):

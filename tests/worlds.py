@@ -55,7 +55,7 @@ from novate.messages import (
     reports,
     rule,
 )
-from venues import PACKAGES
+from venues import LIQUIDATION, PACKAGES
 
 M = 1_000_000
 SECOND = 1_000_000_000
@@ -146,6 +146,7 @@ class World:
         self.parameters = self._parameters()
         self._list(self.parameters)
         self._list(PACKAGES)
+        self._list(LIQUIDATION)
         self._list_buckets()
         for coin, underlying in COINS.items():
             self._list_coin(coin, underlying)
@@ -213,7 +214,7 @@ class World:
             asset=coin, name=f"COIN{coin}", asset_kind=AssetKind.STABLECOIN,
             decimals=6 if coin == USD else self.random.choice((4, 6, 8)), underlying=underlying,
             multiplier_ppb=10**9, wrap_ppm=0, borrow_wrap_ppm=0, depeg_ppm=self.random.randint(0, 50_000),
-            loan_to_value_ppm=0, owner_cap=0, venue_cap=0,
+            loan_to_value_ppm=0, owner_cap=0, venue_cap=0, sale_rank=0,
         )  # fmt: skip
         self._list(self.assets[coin])
 
@@ -270,7 +271,7 @@ class World:
             multiplier_ppb=self.random.choice((10**9, draw(10**8, 3 * 10**9))), wrap_ppm=draw(0, 30_000),
             borrow_wrap_ppm=draw(0, 60_000), depeg_ppm=0, loan_to_value_ppm=self.random.choice((0, draw(300_000, 900_000))),
             owner_cap=self.random.choice((0, 10 ** (decimals + 1), 10 ** (decimals + 7))),
-            venue_cap=self.random.choice((10 ** (decimals + 1), 10 ** (decimals + 7))),
+            venue_cap=self.random.choice((10 ** (decimals + 1), 10 ** (decimals + 7))), sale_rank=asset % 5,
         )  # fmt: skip
         while not self.accepted(token):
             token = ListAsset(

@@ -4,7 +4,8 @@
 //! between accounts (the ledger does) and never values anything (margin does).
 
 use crate::order::{NIL, Side};
-use crate::units::{Amount, Lots, Ticks};
+use crate::stage::Stage;
+use crate::units::{Amount, Lots, Nanos, Ticks};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -100,6 +101,18 @@ pub struct Position {
     pub debt: i64,
     /// Part of `debt` that a settlement left unpaid: it bears interest until the next one.
     pub overdue: i64,
+    /// All results booked so far, fees and funding included, in quote units: what is open is not in it.
+    pub booked: i64,
+    /// `booked` when the position was last opened from nothing.
+    pub opened: i64,
+    /// Booked and open results when the account was last seen green.
+    pub green_result: i64,
+    /// The same when the account was last seen while no account was black, with its lots and price then.
+    pub calm_result: i64,
+    /// Signed lots then.
+    pub calm_lots: Lots,
+    /// Maintenance price then.
+    pub calm_price: Ticks,
     /// Open bids.
     pub bids: OpenSide,
     /// Open asks.
@@ -147,6 +160,7 @@ impl Position {
 
     /// Books a signed result in quote units into claim or debt, netting the two. `hedged_ppm` of a gain is hedged.
     pub fn book_result(&mut self, result: i64, hedged_ppm: i64) {
+        self.booked = self.booked.saturating_add(result);
         if result >= 0 {
             let pays = result.min(self.debt);
             self.debt -= pays;
@@ -173,6 +187,7 @@ impl Position {
 
     /// Changes the position by signed lots at a signed cost; returns what the closed part realised.
     pub fn trade(&mut self, lots: Lots, cost: i64) -> i64 {
+        let before = self.lots;
         let opposite = self.lots.signum() == -lots.signum();
         let closing = if opposite { lots.abs().min(self.lots.abs()) } else { 0 };
         let mut realised = 0;
@@ -186,6 +201,10 @@ impl Position {
         }
         self.cost += opening_cost;
         self.lots += lots;
+        if before.signum() != self.lots.signum() {
+            // What the closed part makes is booked by the caller, and belongs to the position before.
+            self.opened = self.booked.saturating_add(realised);
+        }
         realised
     }
 
@@ -248,6 +267,14 @@ pub struct Liquidation {
     pub skipped: BTreeMap<u32, u8>,
     /// The shortfall was reported; nothing is left to do.
     pub exhausted: bool,
+    /// Red again before this time: the books get their turn first.
+    pub auction_after_ns: Nanos,
+    /// Black again before this time: what is left waits for its prices.
+    pub waterfall_after_ns: Nanos,
+    /// What insurance paid, by bucket and asset: it goes back first when there is more than the requirement.
+    pub advanced: BTreeMap<(u32, u32), Amount>,
+    /// Openings of an underlying's session when its tokens were first found unsold.
+    pub unsold: BTreeMap<u32, u32>,
 }
 
 /// An account.
@@ -261,6 +288,8 @@ pub struct Account {
     pub holder: u32,
     /// Where it stands.
     pub state: AccountState,
+    /// How far its liquidation has come.
+    pub stage: Stage,
     /// Events so far.
     pub event_sequence: u64,
     /// First of its open orders in the slab.
@@ -284,6 +313,7 @@ impl Account {
             owner,
             holder: 0,
             state: AccountState::Green,
+            stage: Stage::Free,
             event_sequence: 0,
             orders: NIL,
             balances: Vec::new(),

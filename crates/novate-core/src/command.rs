@@ -12,8 +12,9 @@ mod clearing;
 mod governance;
 mod corporate;
 
-pub use governance::*;
 pub use corporate::*;
+pub use governance::*;
+pub use liquidation::*;
 pub use packages::*;
 
 use crate::codec::{Body, Header, definition_json};
@@ -137,6 +138,8 @@ document! {
         loan_to_value_ppm: i64,
         /// Units counted as unhedged collateral, per owner and in all.
         owner_cap: i64, venue_cap: i64,
+        /// Place in the order in which collateral is sold for a cash deficit; lower goes first.
+        sale_rank: u32,
     }
     /// What trades.
     ListMarket = 27 {
@@ -233,6 +236,7 @@ commands! {
     // prices: 600 to 649
     // lending: 700 to 749
     // liquidation: 800 to 849
+    ConfigureLiquidation, CommitBackstop, WithdrawBackstop, BidBackstop, FundOperatorTranche, PayRecovery,
     // clearing: 900 to 949
     // governance: 1000 to 1049
     ConfigureEligibility, ListHolderClass, SetEligibility, ClassifyOwner, Hold, Pledge,

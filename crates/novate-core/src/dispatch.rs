@@ -9,7 +9,9 @@ use crate::context::Context;
 use crate::event::ReleaseActivated;
 use crate::reject::{Refusal, Reject, require};
 use crate::governance::holders;
-use crate::{RULESET, block, compensation, corporate_action, funds, listing, package, quote, timer, trading};
+use crate::{
+    RULESET, backstop, block, compensation, corporate_action, funds, insurance, liquidation, listing, package, quote, recovery, timer, trading,
+};
 
 fn activate(cx: &mut Context<'_>, command: &ActivateRelease) -> Result<(), Refusal> {
     require(command.ruleset == RULESET, Reject::ruleset_must_be_supported.at(2, i64::from(command.ruleset), i64::from(RULESET)))?;
@@ -82,6 +84,12 @@ pub fn dispatch(cx: &mut Context<'_>, header: &Header, body: &[u8]) -> Result<()
         // prices
         // lending
         // liquidation
+        Command::ConfigureLiquidation(c) => liquidation::configure(cx, c),
+        Command::CommitBackstop(c) => backstop::commit(cx, header, c),
+        Command::WithdrawBackstop(c) => backstop::withdraw(cx, header, c),
+        Command::BidBackstop(c) => backstop::bid(cx, header, c),
+        Command::FundOperatorTranche(c) => insurance::fund_operator_tranche(cx, c),
+        Command::PayRecovery(c) => recovery::pay(cx, c),
         // clearing
         // governance
         Command::ConfigureEligibility(c) => holders::configure(cx, c),
@@ -131,6 +139,9 @@ fn acts_for_an_account(command: &Command) -> bool {
             // prices
             // lending
             // liquidation
+            | Command::CommitBackstop(_)
+            | Command::WithdrawBackstop(_)
+            | Command::BidBackstop(_)
             // clearing
             // governance
             | Command::Hold(_)

@@ -13,8 +13,9 @@ mod clearing;
 mod governance;
 mod corporate;
 
-pub use governance::*;
 pub use corporate::*;
+pub use governance::*;
+pub use liquidation::*;
 pub use packages::*;
 
 use crate::codec::{Body, Field, HEADER, Header, VERSION, definition_json};
@@ -180,6 +181,11 @@ events! {
     // prices: 650 to 699
     // lending: 750 to 799
     // liquidation: 850 to 899
+    LiquidationConfigured, LiquidationStageChanged, OwnAccountSetOff, OwnPositionsClosed, BankruptcyPriced,
+    InsurancePaid, InsuranceRepaid, LoanDeficitAbsorbed, Deleveraged, MarketSettled, PositionSettled, LossShared,
+    BackstopCommitted, BackstopWithdrawn, BackstopTrancheExhausted, BackstopAuctionOpened, BackstopSliceTaken,
+    BackstopAuctionEnded, CollateralSold, ResidueBought, InsuranceTargetSet, OperatorTrancheFunded,
+    CollateralPassedToRecovery, RecoveryPaid,
     // clearing: 950 to 999
     // governance: 1050 to 1099
     EligibilityConfigured, EligibilitySet, OwnerClassified, Held,

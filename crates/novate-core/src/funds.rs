@@ -69,6 +69,8 @@ pub fn deposit(cx: &mut Context<'_>, header: &Header, command: &Deposit) -> Resu
 fn may_leave(cx: &mut Context<'_>, account: u32, asset: u32, amount: Amount) -> Result<(), Refusal> {
     let holder = &cx.state.accounts[account as usize];
     require(holder.liquidation.is_none(), Reject::account_must_not_be_frozen)?;
+    let committed = cx.state.liquidation.tranches.get(&account).map(|t| t.release_ns);
+    require(committed.is_none(), Reject::tranche_money_must_stay_until_its_notice_has_passed.at(2, amount, committed.unwrap_or(0)))?;
     eligibility::not_frozen(cx.state, account)?;
     let listed = cx.state.asset(asset)?;
     let underlying = listed.terms.underlying;
@@ -76,6 +78,9 @@ fn may_leave(cx: &mut Context<'_>, account: u32, asset: u32, amount: Amount) -> 
     if !stablecoin {
         let permission = cx.state.known_underlying(underlying).price.permission(Action::Withdraw);
         require(permission == Permission::Yes, Reject::price_quality_forbids_withdrawal.at(1, i64::from(underlying), 0))?;
+    }
+    if stablecoin {
+        gains_stay(cx.state, account, asset, amount)?;
     }
     let free = cx.state.accounts[account as usize].balance(asset).map_or(0, crate::account::Balance::free);
     let changes = [Change::Balance { asset, amount: -amount }];
@@ -86,6 +91,21 @@ fn may_leave(cx: &mut Context<'_>, account: u32, asset: u32, amount: Amount) -> 
     }
     let idle = !cx.state.accounts[account as usize].has_risk();
     if idle { Ok(()) } else { covered(cx, account, &changes).map(|_| ()) }
+}
+
+/// While an account of the venue is black, perp gains since the last moment without one can't leave: they may have to share
+/// its loss.
+fn gains_stay(state: &State, account: u32, asset: u32, amount: Amount) -> Result<(), Refusal> {
+    let locked = crate::perp::locked_gains(state, account);
+    if locked == 0 {
+        return Ok(());
+    }
+    let holder = &state.accounts[account as usize];
+    let cash = |b: &crate::account::Balance| state.known_asset(b.asset).is_stablecoin().then(|| state.known_asset(b.asset).face(i128::from(b.pledged)));
+    let held: i128 = holder.balances.iter().filter_map(cash).sum();
+    let left = held - state.known_asset(asset).face(i128::from(amount)) - locked;
+    let refusal = Reject::perp_gains_must_stay_while_an_account_is_black.at(2, amount, crate::units::narrow(locked).unwrap_or(i64::MAX));
+    require(left >= 0, refusal)
 }
 
 /// `RequestWithdrawal`: out of the balance at once, pending until settled or voided.

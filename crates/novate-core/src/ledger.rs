@@ -26,6 +26,10 @@ pub enum Party {
     Fees,
     /// Insurance of a bucket.
     Insurance(u32),
+    /// The operator's own money that pays before a bucket's insurance.
+    Operator(u32),
+    /// Collateral that no stage could sell.
+    Recovery,
     /// What rounding leaves.
     Rounding,
     /// Interest collected by the pool and not yet shared.

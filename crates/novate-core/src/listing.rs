@@ -30,7 +30,7 @@ fn free<T>(list: &[Option<T>], id: u32) -> Result<(), Refusal> {
 }
 
 fn configured(state: &State) -> Result<(), Refusal> {
-    require(state.venue.is_some() && state.packages.terms.is_some(), Reject::venue_must_be_configured)
+    require(state.venue.is_some() && state.packages.terms.is_some() && state.liquidation.terms.is_some(), Reject::venue_must_be_configured)
 }
 
 fn tell(cx: &mut Context<'_>, what: &str, id: u32, name: &str) {

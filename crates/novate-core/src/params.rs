@@ -3,9 +3,9 @@
 //! Responsible for: refusing a listing whose numbers are absurd or whose charges could exceed a long dollar, before
 //! anything is written. A parameter without a bound here does not exist; the engine has no other constants of the venue.
 
-use crate::command::{ConfigureVenue, ListAsset, ListBucket, ListMarket, ListPool, ListUnderlying};
+use crate::command::{ConfigureLiquidation, ConfigureVenue, ListAsset, ListBucket, ListMarket, ListPool, ListUnderlying};
 use crate::reject::{Refusal, Reject, require};
-use crate::units::{PPM, SECOND, YEAR, div_ceil, narrow, pow10};
+use crate::units::{HOUR, PPM, SECOND, YEAR, div_ceil, narrow, pow10};
 
 /// Ids of listed things are 1 to this.
 pub const MAX_ID: u32 = 65_535;
@@ -93,6 +93,30 @@ pub fn check_venue(c: &ConfigureVenue) -> Result<(), Refusal> {
     ])
 }
 
+/// Bounds of the parameters of stages 4 to 8.
+///
+/// # Errors
+/// `parameter_must_be_within_bounds`.
+pub fn check_liquidation(c: &ConfigureLiquidation) -> Result<(), Refusal> {
+    within(&[
+        (1, c.auction_start_ppm, 0, PPM / 10),
+        (2, c.auction_fast_ppm, 0, PPM / 10),
+        (3, c.auction_fast_ns, 0, c.auction_duration_ns),
+        (4, c.auction_slow_ppm, 0, c.auction_fast_ppm),
+        (5, c.auction_duration_ns, SECOND, 24 * HOUR),
+        (6, i64::from(c.auction_closed_factor), 1, 100),
+        (7, c.backstop_notice_ns, SECOND, YEAR),
+        (8, c.insurance_group_day_cap, ZERO, MONEY),
+        (9, c.residue_value, ZERO, 1_000_000_000),
+        (10, c.deleverage_share_ppm, 1, PPM),
+        (11, c.deleverage_notional, 1, MONEY),
+        (12, c.sale_tolerance_ppm, 0, PPM / 2),
+        (13, i64::from(c.recovery_sessions), 1, 1_000),
+        (14, i64::from(c.cover_owners), 1, 1_000_000),
+        (15, c.open_interest_floor_ppm, 0, PPM),
+    ])
+}
+
 /// Bounds of a bucket.
 ///
 /// # Errors
@@ -163,6 +187,7 @@ pub fn check_asset(a: &ListAsset) -> Result<(), Refusal> {
         (10, a.loan_to_value_ppm, 0, PPM),
         (11, a.owner_cap, 0, i64::MAX),
         (12, a.venue_cap, 0, i64::MAX),
+        (13, i64::from(a.sale_rank), 0, 255),
     ])
 }
 

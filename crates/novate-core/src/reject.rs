@@ -131,6 +131,19 @@ refusals! {
     703 lent_must_cover_recall false "The account has not lent this much.";
 
     // 8xx liquidation
+    801 backstop_discount_must_be_within_the_auction false "A tranche's discount is between the auction's first and last.";
+    802 account_must_not_be_a_tranche_already false "The account is a backstop tranche already.";
+    803 account_must_be_a_tranche false "The account is not a backstop tranche.";
+    804 tranche_must_hold_cash_alone false "Before it is committed, a tranche holds stablecoins and nothing else.";
+    805 tranche_money_must_stay_until_its_notice_has_passed true "What is committed as backstop capital leaves only after its notice.";
+    806 auction_must_be_running true "No running auction has this id.";
+    807 share_must_be_offered false "The share is zero or more than the auction still offers.";
+    808 tranche_must_be_margined_after_the_slice true "After the slice the tranche would be below its initial requirement, short of cash, or beyond its notional.";
+    809 slice_must_not_raise_the_requirement true "Without these legs the account's requirement would be higher, or its net value negative.";
+    810 tranche_must_be_below_its_loss_limit false "The tranche has lost its limit.";
+    811 perp_gains_must_stay_while_an_account_is_black true "Perp gains since the last moment without a black account wait until no account is black.";
+    812 recovery_must_hold_this_much false "Recovery does not hold this many units of the token, or nobody holds units of it.";
+    813 tranche_must_not_bid_on_its_owner true "The auction offers the legs of an account of the same owner.";
 
     // 9xx clearing
 

@@ -66,6 +66,7 @@ pub fn set_session(cx: &mut Context<'_>, command: &SetSession) -> Result<(), Ref
     let opens = underlying.session.session == Session::Regular && before != Session::Regular;
     if opens {
         refresh_liquidity(underlying);
+        *cx.state.liquidation.opens.entry(command.underlying).or_default() += 1;
     }
     let event = SessionChanged {
         underlying: command.underlying,

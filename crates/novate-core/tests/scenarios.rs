@@ -7,8 +7,9 @@ use common::{script, told};
 use novate_core::reject::REFUSALS;
 use std::collections::BTreeSet;
 
-const TABLES: [&str; 11] =
-    ["ledger", "listing", "matching", "orders", "margin", "prices", "settlement", "liquidation", "eligibility", "corporate", "packages"];
+const TABLES: [&str; 12] = [
+    "ledger", "listing", "matching", "orders", "margin", "prices", "settlement", "liquidation", "waterfall", "eligibility", "corporate", "packages",
+];
 
 /// Numbers that are reserved for rules that no command of this release can break.
 const NEVER: &[(u16, &str)] = &[(423, "markets open and close for orders with auctions and outages, which this ruleset does not have")];

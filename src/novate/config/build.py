@@ -174,7 +174,7 @@ class Builder:
         body = Body(section)
         body.take(section, [keys.STABLECOIN["coin_decimals"], keys.STABLECOIN["depeg"]])
         nothing = dict.fromkeys(
-            ("wrap_ppm", "borrow_wrap_ppm", "loan_to_value_ppm", "owner_cap", "venue_cap"), 0
+            ("wrap_ppm", "borrow_wrap_ppm", "loan_to_value_ppm", "owner_cap", "venue_cap", "sale_rank"), 0
         )
         number = self.coins[name]
         self._add(

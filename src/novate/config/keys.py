@@ -19,6 +19,7 @@ from novate import units
 from novate.errors import UnitError
 from novate.messages import (
     Command,
+    ConfigureLiquidation,
     ConfigurePackages,
     ConfigureVenue,
     ListAsset,
@@ -160,6 +161,7 @@ def _caps(kind: Kind) -> dict[str, Key]:
 VENUE: Final = _keys(ConfigureVenue)
 AREAS: Final[dict[str, tuple[type[Command], dict[str, Key]]]] = {
     "packages": (ConfigurePackages, _keys(ConfigurePackages)),
+    "liquidation": (ConfigureLiquidation, _keys(ConfigureLiquidation, auction_fast_ns="auction_fast_time")),
 }
 """Sections that stand once: the parameters of an area, and the command that carries them, in the order they are sent."""
 BUCKET: Final = _keys(
@@ -180,7 +182,7 @@ TOKEN: Final = (
     _named("spot_terms")
     | _keys(
         ListAsset,
-        "decimals", "multiplier_ppb", "wrap_ppm", "borrow_wrap_ppm", "loan_to_value_ppm",
+        "decimals", "multiplier_ppb", "wrap_ppm", "borrow_wrap_ppm", "loan_to_value_ppm", "sale_rank",
         decimals="token_decimals",
         multiplier_ppb="shares_per_token",
     )

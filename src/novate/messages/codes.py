@@ -237,6 +237,120 @@ class LiquidationSkip(IntEnum):
     PRICE_QUALITY = 4
 
 
+class LiquidationStage(IntEnum):
+    """Where an account is on the way from a missed requirement to a covered loss.
+
+    Attributes:
+        CANCEL_RISK: Yellow: orders that do not reduce are cancelled.
+        CANCEL_ALL: All orders are cancelled, transfers are frozen, the account is looked at again.
+        REDUCE: Reduced through the books.
+        PACE: Waits for the speed limit.
+        SELL_COLLATERAL: Collateral is sold for a cash deficit.
+        BACKSTOP: Backstop providers take slices in a Dutch auction.
+        INSURANCE: Insurance pays to the bankruptcy price.
+        DELEVERAGE: Winners are closed at the bankruptcy price.
+        SHARE_LOSS: The bucket's perp gains share what is left.
+        FREE: In no stage.
+        EXHAUSTED: Every stage did what it could; the rest was reported.
+    """
+
+    CANCEL_RISK = 0
+    CANCEL_ALL = 1
+    REDUCE = 2
+    PACE = 3
+    SELL_COLLATERAL = 4
+    BACKSTOP = 5
+    INSURANCE = 6
+    DELEVERAGE = 7
+    SHARE_LOSS = 8
+    FREE = 9
+    EXHAUSTED = 10
+
+
+class LiquidationCause(IntEnum):
+    """Why an account moved to another stage.
+
+    Attributes:
+        BELOW_INITIAL: Excess at initial is negative.
+        BELOW_MAINTENANCE: Excess at maintenance is negative.
+        STILL_ORANGE: Still so after all orders are cancelled.
+        RED: Excess at close-out is negative.
+        BLACK: Net value at close-out is negative.
+        CASH_DUE: A cash call or a called loan is overdue, or cash is negative beyond its caps.
+        PACED: The speed limit leaves no slice now.
+        REFILLED: The speed limit leaves room again.
+        NOTHING_REDUCES: No slice lowers the requirement by more than it costs, or none finds depth.
+        SALE_DONE: The cash deficit is gone, or nothing sells now.
+        NO_LONGER_RED: Excess at close-out is not negative any more.
+        NO_TAKER: Nobody took the rest before the auction's end.
+        BACKSTOP_EXHAUSTED: Every tranche has reached its loss limit.
+        COVERED: Net value at close-out is not negative any more.
+        NOT_COVERED: The stage paid what it may, and net value is still negative.
+        WAITS: Something is left that can be sold later.
+        NOTHING_LEFT: Nothing is left to sell and no stage covers the rest.
+        RESTORED: Excess at liquidation-end and at initial are not negative.
+        EASED: Excess at liquidation-end is not negative, at initial it is.
+    """
+
+    BELOW_INITIAL = 0
+    BELOW_MAINTENANCE = 1
+    STILL_ORANGE = 2
+    RED = 3
+    BLACK = 4
+    CASH_DUE = 5
+    PACED = 6
+    REFILLED = 7
+    NOTHING_REDUCES = 8
+    SALE_DONE = 9
+    NO_LONGER_RED = 10
+    NO_TAKER = 11
+    BACKSTOP_EXHAUSTED = 12
+    COVERED = 13
+    NOT_COVERED = 14
+    WAITS = 15
+    NOTHING_LEFT = 16
+    RESTORED = 17
+    EASED = 18
+
+
+class LiquidationRole(IntEnum):
+    """Which side of a slice or of a deleveraging an account is.
+
+    Attributes:
+        GIVES: The account in liquidation.
+        TAKES: The backstop tranche, or the winner.
+    """
+
+    GIVES = 0
+    TAKES = 1
+
+
+class AuctionEnd(IntEnum):
+    """Why a backstop auction ended.
+
+    Attributes:
+        ABOVE_CLOSE_OUT: The account is above close-out again.
+        TIME: Nobody took the rest in time.
+        EXHAUSTED: Every tranche has reached its loss limit.
+        BLACK: The account's net value fell below zero.
+    """
+
+    ABOVE_CLOSE_OUT = 0
+    TIME = 1
+    EXHAUSTED = 2
+    BLACK = 3
+
+
+class SaleWay(IntEnum):
+    """How collateral was sold.
+
+    Attributes:
+        BOOK: Through a book of the venue.
+        REDEMPTION: By redeeming the token.
+    """
+
+    BOOK = 0
+    REDEMPTION = 1
 class HolderType(IntEnum):
     """What a holder is.
 

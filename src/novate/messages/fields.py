@@ -73,6 +73,11 @@ CancelReasonCode = Annotated[int, Wire("u8", "`CancelReason`")]
 AccountStateCode = Annotated[int, Wire("u8", "`AccountState`")]
 FundingReasonCode = Annotated[int, Wire("u8", "`FundingReason`")]
 LiquidationSkipCode = Annotated[int, Wire("u8", "`LiquidationSkip`")]
+LiquidationStageCode = Annotated[int, Wire("u8", "`LiquidationStage`")]
+LiquidationCauseCode = Annotated[int, Wire("u8", "`LiquidationCause`")]
+LiquidationRoleCode = Annotated[int, Wire("u8", "`LiquidationRole`")]
+AuctionEndCode = Annotated[int, Wire("u8", "`AuctionEnd`")]
+SaleWayCode = Annotated[int, Wire("u8", "`SaleWay`")]
 HolderTypeCode = Annotated[int, Wire("u8", "`HolderType`")]
 SubjectCode = Annotated[int, Wire("u8", "`Subject`")]
 CorporateActionKindCode = Annotated[int, Wire("u8", "`CorporateActionKind`")]
@@ -88,7 +93,8 @@ CODES: dict[str, type[IntEnum] | type[IntFlag]] = {
     for code in (
         codes.Side, codes.OrderKind, codes.TimeInForce, codes.Flags, codes.PriceKind, codes.PriceClass,
         codes.AssetKind, codes.MarketKind, codes.SelfTrade, codes.Session, codes.Quality, codes.CancelReason,
-        codes.AccountState, codes.FundingReason, codes.LiquidationSkip, codes.HolderType, codes.Subject,
+        codes.AccountState, codes.FundingReason, codes.LiquidationSkip, codes.LiquidationStage, codes.LiquidationCause,
+        codes.LiquidationRole, codes.AuctionEnd, codes.SaleWay, codes.HolderType, codes.Subject,
         codes.CorporateActionKind, codes.CorporateActionState,
         codes.LimitKind, codes.TradeSide, codes.Reveal, codes.OfferState, codes.TradeOrigin,
     )

@@ -6,8 +6,8 @@
 
 use novate_core::codec::{Body, Header, write_message};
 use novate_core::command::{
-    ActivateRelease, ConfigurePackages, ConfigureVenue, Deposit, GTC, LIMIT, ListAsset, ListBucket, ListDatedRow, ListMarket, ListSource,
-    ListUnderlying, OpenAccount, PlaceOrder, PostPrice, SetSession,
+    ActivateRelease, ConfigureLiquidation, ConfigurePackages, ConfigureVenue, Deposit, GTC, LIMIT, ListAsset, ListBucket, ListDatedRow,
+    ListMarket, ListSource, ListUnderlying, OpenAccount, PlaceOrder, PostPrice, SetSession,
 };
 use novate_core::engine::Engine;
 use novate_core::order::Side;
@@ -58,6 +58,7 @@ pub fn list(to: &mut Encoder, underlyings: u32) {
     to.put(0, &ActivateRelease { release: RELEASE.to_owned(), ruleset: RULESET });
     to.put(0, &venue());
     to.put(0, &packages());
+    to.put(0, &stages());
     for (at, (name, gain_ppm)) in
         [("equity", 700_000), ("crypto", 600_000), ("commodity", 700_000), ("rates", 800_000)].into_iter().enumerate()
     {
@@ -198,6 +199,27 @@ fn venue() -> ConfigureVenue {
     }
 }
 
+/// Stages 4 to 8: nothing of them happens in these workloads.
+fn stages() -> ConfigureLiquidation {
+    ConfigureLiquidation {
+        auction_start_ppm: 1_000,
+        auction_fast_ppm: 500,
+        auction_fast_ns: 10 * SECOND,
+        auction_slow_ppm: 100,
+        auction_duration_ns: 60 * SECOND,
+        auction_closed_factor: 4,
+        backstop_notice_ns: HOUR,
+        insurance_group_day_cap: 1_000_000_000_000,
+        residue_value: 1_000_000,
+        deleverage_share_ppm: 500_000,
+        deleverage_notional: 1_000_000_000_000,
+        sale_tolerance_ppm: 20_000,
+        recovery_sessions: 5,
+        cover_owners: 100,
+        open_interest_floor_ppm: 250_000,
+    }
+}
+
 fn bucket(bucket: u32, name: &str, gain_ppm: i64) -> ListBucket {
     let name = name.to_owned();
     ListBucket {
@@ -266,6 +288,7 @@ fn asset(id: u32, underlying: u32) -> ListAsset {
         loan_to_value_ppm: 0,
         owner_cap: i64::MAX,
         venue_cap: i64::MAX,
+        sale_rank: 0,
     }
 }
 

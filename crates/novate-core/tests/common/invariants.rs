@@ -1,6 +1,7 @@
 //! What is true after every command, whatever it was.
 
 mod packages;
+pub mod liquidation;
 
 use super::venue::Venue;
 use novate_core::ledger::Party;
@@ -32,6 +33,7 @@ pub fn hold(venue: &Venue) {
     accounts(state);
     corporate(state);
     packages::hold(state);
+    liquidation::hold(state);
 }
 
 fn money(venue: &Venue) {
@@ -127,6 +129,9 @@ fn corporate(state: &State) {
 pub fn no_healthy_liquidation(state: &State) {
     let mut portfolio = Portfolio::default();
     for &account in &state.liquidating {
+        if novate_core::cash_deficit::due(state, account).is_some() {
+            continue;
+        }
         for slower in [false, true] {
             let question = Question { slower, ..Question::at(Level::LiquidationEnd) };
             let excess = evaluate(state, account, &question, &mut portfolio).excess();

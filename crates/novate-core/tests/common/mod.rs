@@ -8,6 +8,7 @@ pub mod invariants;
 pub mod script;
 pub mod stream;
 pub mod stream_packages;
+pub mod stream_liquidation;
 pub mod venue;
 pub mod wire;
 

@@ -1,6 +1,7 @@
 //! Seeded streams of commands: eight accounts of five owners trade, borrow, lend and go broke while prices jump.
 
 use super::chance::Chance;
+use super::stream_liquidation;
 use super::venue::Venue;
 use super::wire::Event;
 use novate_core::command::*;
@@ -53,6 +54,9 @@ impl Stream {
             }
         }
         s.venue.send(8, &Lend { asset: 1, amount: 300_000_000_000 });
+        let (backstop, owner) = stream_liquidation::BACKSTOP;
+        s.venue.send(backstop, &OpenAccount { owner });
+        s.deposit(backstop, 1, 200_000_000_000);
         s.post_all();
         s.venue.advance(SECOND);
         s
@@ -74,6 +78,10 @@ impl Stream {
         self.commands += 1;
         let account = self.chance.pick(&[1, 2, 3, 4, 5, 6, 7, 7, 7, 8, 8, 8]);
         let step = |account, events| Step { account, placed: false, events };
+        if self.chance.one_in(40) {
+            let (account, events) = stream_liquidation::step(self);
+            return step(account, events);
+        }
         match self.chance.range(0, 99) {
             0..=5 => step(account, self.trade_legs(account)),
             6..=49 => Step { account, placed: true, events: self.place(account) },

@@ -391,6 +391,7 @@ class ListAsset(Command, frozen=True, kw_only=True):
         loan_to_value_ppm: Part of its value that may be borrowed against.
         owner_cap: Most of it that counts as unhedged collateral, per owner.
         venue_cap: Most of it that counts as unhedged collateral, in all.
+        sale_rank: Place in the order in which collateral is sold for a cash deficit; lower goes first.
     """
 
     KIND: ClassVar[int] = 26
@@ -407,6 +408,7 @@ class ListAsset(Command, frozen=True, kw_only=True):
     loan_to_value_ppm: Ppm
     owner_cap: Amount
     venue_cap: Amount
+    sale_rank: Count
 
 
 class ListMarket(Command, frozen=True, kw_only=True):
