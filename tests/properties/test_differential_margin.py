@@ -93,7 +93,7 @@ def account_of(world: World, account: int) -> AccountView:
     owner = world.owners[account]
     return AccountView(
         owner=owner,
-        balances={b.asset: Balance(b.pledged, b.lent, b.admitted) for b in report.balances},
+        balances={b.asset: Balance(b.pledged, b.lent, b.admitted, b.escrowed, b.due) for b in report.balances},
         positions={
             p.market: Position(p.lots, p.cost, p.claim, p.hedged_claim, p.debt)
             for p in report.positions

@@ -196,14 +196,19 @@ class Venue:
     liquidity: Mapping[tuple[int, int], Liquidity]
     open_interest: Mapping[int, int] = field(default_factory=dict)
     admitted: Mapping[int, int] = field(default_factory=dict)
+    due_ppm: int = 1_000_000
+    """Part of cash due from redemptions that counts."""
 
 
 class Balance(NamedTuple):
-    """Smallest units; `admitted` units of a token count as unhedged collateral at initial."""
+    """Smallest units; `admitted` units of a token count as unhedged collateral at initial. `escrowed` units are held for
+    requests to issue or redeem, `due` cash is owed by the venue for redemptions."""
 
     pledged: int
     lent: int = 0
     admitted: int = 0
+    escrowed: int = 0
+    due: int = 0
 
 
 class Position(NamedTuple):

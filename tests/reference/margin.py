@@ -194,7 +194,7 @@ def token_shares(asset: ListAsset, amount: int) -> int:
 
 def held(venue: Venue, account: AccountView, with_orders: bool) -> list[int]:
     """Underlyings with a token, a perp position, a claim, a debt or (counting orders) an open order, ascending."""
-    tokens = [venue.assets[a] for a, balance in account.balances.items() if balance.pledged + balance.lent]
+    tokens = [venue.assets[a] for a, balance in account.balances.items() if balance.pledged + balance.lent + balance.escrowed]
     found = {asset.underlying for asset in tokens if asset.asset_kind == TOKEN}
     found |= {
         venue.markets[m].underlying
@@ -246,7 +246,7 @@ def amounts_at(venue: Venue, account: AccountView, underlying: int, side: int | 
     for a in tokens_of(venue, underlying):
         balance = account.balances.get(a, Balance(0))
         ordered = 0 if side is None else order_units(venue, account, a, side)
-        amounts[a] = balance.pledged + balance.lent + (ordered if side == BID else -ordered)
+        amounts[a] = balance.pledged + balance.lent + balance.escrowed + (ordered if side == BID else -ordered)
     return amounts
 
 
@@ -403,10 +403,13 @@ def smallest_fraction(e: Exposure) -> tuple[int, int]:
 def cash_per_stablecoin(
     venue: Venue, account: AccountView, exposures: list[Exposure], level: int
 ) -> dict[int, int]:
-    """c: pledged + lent + claims - debts + perp results, less (at initial) the gains that do not count."""
+    """c: pledged + lent + escrowed + the part of dues that counts + claims - debts + perp results, less (at initial) the gains that do not count."""
     exposed = {e.listing.underlying: e for e in exposures}
     coins = {a: b for a, b in account.balances.items() if venue.assets[a].asset_kind == STABLECOIN}
-    units = {a: balance.pledged + balance.lent for a, balance in coins.items()}
+    units = {
+        a: balance.pledged + balance.lent + balance.escrowed + balance.due * venue.due_ppm // 10**6
+        for a, balance in coins.items()
+    }
     for m in (*account.positions, *(order.market for order in account.orders)):
         units.setdefault(venue.markets[m].quote, 0)
     cash = {a: micro(amount, venue.assets[a]) for a, amount in units.items()}

@@ -43,6 +43,10 @@ pub struct Balance {
     pub last_reference: u64,
     /// Segregated units: no margin value, never lent, sold, liquidated or loss-shared.
     pub held: Amount,
+    /// Held for requests to issue or redeem until a broker fills them; still the holder's, so it backs the portfolio.
+    pub escrowed: Amount,
+    /// Cash of redemptions that is not paid yet; a listed part of it counts.
+    pub due: Amount,
 }
 
 impl Balance {
@@ -55,7 +59,7 @@ impl Balance {
     /// All units that are the account's, wherever they lie; negative when borrowed. What a token brings is brought to these.
     #[must_use]
     pub fn units(&self) -> i128 {
-        i128::from(self.pledged) + i128::from(self.lent) + i128::from(self.held)
+        i128::from(self.pledged) + i128::from(self.lent) + i128::from(self.held) + i128::from(self.escrowed)
     }
 
     /// What the pool must still be able to lend for the open orders of this balance, beyond the loan there is.

@@ -12,6 +12,7 @@ mod clearing;
 mod governance;
 mod corporate;
 
+pub use clearing::*;
 pub use corporate::*;
 pub use governance::*;
 pub use liquidation::*;
@@ -238,6 +239,11 @@ commands! {
     // liquidation: 800 to 849
     ConfigureLiquidation, CommitBackstop, WithdrawBackstop, BidBackstop, FundOperatorTranche, PayRecovery,
     // clearing: 900 to 949
+    ConfigureClearing, ListBroker, ListIssuance, AttestBacking, FundBroker, FundInventory, PostDepth, RequestFirmPrice,
+    GiveFirmPrice, RequestIssuance, RequestRedemption, RequestInKind, CancelRequest, ReportBrokerAccepted, ReportBrokerFill,
+    ReportBrokerReject, ReportBrokerCancelled, ReportBrokerLine, ReportBust, ReportCorrection, ReportSettlement, DeliverRequest,
+    ReportInKind, ReportStatement, RequestConversion, ReportConversion, PauseIssuance, EnableBroker, ReportBrokerDefault,
+    AuthoriseParticipant, AssignBreak, ResolveBreak,
     // governance: 1000 to 1049
     ConfigureEligibility, ListHolderClass, SetEligibility, ClassifyOwner, Hold, Pledge,
     // corporate: 1200 to 1249

@@ -10,7 +10,7 @@ use crate::event::ReleaseActivated;
 use crate::reject::{Refusal, Reject, require};
 use crate::governance::holders;
 use crate::{
-    RULESET, backstop, block, compensation, corporate_action, funds, insurance, liquidation, listing, package, quote, recovery, timer, trading,
+    RULESET, backstop, block, clearing, compensation, corporate_action, funds, insurance, liquidation, listing, package, quote, recovery, timer, trading,
 };
 
 fn activate(cx: &mut Context<'_>, command: &ActivateRelease) -> Result<(), Refusal> {
@@ -91,6 +91,38 @@ pub fn dispatch(cx: &mut Context<'_>, header: &Header, body: &[u8]) -> Result<()
         Command::FundOperatorTranche(c) => insurance::fund_operator_tranche(cx, c),
         Command::PayRecovery(c) => recovery::pay(cx, c),
         // clearing
+        Command::ConfigureClearing(c) => clearing::terms::configure(cx, c),
+        Command::ListBroker(c) => clearing::terms::broker(cx, c),
+        Command::ListIssuance(c) => clearing::terms::issuance(cx, c),
+        Command::AttestBacking(c) => clearing::terms::attest(cx, c),
+        Command::FundBroker(c) => clearing::terms::fund_broker(cx, c),
+        Command::FundInventory(c) => clearing::terms::fund_inventory(cx, c),
+        Command::PostDepth(c) => clearing::terms::depth(cx, c),
+        Command::RequestFirmPrice(c) => clearing::gates::ask(cx, header, c),
+        Command::GiveFirmPrice(c) => clearing::gates::give(cx, c),
+        Command::RequestIssuance(c) => clearing::request::issue(cx, header, c),
+        Command::RequestRedemption(c) => clearing::request::redeem(cx, header, c),
+        Command::RequestInKind(c) => clearing::in_kind::request(cx, header, c),
+        Command::CancelRequest(c) => clearing::request::cancel(cx, header, c),
+        Command::ReportBrokerAccepted(c) => clearing::report::accepted(cx, c),
+        Command::ReportBrokerFill(c) => clearing::report::filled(cx, c),
+        Command::ReportBrokerReject(c) => clearing::report::rejected(cx, c),
+        Command::ReportBrokerCancelled(c) => clearing::report::cancelled(cx, c),
+        Command::ReportBrokerLine(c) => clearing::report::line(cx, c),
+        Command::ReportBust(c) => clearing::fault::bust(cx, c),
+        Command::ReportCorrection(c) => clearing::fault::correction(cx, c),
+        Command::ReportSettlement(c) => clearing::fault::settlement(cx, c),
+        Command::DeliverRequest(c) => clearing::treasury::deliver(cx, c),
+        Command::ReportInKind(c) => clearing::in_kind::report(cx, c),
+        Command::ReportStatement(c) => clearing::breaks::statement(cx, c),
+        Command::RequestConversion(c) => clearing::treasury::convert(cx, c),
+        Command::ReportConversion(c) => clearing::treasury::converted(cx, c),
+        Command::PauseIssuance(c) => clearing::terms::pause(cx, c),
+        Command::EnableBroker(c) => clearing::terms::enable(cx, c),
+        Command::ReportBrokerDefault(c) => clearing::report::defaulted(cx, c),
+        Command::AuthoriseParticipant(c) => clearing::terms::participant(cx, c),
+        Command::AssignBreak(c) => clearing::breaks::assign(cx, c),
+        Command::ResolveBreak(c) => clearing::breaks::resolve(cx, c),
         // governance
         Command::ConfigureEligibility(c) => holders::configure(cx, c),
         Command::ListHolderClass(c) => holders::class(cx, c),
@@ -143,6 +175,11 @@ fn acts_for_an_account(command: &Command) -> bool {
             | Command::WithdrawBackstop(_)
             | Command::BidBackstop(_)
             // clearing
+            | Command::RequestFirmPrice(_)
+            | Command::RequestIssuance(_)
+            | Command::RequestRedemption(_)
+            | Command::RequestInKind(_)
+            | Command::CancelRequest(_)
             // governance
             | Command::Hold(_)
             | Command::Pledge(_)

@@ -68,6 +68,7 @@ impl Engine {
     fn apply_one(&mut self, header: Header, body: &[u8], events: &mut EventWriter) {
         events.begin(header);
         self.scratch.touched.clear();
+        self.scratch.minted.clear();
         let mut cx = Context { state: &mut self.state, events, scratch: &mut self.scratch };
         if let Err(refusal) = sequenced(&mut cx, &header).and_then(|()| dispatch(&mut cx, &header, body)) {
             refuse(&mut cx, &header, &refusal);

@@ -13,6 +13,7 @@ mod clearing;
 mod governance;
 mod corporate;
 
+pub use clearing::*;
 pub use corporate::*;
 pub use governance::*;
 pub use liquidation::*;
@@ -187,6 +188,11 @@ events! {
     BackstopAuctionEnded, CollateralSold, ResidueBought, InsuranceTargetSet, OperatorTrancheFunded,
     CollateralPassedToRecovery, RecoveryPaid,
     // clearing: 950 to 999
+    ClearingConfigured, BackingAttested, BrokerFunded, InventoryFunded, FirmPriceRequested, FirmPriceGiven, RequestReserved,
+    RequestStateChanged, BrokerOrderRaised, BrokerCancelRaised, TokensIssued, TokensRedeemed, RequestReturned, ExecutionSettled,
+    ExecutionCarried, RequestPaid, BreakOpened, BreakAssigned, BreakResolved, CapacityChanged, ConversionRequested, ConversionEnded,
+    IssuancePaused, BrokerChanged, ShortageChanged, RequestsNetted, DepthPosted, StatementAgreed, ParticipantAuthorised,
+    SettlementOverdue,
     // governance: 1050 to 1099
     EligibilityConfigured, EligibilitySet, OwnerClassified, Held,
     // corporate: 1250 to 1299

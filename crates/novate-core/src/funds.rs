@@ -20,11 +20,11 @@ fn positive(amount: Amount, field: u16) -> Result<(), Refusal> {
 }
 
 /// Posts, and brings what follows from a holder's balance up to date: what counts under the caps, and exit costs.
-fn post(state: &mut State, asset: u32, debit: Party, credit: Party, amount: Amount) {
+pub fn post(state: &mut State, asset: u32, debit: Party, credit: Party, amount: Amount) {
     let State { ledger, accounts, .. } = state;
     ledger.post(accounts, asset, debit, credit, amount);
     for party in [debit, credit] {
-        if let Party::Holder(account) = party {
+        if let Party::Holder(account) | Party::Escrow(account) = party {
             readmit(state, account, asset);
             let listed = state.known_asset(asset);
             if !listed.is_stablecoin() {
@@ -48,6 +48,10 @@ pub fn deposit(cx: &mut Context<'_>, header: &Header, command: &Deposit) -> Resu
     cx.state.asset(command.asset)?;
     positive(command.amount, 2)?;
     cx.state.ledger.room_for(command.asset, command.amount)?;
+    if let Some(issuance) = cx.state.clearing.tokens.get(&command.asset) {
+        let outside = issuance.issued - cx.state.ledger.venue(Party::Custody, command.asset);
+        require(command.amount <= outside, Reject::deposit_must_be_of_issued_tokens.at(2, command.amount, outside))?;
+    }
     let last = cx.state.accounts[account as usize].balance(command.asset).map_or(0, |b| b.last_reference);
     require(command.reference > last, Reject::reference_must_be_new.at(3, command.reference as i64, last as i64))?;
 
@@ -83,6 +87,8 @@ fn may_leave(cx: &mut Context<'_>, account: u32, asset: u32, amount: Amount) -> 
         gains_stay(cx.state, account, asset, amount)?;
     }
     let free = cx.state.accounts[account as usize].balance(asset).map_or(0, crate::account::Balance::free);
+    let settled = free - cx.state.clearing.locked(account, asset);
+    require(stablecoin || amount > free || amount <= settled, Reject::tokens_must_be_settled_to_leave.at(2, amount, settled))?;
     let changes = [Change::Balance { asset, amount: -amount }];
     if amount > free {
         let has_pool = stablecoin && cx.state.known_asset(asset).pool.is_some();
@@ -116,6 +122,11 @@ pub fn request_withdrawal(cx: &mut Context<'_>, header: &Header, command: &Reque
     let account = cx.state.account(header.account)?;
     positive(command.amount, 2)?;
     may_leave(cx, account, command.asset, command.amount)?;
+    // Whoever holds them now: tokens minted on unsettled fills do not leave the vault.
+    let ledger = &cx.state.ledger;
+    let locked = cx.state.clearing.locked_in_all(command.asset);
+    let settled = ledger.venue(Party::Custody, command.asset) - ledger.venue(Party::Pending, command.asset) - locked;
+    require(locked == 0 || command.amount <= settled, Reject::tokens_must_be_settled_to_leave.at(2, command.amount, settled))?;
 
     cx.state.last_withdrawal += 1;
     let withdrawal = cx.state.last_withdrawal;

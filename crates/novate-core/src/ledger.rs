@@ -5,6 +5,8 @@
 //!
 //! Kinds: holders and venue accounts are credit-normal, custody is debit-normal. No account is exempt.
 
+pub mod books;
+
 use crate::account::{Account, Balance};
 use crate::reject::{Refusal, Reject};
 use crate::units::Amount;
@@ -40,7 +42,15 @@ pub enum Party {
     Clearing(u32),
     /// Withdrawals on their way.
     Pending,
-    /// The operator's money for compensating errors.
+    /// A holder's amounts held for requests to issue or redeem: pending postings, voided back or posted at a fill.
+    Escrow(u32),
+    /// Cash a holder is due from redemptions.
+    Due(u32),
+    /// Cash due to holders and not funded yet: never positive, the mirror of all `Due`.
+    Redemptions,
+    /// Stablecoins on their way to become dollars.
+    InTransit,
+    /// The operator's own money, behind issuance and redemption and for compensating errors.
     Treasury,
     /// What brokers paid for holders and holders are yet to get; negative where the venue paid first.
     Distributions,
@@ -125,6 +135,8 @@ impl Ledger {
                     due.total -= i128::from(amount) * i128::from(due.each);
                 }
             }
+            Party::Escrow(index) => accounts[index as usize].balance_mut(asset).escrowed += amount,
+            Party::Due(index) => accounts[index as usize].balance_mut(asset).due += amount,
             _ => *self.venue.entry((asset, party)).or_default() += amount,
         }
     }
@@ -202,7 +214,8 @@ impl Ledger {
         let mut lent: BTreeMap<u32, i128> = BTreeMap::new();
         let mut borrowed: BTreeMap<u32, i128> = BTreeMap::new();
         for balance in accounts.iter().flat_map(|a| &a.balances) {
-            *difference.entry(balance.asset).or_default() -= i128::from(balance.pledged.max(0)) + i128::from(balance.held);
+            let set_apart = i128::from(balance.held) + i128::from(balance.escrowed) + i128::from(balance.due);
+            *difference.entry(balance.asset).or_default() -= i128::from(balance.pledged.max(0)) + set_apart;
             *lent.entry(balance.asset).or_default() += i128::from(balance.lent);
             *borrowed.entry(balance.asset).or_default() += i128::from(balance.loan());
         }

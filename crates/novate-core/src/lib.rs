@@ -31,6 +31,7 @@ pub mod block;
 pub mod quote;
 pub mod compensation;
 pub mod funds;
+pub mod clearing;
 pub mod funding;
 pub mod settlement;
 pub mod cash_deficit;

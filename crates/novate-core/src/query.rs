@@ -139,6 +139,8 @@ struct BalanceLine {
     reserved: i64,
     admitted: i64,
     held: i64,
+    escrowed: i64,
+    due: i64,
     value: i64,
 }
 
@@ -187,7 +189,7 @@ fn account_report(state: &State, id: u64) -> Result<AccountReport, String> {
     let balances = account.balances.iter().map(|b| {
         let asset = state.known_asset(b.asset);
         let token = portfolio.tokens.iter().find(|t| t.asset == b.asset).map(|t| t.value);
-        let value = token.unwrap_or_else(|| if asset.is_stablecoin() { asset.face(i128::from(b.pledged) + i128::from(b.lent)) } else { 0 });
+        let value = token.unwrap_or_else(|| if asset.is_stablecoin() { asset.face(i128::from(b.pledged) + i128::from(b.lent) + i128::from(b.escrowed)) } else { 0 });
         BalanceLine {
             asset: b.asset,
             name: asset.terms.name.clone(),
@@ -196,6 +198,8 @@ fn account_report(state: &State, id: u64) -> Result<AccountReport, String> {
             reserved: b.reserved,
             admitted: b.admitted,
             held: b.held,
+            escrowed: b.escrowed,
+            due: b.due,
             value: small(value),
         }
     });

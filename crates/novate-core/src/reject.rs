@@ -146,6 +146,52 @@ refusals! {
     813 tranche_must_not_bid_on_its_owner true "The auction offers the legs of an account of the same owner.";
 
     // 9xx clearing
+    901 clearing_must_be_configured false "ConfigureClearing comes before brokers and tokens are listed for issuance.";
+    902 clearing_must_be_configured_once false "Issuance and redemption are configured once.";
+    903 broker_must_exist false "No broker has this id.";
+    904 broker_must_be_new false "A broker with this id is already listed.";
+    905 token_must_be_listed_for_issuance false "The token has no issuance terms.";
+    906 token_must_be_new_to_issuance false "The token has issuance terms already, or some of it is in the vault without backing.";
+    907 sessions_must_be_named_in_full false "A session table has one mask of 0 to 31 for each of the six sessions.";
+    908 backing_must_cover_tokens false "The shares attested are fewer than the tokens are worth.";
+    909 deposit_must_be_of_issued_tokens false "More of the token would come in than exists outside the venue.";
+    910 request_reference_must_be_new false "This reference, or a later one, was used: a request executes once.";
+    911 request_must_exist false "No request of this account has this id.";
+    912 request_must_allow_event false "The request is in a state in which this cannot happen.";
+    913 request_must_be_within_limits false "The request is below the smallest or above the largest amount.";
+    914 account_limit_must_hold true "The account's limit of this window is used up.";
+    915 token_limit_must_hold true "The token's limit of this window is used up.";
+    916 issuance_must_not_be_paused true "The operator stopped this for the token.";
+    917 issuance_must_not_be_frozen true "A corporate action is near: nothing is issued or redeemed.";
+    918 breaks_must_be_resolved true "Issuance of the token waits until its breaks are resolved.";
+    919 statement_must_be_recent true "No custodian's statement agreed recently enough.";
+    920 price_quality_forbids_issuance true "Issuance and redemption wait while the price is of this quality.";
+    921 session_must_allow_channel true "The token's session table is closed for this channel.";
+    922 stablecoin_must_hold_its_peg true "The stablecoin is further from a dollar than allowed.";
+    923 capacity_must_cover_request true "Brokers, depth and prefunded money can't take this now.";
+    924 shortage_must_be_below_cap true "The treasury's debt of shares is at its cap.";
+    925 quote_must_be_known true "No open question for a price, or no firm quote of this account, has this id.";
+    926 quote_must_be_firm true "The quote is past its expiry.";
+    927 quote_must_fit_request false "The quote is for another token, direction or amount.";
+    928 primary_price_must_be_near_index true "The price is further from the index than the token's listing allows.";
+    929 direction_must_be_known false "Direction is 0 (issue) or 1 (redeem).";
+    930 order_must_be_a_share true "The broker takes whole shares only, and this is less than one.";
+    931 account_must_be_a_participant false "Only authorised participants bring and take shares.";
+    932 tokens_must_be_settled_to_leave true "Tokens minted on unsettled fills stay until their shares are settled.";
+    933 broker_order_must_exist false "No broker order has this id.";
+    934 broker_order_must_be_open false "The order is done already.";
+    935 execution_must_be_new false "The execution was booked before; nothing was done again.";
+    936 execution_must_exist false "The broker reported no such execution.";
+    937 execution_must_be_open false "The execution is settled, carried by the venue or in quarantine.";
+    938 execution_must_be_plausible false "Shares, price, fee or settlement time of the execution are absurd.";
+    939 treasury_must_cover_payment true "The treasury has not this much in the vault or at the broker.";
+    940 conversion_must_be_within_limits true "The conversion is too large, or after the cut-off.";
+    941 conversion_must_be_pending false "No conversion with this id is on its way.";
+    942 break_must_be_open false "No open break has this id.";
+    943 resolution_must_fit_break false "The resolution is not one of this break's.";
+    944 broker_must_have_shares true "The broker does not hold this many settled shares for the token.";
+    945 statement_must_name_the_books false "The broker holds nothing of this token.";
+    946 cash_must_be_a_stablecoin false "Issuance is paid in a listed stablecoin of a token.";
 
     // 10xx governance
 

@@ -11,7 +11,7 @@ use crate::reject::{Refusal, Reject, require};
 use crate::session::Session;
 use crate::state::packages::Due;
 use crate::units::PPM;
-use crate::{corporate_action, funding, ladder, liquidation, settlement};
+use crate::{clearing, corporate_action, funding, ladder, liquidation, settlement};
 use crate::{bilateral, block, offer, quote};
 
 /// `PostPrice`.
@@ -144,7 +144,7 @@ pub fn advance(cx: &mut Context<'_>) {
     run_out(cx);
     // orders: expiries, dead-man timers, triggers, slices of a TWAP, auctions
     // lending: minute ticks, calls, recalls
-    // clearing: expired quotes, settlement of broker legs
+    clearing::queue::advance(cx);
     settlement::run(cx, accounts);
     sweep(cx, accounts);
     liquidation::run(cx);

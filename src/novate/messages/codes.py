@@ -423,6 +423,8 @@ class CorporateActionState(IntEnum):
     APPLIED = 5
     CORRECTED = 6
     CANCELLED = 7
+
+
 class LimitKind(IntEnum):
     """What the limits of a package hold.
 
@@ -495,3 +497,155 @@ class TradeOrigin(IntEnum):
 
     BLOCK = 0
     QUOTE = 1
+
+
+class RequestDirection(IntEnum):
+    """Which way between tokens and shares.
+
+    Attributes:
+        ISSUE: Tokens come into being.
+        REDEEM: Tokens end.
+    """
+
+    ISSUE = 0
+    REDEEM = 1
+
+
+class RequestKind(IntEnum):
+    """What a request asks for.
+
+    Attributes:
+        MINT: Tokens for cash.
+        REDEEM: Cash for tokens.
+        MINT_IN_KIND: Tokens for shares that a participant brings.
+        REDEEM_IN_KIND: Shares for tokens, taken by a participant.
+    """
+
+    MINT = 0
+    REDEEM = 1
+    MINT_IN_KIND = 2
+    REDEEM_IN_KIND = 3
+
+
+class RequestState(IntEnum):
+    """Where a request to issue or redeem stands.
+
+    Attributes:
+        REQUESTED: It arrived; nothing is held yet.
+        RESERVED: Its amounts are held; no broker has it.
+        ROUTED: A broker has its order.
+        PARTLY_FILLED: Part of it is filled, the rest is at a broker.
+        FILLED: Nothing more will fill; settlement is ahead.
+        UNKNOWN: The broker is out of reach; everything is held until its report.
+        SETTLED: Settled at the broker, or the venue's own account carries it.
+        DELIVERED: The holder has what it asked for, for good.
+        REJECTED: A broker refused it and no other took it.
+        CANCELLED: It ended unfilled on somebody's wish.
+        EXPIRED: It waited too long.
+        FAILED: A settlement failed; the venue's own account carries it.
+        BUSTED: An execution was taken back; the venue's own account carries it.
+    """
+
+    REQUESTED = 0
+    RESERVED = 1
+    ROUTED = 2
+    PARTLY_FILLED = 3
+    FILLED = 4
+    UNKNOWN = 5
+    SETTLED = 6
+    DELIVERED = 7
+    REJECTED = 8
+    CANCELLED = 9
+    EXPIRED = 10
+    FAILED = 11
+    BUSTED = 12
+
+
+class BrokerPurpose(IntEnum):
+    """Why a broker order exists.
+
+    Attributes:
+        REQUEST: For a request.
+        BUY_IN: Buys a shortage back.
+        HEDGE: Sells what a fault left with the house.
+    """
+
+    REQUEST = 0
+    BUY_IN = 1
+    HEDGE = 2
+
+
+class CarriedReason(IntEnum):
+    """Why the venue's own account carries an execution.
+
+    Attributes:
+        BUST: The broker took it back.
+        CORRECTION: The broker changed its shares or price.
+        FAILED_SETTLEMENT: It did not settle.
+    """
+
+    BUST = 0
+    CORRECTION = 1
+    FAILED_SETTLEMENT = 2
+
+
+class BreakKind(IntEnum):
+    """What does not fit.
+
+    Attributes:
+        STATEMENT: A custodian's statement differs from the books.
+        WRONG_SYMBOL: A fill of another underlying than ordered.
+        WRONG_SIDE: A fill of the other side.
+        LATE_FILL: A fill after the order had ended.
+        OVERFILL: More than was ordered.
+        BEYOND_LIMIT: Worse than the worst price.
+        ID_USED_TWICE: One execution id for two executions.
+    """
+
+    STATEMENT = 0
+    WRONG_SYMBOL = 1
+    WRONG_SIDE = 2
+    LATE_FILL = 3
+    OVERFILL = 4
+    BEYOND_LIMIT = 5
+    ID_USED_TWICE = 6
+
+
+class BreakResolution(IntEnum):
+    """How a break ended.
+
+    Attributes:
+        EXPLAINED: The books were right.
+        ADOPTED: The quarantined execution is the venue's own.
+        TAKEN_BACK: The broker took the quarantined execution back.
+    """
+
+    EXPLAINED = 0
+    ADOPTED = 1
+    TAKEN_BACK = 2
+
+
+class CapacityTerm(IntEnum):
+    """What bounds how much can be issued or redeemed now.
+
+    Attributes:
+        CLOSED: The channel is closed, or a gate is shut.
+        DEPTH: The primary market's best prices.
+        CASH: Dollars prefunded at the broker.
+        SHARES: Settled shares at the broker.
+        CUSTODY: The broker's custody limit.
+        ORDER: The broker's largest order.
+        LIMIT: The token's limit of the window.
+        INVENTORY: House inventory.
+        BROKER: No broker can be reached.
+    """
+
+    CLOSED = 0
+    DEPTH = 1
+    CASH = 2
+    SHARES = 3
+    CUSTODY = 4
+    ORDER = 5
+    LIMIT = 6
+    INVENTORY = 7
+    BROKER = 8

@@ -88,6 +88,17 @@ RevealBits = Annotated[int, Wire("u8", "`Reveal`")]
 OfferStateCode = Annotated[int, Wire("u8", "`OfferState`")]
 TradeOriginCode = Annotated[int, Wire("u8", "`TradeOrigin`")]
 
+DirectionCode = Annotated[int, Wire("u8", "`RequestDirection`")]
+RequestKindCode = Annotated[int, Wire("u8", "`RequestKind`")]
+RequestStateCode = Annotated[int, Wire("u8", "`RequestState`")]
+PurposeCode = Annotated[int, Wire("u8", "`BrokerPurpose`")]
+CarriedReasonCode = Annotated[int, Wire("u8", "`CarriedReason`")]
+BreakKindCode = Annotated[int, Wire("u8", "`BreakKind`")]
+ResolutionCode = Annotated[int, Wire("u8", "`BreakResolution`")]
+CapacityTermCode = Annotated[int, Wire("u8", "`CapacityTerm`")]
+NanoShares = Annotated[int, Wire("i64", "1e-9 shares")]
+Masks = Annotated[tuple[int, ...], Wire("Vec<i64>", "mask per session")]
+
 CODES: dict[str, type[IntEnum] | type[IntFlag]] = {
     f"`{code.__name__}`": code
     for code in (
@@ -97,6 +108,7 @@ CODES: dict[str, type[IntEnum] | type[IntFlag]] = {
         codes.LiquidationRole, codes.AuctionEnd, codes.SaleWay, codes.HolderType, codes.Subject,
         codes.CorporateActionKind, codes.CorporateActionState,
         codes.LimitKind, codes.TradeSide, codes.Reveal, codes.OfferState, codes.TradeOrigin,
+        codes.RequestDirection, codes.RequestKind, codes.RequestState, codes.BrokerPurpose, codes.CarriedReason, codes.BreakKind, codes.BreakResolution, codes.CapacityTerm,
     )
 }  # fmt: skip
 """Unit text of a coded field to the enumeration of its values."""

@@ -4,6 +4,7 @@
 //! and the end of an underlying. Never visits accounts.
 
 use super::{split_of, terms};
+use crate::clearing;
 use crate::context::Context;
 use crate::event::{CorporateActionTaken, ReceivableChanged};
 use crate::ledger::Party;
@@ -141,9 +142,11 @@ fn rescale(cx: &mut Context<'_>, action: &CorporateAction, ratio: Ratio, units: 
         let held = units.get(&asset).copied().unwrap_or(0);
         if action.terms.token_mode == 1 {
             renumber(cx, asset, ratio, held);
+            clearing::actions::follow_renumbering(cx.state, asset, ratio);
         } else {
             let terms = &mut cx.state.asset_mut(asset).terms;
             terms.multiplier_ppb = ratio.of_down(i128::from(terms.multiplier_ppb)) as i64;
+            clearing::actions::follow_multiplier(cx.state, asset, ratio);
             change(cx, asset, 0, 0, Reason::Split);
         }
     }

@@ -6,6 +6,7 @@
 use super::effect::{Reason, change};
 use super::start;
 use crate::account::Balance;
+use crate::clearing;
 use crate::command::{BookReinvestment, FundDistributions, PayDistribution};
 use crate::context::Context;
 use crate::event::{DistributionPaid, DistributionsFunded};
@@ -14,7 +15,7 @@ use crate::margin::collateral::readmit;
 use crate::reject::{Refusal, Reject, require};
 use crate::state::State;
 use crate::state::corporate::Job;
-use crate::units::{PPM, div_floor, narrow, pow10, rate_up, scaled_down};
+use crate::units::{PPM, Ratio, div_floor, narrow, pow10, rate_up, scaled_down};
 
 /// `FundDistributions`.
 ///
@@ -54,6 +55,7 @@ pub fn book_reinvestment(cx: &mut Context<'_>, command: &BookReinvestment) -> Re
     require(off <= allowed, Reject::reinvested_shares_must_match_what_is_released.at(2, narrow(worth).unwrap_or(i64::MAX), released))?;
 
     cx.state.asset_mut(asset).terms.multiplier_ppb = multiplier_ppb;
+    clearing::actions::follow_multiplier(cx.state, asset, Ratio::ONE);
     let units = i128::from(cx.state.ledger.venue(Party::Custody, asset));
     change(cx, asset, -released, units, Reason::Reinvested);
     cx.state.sweep_left = cx.state.accounts.len() as u32;

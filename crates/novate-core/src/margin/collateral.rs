@@ -140,7 +140,7 @@ pub fn readmit(state: &mut State, account: u32, asset: u32) {
     let of = |a: &Account| a.balance(asset).map_or(0, |b| b.admitted);
     let by_owner: i64 = owner.accounts.iter().map(|&a| of(&state.accounts[a as usize])).sum();
     let balance = state.accounts[account as usize].balance_mut(asset);
-    let held = (balance.pledged + balance.lent).max(0);
+    let held = (balance.pledged + balance.lent + balance.escrowed).max(0);
     let kept = balance.admitted.min(held);
     let freed = balance.admitted - kept;
     let room = (owner_cap - (by_owner - freed)).min(venue_cap - (admitted_in_all - freed)).max(0);

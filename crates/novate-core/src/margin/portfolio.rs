@@ -235,7 +235,8 @@ impl Portfolio {
     fn add_holdings(&mut self, state: &State, account: u32, question: &Question<'_>) {
         let holder = &state.accounts[account as usize];
         for balance in &holder.balances {
-            let amount = i128::from(balance.pledged) + i128::from(balance.lent);
+            let due = if balance.due == 0 { 0 } else { rate_down(i128::from(balance.due), state.clearing.config().due_ppm) };
+            let amount = i128::from(balance.pledged) + i128::from(balance.lent) + i128::from(balance.escrowed) + due;
             self.add_balance(state, balance.asset, amount, i128::from(balance.admitted));
         }
         for position in &holder.positions {

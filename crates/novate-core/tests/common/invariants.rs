@@ -1,5 +1,6 @@
 //! What is true after every command, whatever it was.
 
+mod clearing;
 mod packages;
 pub mod liquidation;
 
@@ -34,6 +35,7 @@ pub fn hold(venue: &Venue) {
     corporate(state);
     packages::hold(state);
     liquidation::hold(state);
+    clearing::hold(state);
 }
 
 fn money(venue: &Venue) {
@@ -43,7 +45,7 @@ fn money(venue: &Venue) {
     let state = venue.state();
     assert!(state.ledger.pools_are_true(&state.accounts), "pool totals are true");
     for (asset, party, amount) in state.ledger.venue_accounts() {
-        assert!(amount >= 0 || matches!(party, Party::Rounding | Party::Custody | Party::Distributions), "{party:?} of asset {asset} is {amount}");
+        assert!(amount >= 0 || matches!(party, Party::Rounding | Party::Custody | Party::Distributions | Party::Redemptions), "{party:?} of asset {asset} is {amount}");
     }
     for asset in state.assets.iter().flatten() {
         let id = asset.terms.asset;

@@ -84,7 +84,11 @@ impl Stream {
         }
         match self.chance.range(0, 99) {
             0..=5 => step(account, self.trade_legs(account)),
-            6..=49 => Step { account, placed: true, events: self.place(account) },
+            6..=41 => Step { account, placed: true, events: self.place(account) },
+            42..=49 => {
+                let (account, events) = self.clearing_step(account);
+                step(account, events)
+            }
             50..=56 => step(account, self.cancel(account)),
             57..=64 => step(account, self.amend(account)),
             65..=75 => step(0, self.move_price()),

@@ -81,6 +81,8 @@ class BalanceLine(Report, frozen=True, kw_only=True):
         reserved: Units of `pledged` that open spot orders may need.
         admitted: Units of a token that count as unhedged collateral at initial.
         held: Units set apart; they back nothing.
+        escrowed: Units held for requests to issue or redeem; they back the portfolio.
+        due: Cash of redemptions that is not paid yet; a listed part of it counts.
         value: Micro-dollars; tokens at the maintenance price, stablecoins at face.
     """
 
@@ -91,6 +93,8 @@ class BalanceLine(Report, frozen=True, kw_only=True):
     reserved: int
     admitted: int
     held: int
+    escrowed: int
+    due: int
     value: int
 
 
