@@ -33,7 +33,7 @@ pub fn propose(cx: &mut Context<'_>, header: &Header, c: &ProposeBlock) -> Resul
     offer::check_room(offer::open(cx.state, counterparty).waiting, most)?;
 
     let block = offer::number(cx.state);
-    cx.state.packages.blocks.insert(block, Block { proposer, counterparty, legs, expiry_ns: c.expiry_ns });
+    cx.state.packages.blocks.insert(block, Block { proposer, counterparty, legs, made_ns: cx.state.now, expiry_ns: c.expiry_ns });
     cx.state.packages.due.insert((c.expiry_ns, Due::Block(block)));
     offer::count(cx.state, proposer, |open| open.proposed += 1);
     offer::count(cx.state, counterparty, |open| open.waiting += 1);
@@ -57,6 +57,7 @@ fn open_block(state: &State, block: u64, part: impl Fn(&Block) -> bool) -> Resul
 pub fn accept(cx: &mut Context<'_>, header: &Header, c: &AcceptBlock) -> Result<(), Refusal> {
     let account = cx.state.account(header.account)?;
     let block = open_block(cx.state, c.block, |b| b.counterparty == account)?;
+    require(!offer::is_void(cx.state, &block.legs, block.made_ns), Reject::block_must_be_open.at(1, c.block as i64, 0))?;
     bilateral::check_prices(cx.state, &block.legs, 1)?;
     let legs = legs::reversed(&block.legs);
     bilateral::check(cx, account, block.proposer, &legs)?;

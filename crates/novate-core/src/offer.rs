@@ -5,7 +5,7 @@
 use crate::context::Context;
 use crate::reject::{Refusal, Reject, require};
 use crate::state::State;
-use crate::state::packages::{Due, Open};
+use crate::state::packages::{Due, Leg, Open};
 use crate::units::Nanos;
 
 /// Where an offer is. Only open ones are kept; the others are told in the event that ends them.
@@ -86,6 +86,14 @@ pub fn check_expiry(state: &State, expiry_ns: Nanos, field: u16) -> Result<(), R
     let longest = state.packages.terms.as_ref().map_or(0, |t| t.longest_life_ns);
     let latest = state.now.saturating_add(longest);
     require(expiry_ns > state.now && expiry_ns <= latest, Reject::expiry_must_be_ahead_and_near.at(field, expiry_ns, latest))
+}
+
+/// Whether a corporate action in a leg's underlying took effect since the offer was made: it can't trade any more, and leaves
+/// with its expiry.
+#[must_use]
+pub fn is_void(state: &State, legs: &[Leg], made_ns: Nanos) -> bool {
+    let until = |l: &Leg| state.packages.void_until.get(&state.known_market(l.market).terms.underlying);
+    legs.iter().any(|l| until(l).is_some_and(|&until| made_ns <= until))
 }
 
 /// How many offers an account has open.

@@ -52,7 +52,7 @@ pub fn request(cx: &mut Context<'_>, header: &Header, c: &RequestQuotes) -> Resu
         cx.tell(&to_makers);
     }
     makers.iter().for_each(|&maker| cx.tell_account(maker, &to_makers));
-    let open = QuoteRequest { requester, legs, side, expiry_ns, makers, quotes: std::collections::BTreeMap::new() };
+    let open = QuoteRequest { requester, legs, side, made_ns: cx.state.now, expiry_ns, makers, quotes: std::collections::BTreeMap::new() };
     cx.state.packages.requests.insert(request, open);
     cx.state.packages.due.insert((expiry_ns, Due::Request(request)));
     offer::count(cx.state, requester, |open| open.requests += 1);
@@ -75,7 +75,7 @@ fn makers(state: &State, requester: u32, named: &[i64]) -> Result<Vec<u32>, Refu
 }
 
 fn open_request(state: &State, number: u64) -> Result<&QuoteRequest, Refusal> {
-    let found = state.packages.requests.get(&number).filter(|r| r.expiry_ns > state.now);
+    let found = state.packages.requests.get(&number).filter(|r| r.expiry_ns > state.now && !offer::is_void(state, &r.legs, r.made_ns));
     found.ok_or(Reject::quote_request_must_be_open.at(1, number as i64, 0))
 }
 

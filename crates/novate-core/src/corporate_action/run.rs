@@ -132,6 +132,7 @@ fn finish(cx: &mut Context<'_>, running: Running) {
     match running.job {
         Job::Cancel { action } => {
             let Some(t) = cx.state.corporate.actions.get(&action).map(|a| a.terms.clone()) else { return };
+            cx.state.packages.void_until.insert(t.underlying, cx.state.now);
             let value = terms::value(cx.state, &t);
             let price = if split_of(&t).is_some() { cx.state.known_underlying(t.underlying).price.index() } else { value };
             effect::record(cx, action, price);

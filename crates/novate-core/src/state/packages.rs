@@ -27,6 +27,8 @@ pub struct Block {
     pub counterparty: u32,
     /// Legs as the proposer trades them.
     pub legs: Vec<Leg>,
+    /// When it was made.
+    pub made_ns: Nanos,
     /// Open until then.
     pub expiry_ns: Nanos,
 }
@@ -40,6 +42,8 @@ pub struct QuoteRequest {
     pub legs: Vec<Leg>,
     /// 0 buy, 1 sell, 2 either.
     pub side: u8,
+    /// When it was made.
+    pub made_ns: Nanos,
     /// Open until then.
     pub expiry_ns: Nanos,
     /// Dense indexes of the accounts asked, ascending; empty for everybody.
@@ -113,6 +117,8 @@ pub struct Packages {
     pub blocks: BTreeMap<u64, Block>,
     /// Open requests by number.
     pub requests: BTreeMap<u64, QuoteRequest>,
+    /// By underlying: offers made until then ended with a corporate action, whose terms they did not know.
+    pub void_until: BTreeMap<u32, Nanos>,
     /// Open offers by dense account; accounts without any are absent.
     pub open: BTreeMap<u32, Open>,
     /// Trades not yet public, by trade number.

@@ -37,14 +37,14 @@ impl Stream {
     fn legs(&mut self, fewest: i64, most: i64, markets: (i64, i64), dollars: i64) -> (Vec<i64>, Vec<i64>, Vec<i64>) {
         let count = self.chance.range(fewest, most);
         let (mut ids, mut lots, mut prices) = (Vec::new(), Vec::new(), Vec::new());
-        let pair = self.chance.pick(&[1, -1]);
+        let (pair, one_way) = (self.chance.pick(&[1, -1]), self.chance.one_in(3));
         for at in 0..count {
             let market = self.chance.range(markets.0, markets.1);
             let state = self.venue.state();
             let listed = state.known_market(market as u32);
             let (index, unit) = (state.index_ticks(listed).max(1), listed.unit);
             let best = |side| listed.book.best(side).unwrap_or(index);
-            let sign = if at % 2 == 0 { pair } else { -pair };
+            let sign = if one_way || at % 2 == 0 { pair } else { -pair };
             let touch = best(if sign > 0 { Side::Ask } else { Side::Bid });
             let price = if self.chance.one_in(3) { index } else { touch };
             ids.push(market);
@@ -55,7 +55,7 @@ impl Stream {
     }
 
     fn package(&mut self) -> PlacePackage {
-        let dollars = self.chance.magnitude(6, 15);
+        let dollars = if self.chance.one_in(3) { self.chance.range(4_000, 40_000) } else { self.chance.magnitude(6, 15) };
         let (markets, lots, mut prices) = self.legs(2, 4, (1, 5), dollars);
         let units = self.chance.pick(&[1, 1, 1, 3, 10]);
         let least_units = self.chance.range(1, units);
