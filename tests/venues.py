@@ -13,6 +13,7 @@ from novate.messages import (
     Command,
     CommandRefused,
     ConfigureLiquidation,
+    ConfigureOrders,
     ConfigurePackages,
     ConfigureVenue,
     Deposit,
@@ -49,7 +50,12 @@ PARAMETERS = ConfigureVenue(
     settle_every_ns=3_600 * SECOND, premium_gap_ns=360 * SECOND, sweep_accounts=100, client_ids_kept=100,
     orders_per_market=1_000_000, liquidation_fee_ppm=15_000, liquidation_fee_share_ppm=250_000,
     liquidation_fee_equity_ppm=500_000, liquidation_volume_ppm=100_000, liquidation_depth_ppm=250_000,
-    liquidation_closed_ppm=250_000, liquidation_min_tolerance_ppm=20_000,
+    liquidation_closed_ppm=250_000, liquidation_min_tolerance_ppm=20_000, production=0,
+)  # fmt: skip
+ORDERS = ConfigureOrders(
+    batch_legs=20, orders_per_account=1_000_000, orders_per_book=1_000_000, order_interval_ns=1_000, order_burst=10**9,
+    timers_per_advance=100, longest_expiry_ns=86_400 * SECOND, twap_interval_ns=SECOND, twap_slices=1_000, twap_catch_up=3,
+    silence_least_ns=SECOND, silence_most_ns=86_400 * SECOND, call_ns=60 * SECOND, reducing_corners=256,
 )  # fmt: skip
 
 LIQUIDATION = ConfigureLiquidation(
@@ -83,7 +89,7 @@ def market(number: int, name: str, kind: int, self_trade: int) -> ListMarket:
         lot_size=10**4 if spot else 10**7, min_lots=1, max_lots=10**9, maker_fee_ppm=150, taker_fee_ppm=350,
         band_ppm=500_000, collar_ppm=50_000, self_trade=self_trade, impact_notional=10**9, funding_ppm=500_000,
         funding_closed_ppm=250_000, interest_ppm=100, premium_clamp_ppm=500, funding_cap_ppm=1_000,
-        funding_closed_cap_ppm=200,
+        funding_closed_cap_ppm=200, band_extended_ppm=500_000, band_closed_ppm=500_000, opens_by_auction=0,
     )  # fmt: skip
 
 
@@ -126,6 +132,7 @@ def open_plain_venue(owners: Mapping[int, int]) -> PlainVenue:
     venue = PlainVenue()
     venue.must(ActivateRelease(release=_core.release(), ruleset=_core.ruleset()))
     venue.must(PARAMETERS)
+    venue.must(ORDERS)
     venue.must(PACKAGES)
     venue.must(LIQUIDATION)
     venue.must(

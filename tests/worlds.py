@@ -21,6 +21,7 @@ from novate.messages import (
     CancelOrder,
     Command,
     CommandRefused,
+    ConfigureOrders,
     ConfigureVenue,
     Deposit,
     EventMessage,
@@ -62,6 +63,11 @@ SECOND = 1_000_000_000
 HOUR = 3_600 * SECOND
 START_NS = 1_767_623_400 * SECOND
 """Monday 2026-01-05, 09:30 in New York."""
+ORDERS = ConfigureOrders(
+    batch_legs=20, orders_per_account=1_000, orders_per_book=10_000, order_interval_ns=1_000, order_burst=10**9,
+    timers_per_advance=100, longest_expiry_ns=86_400 * SECOND, twap_interval_ns=SECOND, twap_slices=1_000, twap_catch_up=3,
+    silence_least_ns=SECOND, silence_most_ns=86_400 * SECOND, call_ns=60 * SECOND, reducing_corners=256,
+)  # fmt: skip
 
 EQUITY, CRYPTO, RATES, CASH = 1, 2, 3, 4
 USD, EUR = 1, 2
@@ -145,6 +151,7 @@ class World:
             self.submit(ActivateRelease(release=_core.release(), ruleset=_core.ruleset()))
         self.parameters = self._parameters()
         self._list(self.parameters)
+        self._list(ORDERS)
         self._list(PACKAGES)
         self._list(LIQUIDATION)
         self._list_buckets()
@@ -181,7 +188,7 @@ class World:
             premium_gap_ns=360 * SECOND, sweep_accounts=draw(1, 20), client_ids_kept=8, orders_per_market=50,
             liquidation_fee_ppm=15_000, liquidation_fee_share_ppm=250_000, liquidation_fee_equity_ppm=500_000,
             liquidation_volume_ppm=M, liquidation_depth_ppm=M, liquidation_closed_ppm=250_000,
-            liquidation_min_tolerance_ppm=20_000,
+            liquidation_min_tolerance_ppm=20_000, production=0,
         )  # fmt: skip
 
     def _list_buckets(self) -> None:
@@ -295,7 +302,7 @@ class World:
             min_lots=1, max_lots=10**12, maker_fee_ppm=draw(0, 200), taker_fee_ppm=draw(200, 900),
             band_ppm=draw(50_000, 500_000), collar_ppm=50_000, self_trade=0, impact_notional=10**9, funding_ppm=500_000,
             funding_closed_ppm=250_000, interest_ppm=100, premium_clamp_ppm=500, funding_cap_ppm=1_000,
-            funding_closed_cap_ppm=200,
+            funding_closed_cap_ppm=200, band_extended_ppm=500_000, band_closed_ppm=500_000, opens_by_auction=0,
         )  # fmt: skip
         self._list(self.markets[market])
 

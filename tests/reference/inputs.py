@@ -48,6 +48,7 @@ class ConfigureVenue:
     liquidation_depth_ppm: int = 0
     liquidation_closed_ppm: int = 0
     liquidation_min_tolerance_ppm: int = 0
+    production: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +153,9 @@ class ListMarket:
     premium_clamp_ppm: int = 0
     funding_cap_ppm: int = 0
     funding_closed_cap_ppm: int = 0
+    band_extended_ppm: int = 0
+    band_closed_ppm: int = 0
+    opens_by_auction: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

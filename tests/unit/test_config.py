@@ -20,6 +20,7 @@ from novate.messages import (
     Listed,
     ListMarket,
     ListUnderlying,
+    OrdersConfigured,
     VenueConfigured,
     encode,
     explain,
@@ -51,7 +52,8 @@ def test_a_real_engine_takes_every_command_of_the_demo_listing() -> None:
     refused = [explain(event) for event in events if isinstance(event, CommandRefused)]
     assert refused == []
     assert isinstance(events[0], VenueConfigured)
-    assert all(isinstance(event, Listed) for event in events[1:])
+    assert isinstance(events[1], OrdersConfigured)
+    assert all(isinstance(event, Listed) for event in events[2:])
     assert len(events) == len(LISTING.commands)
 
 

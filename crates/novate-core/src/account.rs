@@ -233,6 +233,8 @@ pub struct ClientOrder {
 pub struct ClientIds {
     known: BTreeMap<[u8; 16], ClientOrder>,
     ended: VecDeque<[u8; 16]>,
+    /// The greatest id that is no longer remembered: a new id must be above it, or it may have been used before.
+    horizon: [u8; 16],
 }
 
 impl ClientIds {
@@ -242,7 +244,13 @@ impl ClientIds {
         self.known.get(id).copied()
     }
 
-    /// Remembers a new live order.
+    /// Whether the id may have been used by an order that is no longer remembered.
+    #[must_use]
+    pub fn is_too_old(&self, id: &[u8; 16]) -> bool {
+        *id <= self.horizon
+    }
+
+    /// Remembers a new live order, or the order that a trigger became.
     pub fn insert(&mut self, id: [u8; 16], order: ClientOrder) {
         self.known.insert(id, order);
     }
@@ -253,6 +261,7 @@ impl ClientIds {
         while self.ended.len() > keep {
             if let Some(oldest) = self.ended.pop_front() {
                 self.known.remove(&oldest);
+                self.horizon = self.horizon.max(oldest);
             }
         }
     }
@@ -302,6 +311,10 @@ pub struct Account {
     pub balances: Vec<Balance>,
     /// Sorted by market.
     pub positions: Vec<Position>,
+    /// Orders that wait outside the books: triggers and parent orders.
+    pub waiting: u32,
+    /// When the account's order rate would be used up no more: the rate limit's only memory.
+    pub rate_ns: i64,
     /// Idempotency keys.
     pub clients: ClientIds,
     /// Present while the account is being liquidated; its transfers are frozen.
@@ -322,6 +335,8 @@ impl Account {
             orders: NIL,
             balances: Vec::new(),
             positions: Vec::new(),
+            waiting: 0,
+            rate_ns: 0,
             clients: ClientIds::default(),
             liquidation: None,
         }
@@ -362,6 +377,12 @@ impl Account {
     #[must_use]
     pub fn lots(&self, market: u32) -> Lots {
         self.position(market).map_or(0, |p| p.lots)
+    }
+
+    /// Open orders in all markets and waiting ones.
+    #[must_use]
+    pub fn order_count(&self) -> u32 {
+        self.positions.iter().map(|p| p.bids.orders + p.asks.orders).sum::<u32>() + self.waiting
     }
 
     /// Whether anything but unencumbered money is here: the sweep skips accounts without risk.
@@ -435,5 +456,6 @@ mod tests {
             ids.end([n; 16], 3);
         }
         assert!(ids.find(&[2; 16]).is_none() && ids.find(&[3; 16]).is_some());
+        assert!(ids.is_too_old(&[1; 16]) && ids.is_too_old(&[2; 16]) && !ids.is_too_old(&[9; 16]), "what is forgotten is refused");
     }
 }

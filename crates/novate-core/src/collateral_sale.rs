@@ -96,7 +96,7 @@ fn worst_price(state: &State, market: u32, side: Side) -> Ticks {
 }
 
 fn depth(state: &State, account: u32, market: u32, side: Side, worst: Ticks) -> Lots {
-    let taker = Taker { account, order: 0, market, side, limit: worst, lots: i64::MAX / 4, liquidation: true };
+    let taker = Taker { account, order: 0, market, side, limit: worst, lots: i64::MAX / 4, self_trade: crate::order::SelfTrade::CancelNewest, liquidation: true };
     let there = matching::fillable(state, &taker);
     (rate_down(i128::from(there), state.config().liquidation_depth_ppm) as i64).max(there.min(1))
 }
@@ -135,7 +135,7 @@ fn keeps_requirement(cx: &mut Context<'_>, account: u32, sale: &Sale) -> bool {
 }
 
 fn sell(cx: &mut Context<'_>, account: u32, sale: &Sale, deficit: Deficit) -> bool {
-    let taker = |market, side, limit, lots| Taker { account, order: 0, market, side, limit, lots, liquidation: true };
+    let taker = |market, side, limit, lots| Taker { account, order: 0, market, side, limit, lots, self_trade: crate::order::SelfTrade::CancelNewest, liquidation: true };
     let done = matching::take(cx, &taker(sale.market, Side::Ask, sale.worst, sale.lots));
     let filled = sale.lots - done.left;
     if filled == 0 {

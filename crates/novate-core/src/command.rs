@@ -12,6 +12,7 @@ mod clearing;
 mod governance;
 mod corporate;
 
+pub use orders::*;
 pub use clearing::*;
 pub use corporate::*;
 pub use governance::*;
@@ -96,6 +97,8 @@ document! {
         /// Share of the day's volume, and of the book's depth, that liquidation may take; and the closed factor.
         liquidation_volume_ppm: i64, liquidation_depth_ppm: i64, liquidation_closed_ppm: i64,
         liquidation_min_tolerance_ppm: i64,
+        /// 1: what only tests and replays may list is refused.
+        production: u8,
     }
     /// A risk bucket. Gains inside it count at `gain_ppm`; session factors multiply shocks, gap and wrap.
     ListBucket = 22 {
@@ -160,6 +163,10 @@ document! {
         /// Perps: notional of the impact price in quote units, and the funding terms of RULES section 9.
         impact_notional: i64, funding_ppm: i64, funding_closed_ppm: i64, interest_ppm: i64, premium_clamp_ppm: i64,
         funding_cap_ppm: i64, funding_closed_cap_ppm: i64,
+        /// Price band before and after the regular session, and overnight, closed and halted; `band_ppm` holds in the regular one.
+        band_extended_ppm: i64, band_closed_ppm: i64,
+        /// 1: closed until its first auction.
+        opens_by_auction: u8,
     }
     /// Lenders' money for cash loans at a simple yearly rate.
     ListPool = 28 { asset: u32, rate_ppm: i64, reserve_ppm: i64, owner_cap: i64, venue_cap: i64 }
@@ -230,7 +237,7 @@ commands! {
     ListDatedRow, ListUnderlying, ListSource, ListAsset, ListMarket, ListPool, OpenAccount, Deposit,
     RequestWithdrawal, SettleWithdrawal, VoidWithdrawal, Transfer, Lend, Recall, FundInsurance, SetSession,
     PostLiquidity, ResumeVenue,
-    // orders: 400 to 449
+    PlaceOrderFull, CancelAfter, PlaceTwap, SetMarketPhase, OrderBatch, ConfigureOrders,
     // packages: 430 to 449
     ConfigurePackages, ListBlockTerms, PlacePackage, ProposeBlock, AcceptBlock, DeclineBlock, WithdrawBlock, RequestQuotes, GiveQuote,
     AcceptQuote, WithdrawQuote, CancelQuoteRequest, FundTreasury, CompensateError,

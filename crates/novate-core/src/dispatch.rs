@@ -10,7 +10,8 @@ use crate::event::ReleaseActivated;
 use crate::reject::{Refusal, Reject, require};
 use crate::governance::holders;
 use crate::{
-    RULESET, backstop, block, clearing, compensation, corporate_action, funds, insurance, liquidation, listing, package, quote, recovery, timer, trading,
+    RULESET, auction, backstop, batch, block, clearing, compensation, corporate_action, funds, insurance, liquidation, listing, package, quote,
+    recovery, timer, trading,
 };
 
 fn activate(cx: &mut Context<'_>, command: &ActivateRelease) -> Result<(), Refusal> {
@@ -65,7 +66,12 @@ pub fn dispatch(cx: &mut Context<'_>, header: &Header, body: &[u8]) -> Result<()
             timer::resume(cx);
             Ok(())
         }
-        // orders
+        Command::PlaceOrderFull(c) => trading::place_full(cx, header, c),
+        Command::CancelAfter(c) => trading::cancel_after(cx, header, c),
+        Command::PlaceTwap(c) => trading::place_twap(cx, header, c),
+        Command::SetMarketPhase(c) => auction::set_phase(cx, c),
+        Command::OrderBatch(c) => batch::run(cx, header, c),
+        Command::ConfigureOrders(c) => listing::orders(cx, c),
         // packages
         Command::ConfigurePackages(c) => package::configure(cx, c),
         Command::ListBlockTerms(c) => package::list_block_terms(cx, c),
@@ -156,7 +162,10 @@ fn acts_for_an_account(command: &Command) -> bool {
             | Command::Transfer(_)
             | Command::Lend(_)
             | Command::Recall(_)
-            // orders
+            | Command::PlaceOrderFull(_)
+            | Command::CancelAfter(_)
+            | Command::PlaceTwap(_)
+            | Command::OrderBatch(_)
             // packages
             | Command::PlacePackage(_)
             | Command::ProposeBlock(_)

@@ -13,6 +13,7 @@ mod clearing;
 mod governance;
 mod corporate;
 
+pub use orders::*;
 pub use clearing::*;
 pub use corporate::*;
 pub use governance::*;
@@ -89,6 +90,12 @@ pub enum CancelReason {
     BelowMaintenance = 6,
     /// Its replacement by an amendment.
     Amended = 7,
+    /// Its time is over.
+    Expired = 8,
+    /// The dead-man switch of its account fired.
+    Silence = 9,
+    /// A parent order has sent all its slices.
+    Done = 10,
     /// A corporate action of its underlying takes effect.
     CorporateAction = 12,
 }
@@ -175,7 +182,8 @@ events! {
     WithdrawalVoided, Transferred, Lent, InsuranceFunded, SessionChanged, LiquidityPosted, VenueResumed, FundingSet,
     Settled, InterestPaid, AccountStateChanged, LiquidationStarted, LiquidationSlice, LiquidationSliceSkipped,
     LiquidationEnded, ShortfallReported,
-    // orders: 450 to 499
+    LegRefused, OrderDecremented, TriggerPlaced, TriggerFired, WaitingEnded, TwapPlaced, TwapSlice, CancelAfterSet,
+    CancelAfterFired, MarketPhaseChanged, AuctionUncrossed, BatchDone, OrdersConfigured,
     // packages: 480 to 499
     PackagesConfigured, PackageTraded, BlockProposed, BlockEnded, BlockTraded, BlockPublished, QuotesRequested, QuoteGiven, QuoteEnded,
     QuoteRequestEnded, TreasuryFunded, ErrorCompensated, CompensationReceived,

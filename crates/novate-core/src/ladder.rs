@@ -10,8 +10,9 @@ use crate::event::{AccountStateChanged, BackstopAuctionEnded, CancelReason, Liqu
 use crate::margin::{Evaluation, Level, Question, explain, liquidity};
 use crate::order::NIL;
 use crate::price::{Action, Permission};
+use crate::reducing::{Fill, Unfilled};
 use crate::stage::{self, Cause, Stage};
-use crate::trading::{Fill, Unfilled, cancel_where};
+use crate::trading::cancel_where;
 use crate::units::{Value, narrow, rate_up};
 use crate::{cash_deficit, insurance, matching, perp};
 

@@ -14,7 +14,8 @@ use crate::price::{Action, Permission};
 use crate::reject::{Refusal, Reject, require};
 use crate::state::State;
 use crate::state::packages::Leg;
-use crate::trading::{self, Unfilled};
+use crate::reducing::Unfilled;
+use crate::trading;
 use crate::units::{Amount, Lots, Ticks, Value, narrow};
 
 /// One fill as an account would have it.

@@ -6,12 +6,13 @@
 use crate::account::{Account, Owner};
 use crate::codec::Header;
 use crate::command::{
-    ConfigureVenue, ListAsset, ListBucket, ListDatedRow, ListMarket, ListPool, ListSource, ListUnderlying, OpenAccount,
+    ConfigureOrders, ConfigureVenue, ListAsset, ListBucket, ListDatedRow, ListMarket, ListPool, ListSource, ListUnderlying, OpenAccount,
 };
 use crate::context::Context;
-use crate::event::{AccountOpened, Listed, VenueConfigured};
+use crate::event::{AccountOpened, Listed, OrdersConfigured, VenueConfigured};
 use crate::margin::liquidity;
 use crate::params;
+use crate::phase::{Phase, PhaseState};
 use crate::reject::{Refusal, Reject, require};
 use crate::state::{Asset, Bucket, Liquidity, Market, State, Underlying};
 use crate::units::PPM;
@@ -33,6 +34,12 @@ fn configured(state: &State) -> Result<(), Refusal> {
     require(state.venue.is_some() && state.packages.terms.is_some() && state.liquidation.terms.is_some(), Reject::venue_must_be_configured)
 }
 
+/// Underlyings, and what stands on them, come after every area's parameters.
+fn fully_configured(state: &State) -> Result<(), Refusal> {
+    configured(state)?;
+    require(state.trading.terms.is_some(), Reject::venue_must_be_configured)
+}
+
 fn tell(cx: &mut Context<'_>, what: &str, id: u32, name: &str) {
     cx.tell(&Listed { what: what.to_owned(), id, name: name.to_owned() });
 }
@@ -46,6 +53,19 @@ pub fn venue(cx: &mut Context<'_>, command: &ConfigureVenue) -> Result<(), Refus
     params::check_venue(command)?;
     cx.state.venue = Some(command.clone());
     cx.tell(&VenueConfigured {});
+    Ok(())
+}
+
+/// `ConfigureOrders`.
+///
+/// # Errors
+/// 303, 309, 317.
+pub fn orders(cx: &mut Context<'_>, command: &ConfigureOrders) -> Result<(), Refusal> {
+    configured(cx.state)?;
+    require(cx.state.trading.terms.is_none(), Reject::configuration_must_not_change_after_listing)?;
+    params::check_orders(command)?;
+    cx.state.trading.terms = Some(command.clone());
+    cx.tell(&OrdersConfigured {});
     Ok(())
 }
 
@@ -112,8 +132,10 @@ fn check_charge(state: &State, underlying: &Underlying, fall_ppm: i64, new_wrap_
 /// # Errors
 /// 301 to 303, 307, 309, 310, 312.
 pub fn underlying(cx: &mut Context<'_>, command: &ListUnderlying) -> Result<(), Refusal> {
-    configured(cx.state)?;
+    fully_configured(cx.state)?;
     params::check_underlying(command)?;
+    let quorate = cx.state.config().production == 0 || command.quorum > 1;
+    require(quorate, Reject::production_must_have_a_quorum.at(8, i64::from(command.quorum), 2))?;
     free(&cx.state.underlyings, command.underlying)?;
     cx.state.bucket(command.bucket)?;
     let liquidity = Liquidity {
@@ -184,6 +206,8 @@ pub fn asset(cx: &mut Context<'_>, command: &ListAsset) -> Result<(), Refusal> {
 pub fn market(cx: &mut Context<'_>, command: &ListMarket) -> Result<(), Refusal> {
     configured(cx.state)?;
     params::check_market(command)?;
+    let prevents = cx.state.config().production == 0 || command.self_trade == 0;
+    require(prevents, Reject::production_must_prevent_self_trade.at(15, i64::from(command.self_trade), 0))?;
     free(&cx.state.markets, command.market)?;
     let underlying = cx.state.underlying(command.underlying)?;
     let quote = cx.state.asset(command.quote)?;
@@ -201,6 +225,7 @@ pub fn market(cx: &mut Context<'_>, command: &ListMarket) -> Result<(), Refusal>
         terms: command.clone(),
         unit,
         book: Book::new(),
+        phase: PhaseState { phase: if command.opens_by_auction == 1 { Phase::Closed } else { Phase::Open }, until_ns: 0 },
         mark: price::MarkState::default(),
         last_trade: 0,
         open_interest: 0,

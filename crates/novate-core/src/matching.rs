@@ -7,12 +7,13 @@ pub mod sweep;
 
 use crate::account::Position;
 use crate::context::Context;
-use crate::event::{BookChanged, CancelReason, OrderCancelled, OrderFilled};
+use crate::event::{BookChanged, CancelReason, OrderCancelled, OrderDecremented, OrderFilled};
 use crate::ledger::Party;
 use crate::margin::collateral::readmit;
 use crate::matching::sweep::Sweep;
-use crate::order::Side;
+use crate::order::{EXPIRES, SelfTrade, Side};
 use crate::perp;
+use crate::phase::Deed;
 use crate::state::{Market, State};
 use crate::units::{Amount, Lots, Ticks, narrow, rate_up};
 
@@ -31,6 +32,8 @@ pub struct Taker {
     pub limit: Ticks,
     /// Lots wanted.
     pub lots: Lots,
+    /// What happens when it meets an order of its own owner.
+    pub self_trade: SelfTrade,
     /// Placed by the liquidator.
     pub liquidation: bool,
 }
@@ -40,9 +43,11 @@ pub struct Taker {
 pub struct Outcome {
     /// Lots not filled.
     pub left: Lots,
+    /// Lots filled.
+    pub traded: Lots,
     /// Sum of price times lots of the fills.
     pub ticks_lots: i128,
-    /// The incoming order met one of its own owner.
+    /// The incoming order met one of its own owner, and what is left of it goes.
     pub self_trade: bool,
 }
 
@@ -76,7 +81,13 @@ pub fn available(state: &State, slot: u32) -> Lots {
     Sweep::default().available(state, slot)
 }
 
-/// Lots the book would fill at once, stopping at the taker's own orders. Several orders of one maker share what he has.
+/// Whether two accounts are of one owner, in a market that keeps an owner from trading with himself.
+fn is_own(state: &State, market: &Market, maker: u32, owner: u32) -> bool {
+    market.terms.self_trade == 0 && state.accounts[maker as usize].owner == owner
+}
+
+/// Lots the book would fill at once. The taker's own orders stop it, are passed over, or take lots from it, as its mode
+/// says. Several orders of one maker share what he has.
 #[must_use]
 pub fn fillable(state: &State, taker: &Taker) -> Lots {
     let self_trade = state.known_market(taker.market).terms.self_trade == 1;
@@ -86,10 +97,13 @@ pub fn fillable(state: &State, taker: &Taker) -> Lots {
 /// Trades the incoming order against the book.
 pub fn take(cx: &mut Context<'_>, taker: &Taker) -> Outcome {
     let owner = cx.state.accounts[taker.account as usize].owner;
-    let self_trade_allowed = cx.state.known_market(taker.market).terms.self_trade == 1;
     let mut outcome = Outcome { left: taker.lots, ..Outcome::default() };
+    if !cx.state.known_market(taker.market).phase.allows(Deed::Match) {
+        return outcome;
+    }
     while outcome.left > 0 {
-        let Some(slot) = cx.state.known_market(taker.market).book.best_level_head(taker.side.opposite()) else { break };
+        let market = cx.state.known_market(taker.market);
+        let Some(slot) = market.book.best_level_head(taker.side.opposite()) else { break };
         let (price, maker) = {
             let order = cx.state.orders.order(slot);
             (order.price(), order.account())
@@ -97,9 +111,12 @@ pub fn take(cx: &mut Context<'_>, taker: &Taker) -> Outcome {
         if !crosses(taker.side, taker.limit, price) {
             break;
         }
-        if !self_trade_allowed && cx.state.accounts[maker as usize].owner == owner {
-            outcome.self_trade = true;
-            break;
+        if is_own(cx.state, market, maker, owner) {
+            prevent(cx, taker, slot, &mut outcome);
+            if outcome.self_trade {
+                break;
+            }
+            continue;
         }
         let lots = available(cx.state, slot).min(outcome.left);
         if lots == 0 {
@@ -108,17 +125,61 @@ pub fn take(cx: &mut Context<'_>, taker: &Taker) -> Outcome {
             continue;
         }
         outcome.left -= lots;
+        outcome.traded += lots;
         outcome.ticks_lots += i128::from(price) * i128::from(lots);
         trade(cx, taker, slot, price, lots, outcome.left);
     }
     outcome
 }
 
+/// The incoming order met one of its own owner.
+#[cold]
+pub fn prevent(cx: &mut Context<'_>, taker: &Taker, slot: u32, outcome: &mut Outcome) {
+    match taker.self_trade {
+        SelfTrade::CancelNewest => outcome.self_trade = true,
+        SelfTrade::CancelOldest => cancel(cx, slot, CancelReason::SelfTrade),
+        SelfTrade::CancelBoth => {
+            cancel(cx, slot, CancelReason::SelfTrade);
+            outcome.self_trade = true;
+        }
+        SelfTrade::Decrement => {
+            let resting = cx.state.orders.order(slot).leaves();
+            let lots = resting.min(outcome.left);
+            outcome.left -= lots;
+            if lots == resting {
+                cancel(cx, slot, CancelReason::SelfTrade);
+            } else {
+                shrink(cx, slot, lots);
+            }
+            let (order, market, side) = (taker.order, taker.market, taker.side as u8);
+            cx.tell_account(taker.account, &OrderDecremented { order, market, side, reserved0: 0, reserved1: 0, lots, leaves: outcome.left });
+        }
+    }
+}
+
+/// Takes lots of a resting order out; the rest keeps its place.
+fn shrink(cx: &mut Context<'_>, slot: u32, lots: Lots) {
+    reduce(cx.state, slot, lots);
+    let order = *cx.state.orders.order(slot);
+    let (id, market, side, leaves) = (cx.state.orders.id(slot), order.market(), order.side(), order.leaves());
+    cx.tell_account(order.account(), &OrderDecremented { order: id, market, side: side as u8, reserved0: 0, reserved1: 0, lots, leaves });
+    tell_level(cx, market, side, order.price());
+}
+
+/// Makes a resting order smaller in book, totals and reservation.
+pub fn reduce(state: &mut State, slot: u32, lots: Lots) {
+    let order = *state.orders.order(slot);
+    let (account, market, side, price) = (order.account(), order.market(), order.side(), order.price());
+    state.markets[market as usize].as_mut().expect("resolved").book.reduce(&mut state.orders, slot, lots);
+    release(state, account, market, side, price, order.leaves(), order.leaves() - lots);
+    state.accounts[account as usize].position_mut(market).shrink_order(side, price, lots, false);
+}
+
 /// One fill of the incoming side with a resting order: orders, positions, money, events. `taker_leaves` is what the incoming
 /// side still wants after it.
 pub fn trade(cx: &mut Context<'_>, taker: &Taker, slot: u32, price: Ticks, lots: Lots, taker_leaves: Lots) {
     let maker_order = cx.state.orders.id(slot);
-    let (maker, leaves) = fill_resting(cx.state, slot, price, lots);
+    let (maker, leaves) = fill_resting(cx.state, slot, lots);
     cx.state.last_trade += 1;
     let trade = cx.state.last_trade;
     let market = cx.state.market_mut(taker.market);
@@ -160,7 +221,8 @@ pub fn trade(cx: &mut Context<'_>, taker: &Taker, slot: u32, price: Ticks, lots:
     cx.touch(maker);
 }
 
-fn count_turnover(state: &mut State, market: u32, price: Ticks, lots: Lots) {
+/// Counts a perp trade into the underlying's volume.
+pub fn count_turnover(state: &mut State, market: u32, price: Ticks, lots: Lots) {
     let m = state.known_market(market);
     let notional = state.quote_value(m, i128::from(price) * i128::from(lots) * i128::from(m.unit));
     let underlying = m.terms.underlying;
@@ -169,9 +231,9 @@ fn count_turnover(state: &mut State, market: u32, price: Ticks, lots: Lots) {
 }
 
 /// Takes lots off a resting order; returns its account and what is left of it.
-fn fill_resting(state: &mut State, slot: u32, price: Ticks, lots: Lots) -> (u32, Lots) {
+pub fn fill_resting(state: &mut State, slot: u32, lots: Lots) -> (u32, Lots) {
     let order = *state.orders.order(slot);
-    let (account, market, side) = (order.account(), order.market(), order.side());
+    let (account, market, side, price) = (order.account(), order.market(), order.side(), order.price());
     let left = state.markets[market as usize].as_mut().expect("resolved").book.fill(&mut state.orders, slot, lots);
     release(state, account, market, side, price, order.leaves(), left);
     state.accounts[account as usize].position_mut(market).shrink_order(side, price, lots, left == 0);
@@ -207,7 +269,11 @@ pub fn reserve(state: &mut State, account: u32, market: u32, side: Side, price: 
 /// Removes an ended order from the slab and remembers its client id for a while.
 pub fn forget(state: &mut State, slot: u32) {
     let id = state.orders.id(slot);
-    let account = state.orders.order(slot).account() as usize;
+    let order = state.orders.order(slot);
+    let account = order.account() as usize;
+    if order.flags() & EXPIRES != 0 {
+        state.trading.expires_no_more(id);
+    }
     state.orders.remove(slot, &mut state.accounts[account].orders);
     end_client(state, account as u32, id);
 }

@@ -214,7 +214,7 @@ fn plan_units(state: &State, wish: &Wish, units: i64) -> Result<Plan, Refusal> {
 
 const fn taker(wish: &Wish, leg: &Leg, units: i64, order: u64) -> Taker {
     let side = side_of(leg.lots);
-    Taker { account: wish.account, order, market: leg.market, side, limit: leg.price, lots: leg.lots.abs() * units, liquidation: false }
+    Taker { account: wish.account, order, market: leg.market, side, limit: leg.price, lots: leg.lots.abs() * units, self_trade: crate::order::SelfTrade::CancelNewest, liquidation: false }
 }
 
 /// The account's end state, and the pools with the makers met.

@@ -3,7 +3,7 @@
 //! Responsible for: refusing a listing whose numbers are absurd or whose charges could exceed a long dollar, before
 //! anything is written. A parameter without a bound here does not exist; the engine has no other constants of the venue.
 
-use crate::command::{ConfigureLiquidation, ConfigureVenue, ListAsset, ListBucket, ListMarket, ListPool, ListUnderlying};
+use crate::command::{ConfigureLiquidation, ConfigureOrders, ConfigureVenue, ListAsset, ListBucket, ListMarket, ListPool, ListUnderlying};
 use crate::reject::{Refusal, Reject, require};
 use crate::units::{HOUR, PPM, SECOND, YEAR, div_ceil, narrow, pow10};
 
@@ -90,6 +90,30 @@ pub fn check_venue(c: &ConfigureVenue) -> Result<(), Refusal> {
         (32, c.liquidation_depth_ppm, 1_000, PPM),
         (33, c.liquidation_closed_ppm, 0, PPM),
         (34, c.liquidation_min_tolerance_ppm, 0, PPM),
+        (35, i64::from(c.production), 0, 1),
+    ])
+}
+
+/// Bounds of the parameters of orders.
+///
+/// # Errors
+/// `parameter_must_be_within_bounds`.
+pub fn check_orders(c: &ConfigureOrders) -> Result<(), Refusal> {
+    within(&[
+        (1, i64::from(c.batch_legs), 1, 1_000),
+        (2, i64::from(c.orders_per_account), 1, 1_000_000),
+        (3, i64::from(c.orders_per_book), 1, 10_000_000),
+        (4, c.order_interval_ns, 1, 60 * SECOND),
+        (5, i64::from(c.order_burst), 1, 1_000_000_000),
+        (6, i64::from(c.timers_per_advance), 1, 1_000_000),
+        (7, c.longest_expiry_ns, SECOND, 10 * YEAR),
+        (8, c.twap_interval_ns, SECOND / 10, 86_400 * SECOND),
+        (9, i64::from(c.twap_slices), 1, 1_000_000),
+        (10, i64::from(c.twap_catch_up), 1, 100),
+        (11, c.silence_least_ns, SECOND / 10, c.silence_most_ns),
+        (12, c.silence_most_ns, SECOND, YEAR),
+        (13, c.call_ns, SECOND, 86_400 * SECOND),
+        (14, i64::from(c.reducing_corners), 4, 100_000),
     ])
 }
 
@@ -216,6 +240,9 @@ pub fn check_market(m: &ListMarket) -> Result<(), Refusal> {
         (20, m.premium_clamp_ppm, 0, PPM / 100),
         (21, m.funding_cap_ppm, 0, PPM / 25),
         (22, m.funding_closed_cap_ppm, 0, PPM / 25),
+        (23, m.band_extended_ppm, 1_000, 1_000_000 * PPM),
+        (24, m.band_closed_ppm, 1_000, 1_000_000 * PPM),
+        (25, i64::from(m.opens_by_auction), 0, 1),
     ])
 }
 

@@ -236,7 +236,7 @@ fn weigh(
     let depth_ppm = cx.state.config().liquidation_depth_ppm;
     let (worst, pair_worst) = worst_prices(cx.state, &whole, before);
     let depth = |leg: &Leg, worst: Ticks, lots: Lots, state: &State| -> Lots {
-        let taker = Taker { account, order: 0, market: leg.market, side: leg.side, limit: worst, lots: i64::MAX / 4, liquidation: true };
+        let taker = Taker { account, order: 0, market: leg.market, side: leg.side, limit: worst, lots: i64::MAX / 4, self_trade: crate::order::SelfTrade::CancelNewest, liquidation: true };
         let there = matching::fillable(state, &taker);
         lots.min((rate_down(i128::from(there), depth_ppm) as i64).max(there.min(1)))
     };
@@ -266,7 +266,7 @@ fn weigh(
 
 /// The other side's best price: the best that a leg can get.
 fn touch(state: &State, leg: &Leg) -> Ticks {
-    state.known_market(leg.market).book.best(leg.side.opposite()).unwrap_or(leg.worst)
+    state.known_market(leg.market).touch(leg.side.opposite()).unwrap_or(leg.worst)
 }
 
 /// The requirement after a slice at these prices. Proceeds move the depeg charge, so it is looked at both ends of what the
@@ -399,7 +399,7 @@ fn execute(cx: &mut Context<'_>, account: u32, slice: &Candidate) -> bool {
 }
 
 fn send(cx: &mut Context<'_>, account: u32, leg: &Leg) -> Lots {
-    let taker = Taker { account, order: 0, market: leg.market, side: leg.side, limit: leg.worst, lots: leg.lots, liquidation: true };
+    let taker = Taker { account, order: 0, market: leg.market, side: leg.side, limit: leg.worst, lots: leg.lots, self_trade: crate::order::SelfTrade::CancelNewest, liquidation: true };
     leg.lots - matching::take(cx, &taker).left
 }
 

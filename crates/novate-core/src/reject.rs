@@ -62,7 +62,7 @@ refusals! {
 
     401 side_must_be_known false "Side is 0 (bid) or 1 (ask).";
     402 order_kind_must_be_known false "Kind is 0 (limit) or 1 (market).";
-    403 time_in_force_must_be_known false "Time in force is 0 (GTC), 1 (IOC) or 2 (FOK).";
+    403 time_in_force_must_be_known false "Time in force is 0 (GTC), 1 (IOC) or 2 (FOK), and in a full order 3 (good till date).";
     404 flags_must_be_known false "Only post-only and reduce-only are flags.";
     405 price_must_be_positive false "A limit price is at least one tick.";
     406 lots_must_be_positive false "The quantity is zero or negative.";
@@ -84,6 +84,22 @@ refusals! {
     422 spot_buy_must_be_funded true "A spot buy reserves cash, or room in the cash pool, and there is not enough.";
     423 venue_must_be_open_for_orders true "The market takes no new orders in this state.";
     424 order_already_exists false "The same client id and the same order: it was accepted before; nothing was done again.";
+    425 auction_takes_only_resting_orders false "While an auction gathers orders, an order is a limit order that rests, without post-only or a minimum.";
+    426 expiry_must_be_ahead false "A good-till-date order, and no other, carries a time after now and within the longest expiry.";
+    427 minimum_must_fill_at_once true "The book does not have the minimum quantity within the price.";
+    428 trigger_must_be_ahead_of_the_mark true "The mark has already reached the trigger price.";
+    429 trigger_must_be_whole false "A trigger has a kind, a price and a perp of the order's underlying whose mark pulls it; other orders have none.";
+    430 self_trade_mode_must_be_known false "Self-trade prevention is cancel newest 0, oldest 1, both 2, or decrement 3.";
+    431 order_rate_must_stay_below_limit true "The account sends orders faster than the listed rate; cancellations are never limited.";
+    432 book_must_have_room true "The market's book holds its greatest number of orders.";
+    433 account_orders_must_be_below_limit true "The account has the greatest number of open and waiting orders.";
+    434 client_id_too_old false "The client id is not above all ids that the venue no longer remembers; ids should rise.";
+    435 batch_must_be_whole false "A batch is one or more whole legs of known types, at most the listed number.";
+    436 phase_must_follow false "The market's present phase does not lead to this one.";
+    437 schedule_must_fit false "The interval is too short, or the duration has too few or too many intervals, or a slice is below the smallest order.";
+    438 silence_must_be_within_bounds false "The span of the dead-man switch is outside its listed bounds.";
+    439 production_must_prevent_self_trade false "A production venue lists no market in which an owner may trade with himself.";
+    440 production_must_have_a_quorum false "A production venue lists no underlying with a quorum of one source.";
 
     460 legs_must_be_within_limit false "A package has at least two legs, any trade at most the listed number.";
     461 legs_must_be_complete false "Each leg has a market, lots other than 0, and a price where one is asked for.";

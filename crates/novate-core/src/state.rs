@@ -15,7 +15,8 @@ use crate::account::{Account, LiquidityRate, Owner, Position};
 use crate::book::Book;
 use crate::command::{ConfigureVenue, ListAsset, ListBucket, ListDatedRow, ListMarket, ListPool, ListUnderlying};
 use crate::ledger::Ledger;
-use crate::order::OrderSlab;
+use crate::order::{OrderSlab, Side};
+use crate::phase::{Deed, PhaseState};
 use crate::price::{MarkState, PriceParams, PriceState};
 use crate::reject::{Refusal, Reject};
 use crate::session::{SessionFactors, SessionState};
@@ -169,6 +170,8 @@ pub struct Market {
     pub unit: i64,
     /// Orders.
     pub book: Book,
+    /// What may be done with them now.
+    pub phase: PhaseState,
     /// Mark and its average (perps).
     pub mark: MarkState,
     /// Last trade, ticks; 0 before the first.
@@ -204,6 +207,12 @@ impl Market {
     #[must_use]
     pub fn ticks_of(&self, price: Price) -> Ticks {
         div_nearest(i128::from(price) * i128::from(self.split.num), i128::from(self.terms.tick_size) * i128::from(self.split.den)) as i64
+    }
+
+    /// The best price at which orders match now; none while an auction gathers them or none may match.
+    #[must_use]
+    pub fn touch(&self, side: Side) -> Option<Ticks> {
+        if self.phase.allows(Deed::Match) { self.book.best(side) } else { None }
     }
 }
 

@@ -11,8 +11,7 @@ use crate::reject::{Refusal, Reject, require};
 use crate::session::Session;
 use crate::state::packages::Due;
 use crate::units::PPM;
-use crate::{clearing, corporate_action, funding, ladder, liquidation, settlement};
-use crate::{bilateral, block, offer, quote};
+use crate::{bilateral, block, clearing, corporate_action, funding, ladder, liquidation, offer, quote, schedule, settlement};
 
 /// `PostPrice`.
 ///
@@ -142,7 +141,7 @@ pub fn advance(cx: &mut Context<'_>) {
     }
     // packages: expiries, publications
     run_out(cx);
-    // orders: expiries, dead-man timers, triggers, slices of a TWAP, auctions
+    schedule::run(cx);
     // lending: minute ticks, calls, recalls
     clearing::queue::advance(cx);
     settlement::run(cx, accounts);
@@ -174,7 +173,7 @@ fn advance_mark(cx: &mut Context<'_>, id: u32) {
         cx.state.known_underlying(market.terms.underlying).price.index()
     };
     let market = cx.state.market_mut(id);
-    let best = |side| market.book.best(side).map(|p| market.price_of(p));
+    let best = |side| market.touch(side).map(|p| market.price_of(p));
     let (bid, ask) = (best(Side::Bid), best(Side::Ask));
     if market.mark.advance(index, bid, ask, average, speed, now) {
         let mark = market.mark.mark();

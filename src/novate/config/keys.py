@@ -20,6 +20,7 @@ from novate.errors import UnitError
 from novate.messages import (
     Command,
     ConfigureLiquidation,
+    ConfigureOrders,
     ConfigurePackages,
     ConfigureVenue,
     ListAsset,
@@ -134,6 +135,7 @@ _FACTORS: Final = {
 _BY_UNIT: Final = {
     "ppm": RATE, "ns": DURATION, "micro-dollars": DOLLARS, "count": COUNT, "integer": COUNT, "text": TEXT, "lots": COUNT,
     "price at the listing's scale": PRICE, "1e-9": MULTIPLE, "`PriceClass`": PRICE_CLASS, "`SelfTrade`": SELF_TRADE,
+    "0 no, 1 yes": FLAG,
     "`Reveal`": REVEAL,
 }  # fmt: skip
 
@@ -160,6 +162,7 @@ def _caps(kind: Kind) -> dict[str, Key]:
 
 VENUE: Final = _keys(ConfigureVenue)
 AREAS: Final[dict[str, tuple[type[Command], dict[str, Key]]]] = {
+    "orders": (ConfigureOrders, _keys(ConfigureOrders)),
     "packages": (ConfigurePackages, _keys(ConfigurePackages)),
     "liquidation": (ConfigureLiquidation, _keys(ConfigureLiquidation, auction_fast_ns="auction_fast_time")),
 }
@@ -200,8 +203,10 @@ MARKET: Final = (
 )
 """Only with `token` or `perp = true`."""
 SPOT_TERMS: Final = _keys(
-    ListMarket, "maker_fee_ppm", "taker_fee_ppm", "band_ppm", "collar_ppm", "self_trade"
-)
+    ListMarket,
+    "maker_fee_ppm", "taker_fee_ppm", "band_ppm", "band_extended_ppm", "band_closed_ppm", "collar_ppm", "self_trade",
+    "opens_by_auction",
+)  # fmt: skip
 _IMPACT: Final = {"impact_notional": Key("impact_notional", "impact_notional", NOTIONAL)}
 FUNDING: Final = _IMPACT | _keys(
     ListMarket,

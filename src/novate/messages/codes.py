@@ -38,11 +38,59 @@ class TimeInForce(IntEnum):
         GTC: Rests until cancelled.
         IOC: Immediate or cancel: the rest is cancelled.
         FOK: Fill or kill: all at once or nothing.
+        GTD: Good till date: rests until cancelled or until its time; in a full order.
     """
 
     GTC = 0
     IOC = 1
     FOK = 2
+    GTD = 3
+
+
+class SelfTradeMode(IntEnum):
+    """What an order does when it meets one of its own owner, in a market that keeps them from trading.
+
+    Attributes:
+        CANCEL_NEWEST: The rest of the incoming order is cancelled.
+        CANCEL_OLDEST: The resting order is cancelled.
+        CANCEL_BOTH: Both are cancelled.
+        DECREMENT: Both shrink by the smaller of the two; what is left of the larger lives on.
+    """
+
+    CANCEL_NEWEST = 0
+    CANCEL_OLDEST = 1
+    CANCEL_BOTH = 2
+    DECREMENT = 3
+
+
+class TriggerKind(IntEnum):
+    """What a waiting order waits for.
+
+    Attributes:
+        NONE: It does not wait.
+        STOP: A mark that goes against its owner: up to the price for a bid, down to it for an ask.
+        TAKE_PROFIT: A mark that goes in its owner's favour: down to the price for a bid, up to it for an ask.
+    """
+
+    NONE = 0
+    STOP = 1
+    TAKE_PROFIT = 2
+
+
+class MarketPhase(IntEnum):
+    """What may be done with the orders of a market.
+
+    Attributes:
+        OPEN: Orders match as they come.
+        CANCEL_ONLY: Orders may only leave.
+        CALL: Orders gather for an auction and do not match.
+        CLOSED: No orders.
+    """
+
+    OPEN = 0
+    CANCEL_ONLY = 1
+    CALL = 2
+    CLOSED = 3
 
 
 class Flags(IntFlag):
@@ -110,10 +158,10 @@ class MarketKind(IntEnum):
 
 
 class SelfTrade(IntEnum):
-    """What happens when an owner's order meets his own.
+    """What a market does when an owner's order meets his own.
 
     Attributes:
-        CANCEL_NEWEST: The rest of the incoming order is cancelled.
+        CANCEL_NEWEST: They do not trade; the incoming order's `SelfTradeMode` says what goes, cancel newest unless it says more.
         ALLOW: They trade; for benches only.
     """
 
@@ -173,6 +221,9 @@ class CancelReason(IntEnum):
         BELOW_INITIAL: The account is below its initial requirement (stage 0).
         BELOW_MAINTENANCE: The account is below its maintenance requirement (stage 1).
         AMENDED: Replaced by an amendment.
+        EXPIRED: Its time is over.
+        SILENCE: The dead-man switch of its account fired.
+        DONE: A parent order has sent all its slices.
         CORPORATE_ACTION: A corporate action of its underlying takes effect.
     """
 
@@ -184,6 +235,9 @@ class CancelReason(IntEnum):
     BELOW_INITIAL = 5
     BELOW_MAINTENANCE = 6
     AMENDED = 7
+    EXPIRED = 8
+    SILENCE = 9
+    DONE = 10
     CORPORATE_ACTION = 12
 
 

@@ -67,6 +67,9 @@ PriceClassCode = Annotated[int, Wire("u8", "`PriceClass`")]
 AssetKindCode = Annotated[int, Wire("u8", "`AssetKind`")]
 MarketKindCode = Annotated[int, Wire("u8", "`MarketKind`")]
 SelfTradeCode = Annotated[int, Wire("u8", "`SelfTrade`")]
+SelfTradeModeCode = Annotated[int, Wire("u8", "`SelfTradeMode`")]
+TriggerKindCode = Annotated[int, Wire("u8", "`TriggerKind`")]
+MarketPhaseCode = Annotated[int, Wire("u8", "`MarketPhase`")]
 SessionCode = Annotated[int, Wire("u8", "`Session`")]
 QualityCode = Annotated[int, Wire("u8", "`Quality`")]
 CancelReasonCode = Annotated[int, Wire("u8", "`CancelReason`")]
@@ -103,9 +106,10 @@ CODES: dict[str, type[IntEnum] | type[IntFlag]] = {
     f"`{code.__name__}`": code
     for code in (
         codes.Side, codes.OrderKind, codes.TimeInForce, codes.Flags, codes.PriceKind, codes.PriceClass,
-        codes.AssetKind, codes.MarketKind, codes.SelfTrade, codes.Session, codes.Quality, codes.CancelReason,
-        codes.AccountState, codes.FundingReason, codes.LiquidationSkip, codes.LiquidationStage, codes.LiquidationCause,
-        codes.LiquidationRole, codes.AuctionEnd, codes.SaleWay, codes.HolderType, codes.Subject,
+        codes.AssetKind, codes.MarketKind, codes.SelfTrade, codes.SelfTradeMode, codes.TriggerKind, codes.MarketPhase,
+        codes.Session, codes.Quality, codes.CancelReason, codes.AccountState, codes.FundingReason,
+        codes.LiquidationSkip, codes.HolderType, codes.Subject, codes.LiquidationStage, codes.LiquidationCause,
+        codes.LiquidationRole, codes.AuctionEnd, codes.SaleWay,
         codes.CorporateActionKind, codes.CorporateActionState,
         codes.LimitKind, codes.TradeSide, codes.Reveal, codes.OfferState, codes.TradeOrigin,
         codes.RequestDirection, codes.RequestKind, codes.RequestState, codes.BrokerPurpose, codes.CarriedReason, codes.BreakKind, codes.BreakResolution, codes.CapacityTerm,

@@ -6,7 +6,7 @@
 
 use novate_core::codec::{Body, Header, write_message};
 use novate_core::command::{
-    ActivateRelease, ConfigureLiquidation, ConfigurePackages, ConfigureVenue, Deposit, GTC, LIMIT, ListAsset, ListBucket, ListDatedRow,
+    ActivateRelease, ConfigureLiquidation, ConfigureOrders, ConfigurePackages, ConfigureVenue, Deposit, GTC, LIMIT, ListAsset, ListBucket, ListDatedRow,
     ListMarket, ListSource, ListUnderlying, OpenAccount, PlaceOrder, PostPrice, SetSession,
 };
 use novate_core::engine::Engine;
@@ -57,6 +57,7 @@ pub const fn order(market: u32, side: Side, time_in_force: u8, price: i64, lots:
 pub fn list(to: &mut Encoder, underlyings: u32) {
     to.put(0, &ActivateRelease { release: RELEASE.to_owned(), ruleset: RULESET });
     to.put(0, &venue());
+    to.put(0, &orders());
     to.put(0, &packages());
     to.put(0, &stages());
     for (at, (name, gain_ppm)) in
@@ -196,6 +197,27 @@ fn venue() -> ConfigureVenue {
         liquidation_depth_ppm: 250_000,
         liquidation_closed_ppm: 250_000,
         liquidation_min_tolerance_ppm: 10_000,
+        production: 0,
+    }
+}
+
+/// Limits that stand out of the way of a benchmark.
+const fn orders() -> ConfigureOrders {
+    ConfigureOrders {
+        batch_legs: 100,
+        orders_per_account: 1_000_000,
+        orders_per_book: 10_000_000,
+        order_interval_ns: 1,
+        order_burst: 1_000_000_000,
+        timers_per_advance: 1_000,
+        longest_expiry_ns: HOUR,
+        twap_interval_ns: SECOND,
+        twap_slices: 1_000,
+        twap_catch_up: 3,
+        silence_least_ns: SECOND,
+        silence_most_ns: HOUR,
+        call_ns: 60 * SECOND,
+        reducing_corners: 256,
     }
 }
 
@@ -317,6 +339,9 @@ fn market(id: u32) -> ListMarket {
         premium_clamp_ppm: 500,
         funding_cap_ppm: 5_000,
         funding_closed_cap_ppm: 2_500,
+        band_extended_ppm: 1_000_000_000_000,
+        band_closed_ppm: 1_000_000_000_000,
+        opens_by_auction: 0,
     }
 }
 

@@ -5,7 +5,8 @@
 
 use super::{Taker, crosses, fee, reservation};
 use crate::account::Balance;
-use crate::order::Side;
+use crate::order::{SelfTrade, Side};
+use crate::phase::Deed;
 use crate::state::State;
 use crate::units::{Amount, Lots, Ticks};
 
@@ -110,7 +111,7 @@ impl Sweep {
     }
 
     /// Takes lots of a resting order out of its maker's means, as the fill would.
-    fn fill(&mut self, state: &State, slot: u32, lots: Lots) {
+    pub fn fill(&mut self, state: &State, slot: u32, lots: Lots) {
         let order = state.orders.order(slot);
         let (account, id, side, price) = (order.account(), order.market(), order.side(), order.price());
         let (before, market) = (self.leaves(state, slot), state.known_market(id));
@@ -158,15 +159,17 @@ impl Sweep {
     }
 
     /// Walks one book, best price first, until the taker has its lots or the book has no more at its limit. `self_trade` says
-    /// whether orders of the taker's owner may be met. Steps are told in the order in which they must be carried out.
+    /// whether orders of the taker's owner may be met; if not, they end the walk, are cancelled, or take lots from it, as the
+    /// taker's mode says. Steps are told in the order in which they must be carried out.
     pub fn walk(&mut self, state: &State, taker: &Taker, self_trade: bool, mut tell: impl FnMut(Step)) -> Walk {
         let market = state.known_market(taker.market);
         let owner = state.accounts[taker.account as usize].owner;
-        let mut walk = Walk::default();
-        let mut next = market.book.best_level_head(taker.side.opposite());
+        let (mut walk, mut wanted) = (Walk::default(), taker.lots);
+        // Nothing is found where nothing may match.
+        let mut next = if market.phase.allows(Deed::Match) { market.book.best_level_head(taker.side.opposite()) } else { None };
         while let Some(slot) = next {
             let order = state.orders.order(slot);
-            if walk.found >= taker.lots || !crosses(taker.side, taker.limit, order.price()) {
+            if walk.found >= wanted || !crosses(taker.side, taker.limit, order.price()) {
                 break;
             }
             next = market.book.next_in_priority(&state.orders, slot);
@@ -174,17 +177,27 @@ impl Sweep {
                 continue;
             }
             if !self_trade && state.accounts[order.account() as usize].owner == owner {
-                walk.own = true;
-                break;
+                match taker.self_trade {
+                    SelfTrade::CancelNewest | SelfTrade::CancelBoth => {
+                        walk.own = true;
+                        break;
+                    }
+                    SelfTrade::CancelOldest => {
+                        self.cancel(state, slot);
+                        tell(Step::Cancel { slot });
+                    }
+                    SelfTrade::Decrement => wanted -= self.leaves(state, slot).min(wanted - walk.found),
+                }
+                continue;
             }
-            let lots = self.available(state, slot).min(taker.lots - walk.found);
+            let lots = self.available(state, slot).min(wanted - walk.found);
             if lots > 0 {
                 self.fill(state, slot, lots);
                 walk.found += lots;
                 walk.ticks_lots += i128::from(order.price()) * i128::from(lots);
                 tell(Step::Fill { slot, price: order.price(), lots });
             }
-            if walk.found < taker.lots && self.leaves(state, slot) > 0 {
+            if walk.found < wanted && self.leaves(state, slot) > 0 {
                 self.cancel(state, slot);
                 tell(Step::Cancel { slot });
             }

@@ -1,5 +1,6 @@
 //! What is true after every command, whatever it was.
 
+mod orders;
 mod clearing;
 mod packages;
 pub mod liquidation;
@@ -9,6 +10,7 @@ use novate_core::ledger::Party;
 use novate_core::margin::{Level, Portfolio, Question, evaluate};
 use novate_core::matching::reservation;
 use novate_core::order::{Side, Stage};
+use novate_core::phase::Phase;
 use novate_core::state::State;
 use novate_core::state::corporate::ActionState;
 use std::collections::BTreeMap;
@@ -24,13 +26,14 @@ pub fn hold(venue: &Venue) {
         let id = market.terms.market;
         market.book.verify(&state.orders, id).expect("a sound book");
         if let (Some(bid), Some(ask)) = (market.book.best(Side::Bid), market.book.best(Side::Ask)) {
-            assert!(bid < ask, "market {id}: crossed book {bid} {ask}");
+            assert!(bid < ask || market.phase.phase != Phase::Open, "market {id}: crossed book {bid} {ask}");
         }
         let long: i64 = state.accounts.iter().map(|a| a.lots(id).max(0)).sum();
         assert_eq!(long, market.open_interest, "market {id}: open interest");
         assert!(state.ledger.venue(Party::Clearing(id), market.terms.quote) >= 0, "clearing of {id} is never negative");
     }
     open_orders(state);
+    orders::hold(state);
     accounts(state);
     corporate(state);
     packages::hold(state);

@@ -1,6 +1,8 @@
 //! The language of the scenario tables: one command a line, in the words of a trading desk; balances after; an expected
 //! refusal at the end of the line after `!`. `scenarios/README.md` explains it.
 
+mod orders;
+
 use super::venue::{STANDARD, Venue};
 use super::wire::{self, Event};
 use novate_core::account::{AccountState, Position};
@@ -104,7 +106,12 @@ impl Script {
     }
 
     fn begin(&mut self, title: &str) {
-        let venue = if title.starts_with("empty") { Venue::default() } else { Venue::standard() };
+        // `scenario .. with ConfigureOrders order_burst=3`: the standard venue but for these fields.
+        let venue = match title.split_once(" with ").filter(|(_, but)| wire::definition(but.split(' ').next().unwrap_or("")).is_some()) {
+            Some((_, but)) => Venue::standard_but(but),
+            None if title.starts_with("empty") => Venue::default(),
+            None => Venue::standard(),
+        };
         *self = Self { title: title.to_owned(), venue, met: std::mem::take(&mut self.met), lines: self.lines, ..Self::default() };
     }
 
@@ -193,6 +200,11 @@ impl Script {
                 self.raw_by(actor, 0, &words[2..])
             }
             ["envelope", what] => self.envelope(what),
+            // Time in which no `AdvanceTime` comes.
+            ["venue", "sleeps", by] => {
+                self.venue.now += span(by)?;
+                Ok(())
+            }
             ["price", name, price, ref rest @ ..] => self.post(name, price, rest),
             ["time", by, ref rest @ ..] => self.pass(by, rest),
             ["session", name, session] => {
@@ -201,6 +213,12 @@ impl Script {
                 let underlying = self.underlying(name)?;
                 self.answer = self.venue.say(0, &format!("SetSession underlying={underlying} session={session} next_session=2"));
                 Ok(())
+            }
+            ["market", name, "goes", phase, ref span_of @ ..] => {
+                let phase = ["open", "cancel-only", "call", "closed"].iter().position(|p| *p == phase).ok_or("no such phase")?;
+                let market = self.market(name)?;
+                let until = if let ["for", by] = span_of { self.venue.now + span(by)? } else { 0 };
+                self.raw(0, &["SetMarketPhase", &format!("market={market} phase={phase} until_ns={until}")])
             }
             ["withdrawal", id, "settles"] => self.raw(0, &["SettleWithdrawal", &format!("withdrawal={id}")]),
             ["withdrawal", id, "is", "voided"] => self.raw(0, &["VoidWithdrawal", &format!("withdrawal={id}")]),
@@ -334,6 +352,17 @@ impl Script {
                 let amount = self.amount(amount, asset)?;
                 self.send(account, &Transfer { to, asset, amount })
             }
+            ["arms", by] => self.send(account, &CancelAfter { span_ns: if by == "off" { 0 } else { span(by)? } }),
+            ["batches", ref legs @ ..] => {
+                let mut bytes = Vec::new();
+                for leg in legs.join(" ").split('|') {
+                    let (kind, body) = wire::encode(leg.trim())?;
+                    bytes.extend_from_slice(&kind.to_le_bytes());
+                    bytes.extend_from_slice(&body);
+                }
+                self.send(account, &OrderBatch { legs: bytes.into() })
+            }
+            [verb @ ("buys" | "sells"), size, market, "every", interval, "for", whole, ref terms @ ..] => self.twap(account, verb, [size, market, interval, whole], terms),
             [verb @ ("buys" | "sells"), size, market, "at", price, ref terms @ ..] => self.order(account, verb, size, market, price, terms),
             ["cancels", "all", ref market @ ..] => {
                 let market = market.first().map_or(Ok(0), |m| self.market(m))?;
@@ -360,42 +389,6 @@ impl Script {
             }
             _ => Err("nobody does that".to_owned()),
         }
-    }
-
-    fn order(&mut self, account: u64, verb: &str, size: &str, market: &str, price: &str, terms: &[&str]) -> Told {
-        let market = self.market(market)?;
-        let mut order = PlaceOrder {
-            market,
-            side: u8::from(verb == "sells"),
-            kind: u8::from(price == "market"),
-            time_in_force: if price == "market" { IOC } else { GTC },
-            flags: 0,
-            price: if price == "market" { 0 } else { self.ticks(price, market)? },
-            lots: self.lots(size, market)?,
-            client_id: [0; 16],
-        };
-        let mut name = None;
-        let mut terms = terms.iter();
-        while let Some(term) = terms.next() {
-            match *term {
-                "ioc" => order.time_in_force = IOC,
-                "fok" => order.time_in_force = FOK,
-                "gtc" => order.time_in_force = GTC,
-                "post-only" => order.flags |= POST_ONLY,
-                "reduce-only" => order.flags |= REDUCE_ONLY,
-                "id" => {
-                    let id = terms.next().ok_or("an id has a name")?.as_bytes();
-                    order.client_id[..id.len()].copy_from_slice(id);
-                }
-                "as" => name = terms.next().copied(),
-                other => return Err(format!("no order is {other}")),
-            }
-        }
-        self.send(account, &order)?;
-        if let (Some(name), Some(placed)) = (name, self.answer.iter().find_map(Event::as_a::<OrderPlaced>)) {
-            self.orders.insert(name.to_owned(), placed.order);
-        }
-        Ok(())
     }
 
     // ---- what must be true now ----

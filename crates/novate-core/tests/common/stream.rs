@@ -78,6 +78,9 @@ impl Stream {
         self.commands += 1;
         let account = self.chance.pick(&[1, 2, 3, 4, 5, 6, 7, 7, 7, 8, 8, 8]);
         let step = |account, events| Step { account, placed: false, events };
+        if self.chance.one_in(8) {
+            return super::stream_orders::step(self, account);
+        }
         if self.chance.one_in(40) {
             let (account, events) = stream_liquidation::step(self);
             return step(account, events);

@@ -33,9 +33,18 @@ impl Default for Venue {
 impl Venue {
     /// The standard venue: everything listed, every session regular, no price yet.
     pub fn standard() -> Self {
+        Self::standard_but("")
+    }
+
+    /// The standard venue with other fields in one of its listings: `ConfigureOrders order_burst=3`, or with the name that
+    /// the listing says (`ListMarket name=NVDA-PERP opens_by_auction=1`).
+    pub fn standard_but(but: &str) -> Self {
+        let (command, fields) = but.split_once(' ').unwrap_or((but, ""));
+        let name = fields.split(' ').find(|f| f.starts_with("name=")).unwrap_or("");
         let mut venue = Self::default();
         for line in STANDARD.lines().filter(|l| !l.starts_with('#') && !l.is_empty()) {
-            venue.tell(line);
+            let meant = !but.is_empty() && line.starts_with(&format!("{command} ")) && line.contains(name);
+            if meant { venue.tell(&format!("{line} {fields}")) } else { venue.tell(line) }
         }
         for underlying in 1..=4 {
             venue.tell(&format!("SetSession underlying={underlying} session=2 next_session=2"));

@@ -43,6 +43,7 @@ from novate.messages.fields import (
     Ticks,
     TimeInForceCode,
     TimeNs,
+    Yes,
     Zero8,
     Zero16,
 )
@@ -209,6 +210,7 @@ class ConfigureVenue(Command, frozen=True, kw_only=True):
         liquidation_depth_ppm: Part of the visible depth that one slice may take.
         liquidation_closed_ppm: Factor of both while the underlying is closed.
         liquidation_min_tolerance_ppm: Least distance of a slice's worst price from the index.
+        production: 1 refuses what only tests and replays may list.
     """
 
     KIND: ClassVar[int] = 21
@@ -247,6 +249,7 @@ class ConfigureVenue(Command, frozen=True, kw_only=True):
     liquidation_depth_ppm: Ppm
     liquidation_closed_ppm: Ppm
     liquidation_min_tolerance_ppm: Ppm
+    production: Yes
 
 
 class ListBucket(Command, frozen=True, kw_only=True):
@@ -437,6 +440,9 @@ class ListMarket(Command, frozen=True, kw_only=True):
         premium_clamp_ppm: Bound of interest less premium, per 8 hours.
         funding_cap_ppm: Largest rate of an hour, either sign.
         funding_closed_cap_ppm: The same while the underlying is closed.
+        band_extended_ppm: The price band before and after the regular session.
+        band_closed_ppm: The price band overnight, closed and halted.
+        opens_by_auction: 1 keeps the market closed until its first auction.
     """
 
     KIND: ClassVar[int] = 27
@@ -463,6 +469,9 @@ class ListMarket(Command, frozen=True, kw_only=True):
     premium_clamp_ppm: Ppm
     funding_cap_ppm: Ppm
     funding_closed_cap_ppm: Ppm
+    band_extended_ppm: Ppm
+    band_closed_ppm: Ppm
+    opens_by_auction: Yes
 
 
 class ListPool(Command, frozen=True, kw_only=True):
