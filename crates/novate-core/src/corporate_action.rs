@@ -11,7 +11,7 @@ mod run;
 mod terms;
 
 pub use payout::{book_reinvestment, fund_distributions, pay_distribution};
-pub use run::run;
+pub use run::{rehearse, run};
 
 use crate::codec::Header;
 use crate::command::{CancelCorporateAction, Command, ConfirmCorporateAction, CorrectCorporateAction, ListWithholding, SPLIT, ScheduleCorporateAction};

@@ -180,14 +180,14 @@ impl Ratio {
     #[inline]
     #[must_use]
     pub fn of_down(self, value: i128) -> i128 {
-        if self.num == self.den { value } else { div_floor(value * self.num as i128, self.den as i128) }
+        if self.num == self.den { value } else { div_floor(value * i128::from(self.num), i128::from(self.den)) }
     }
 
     /// `value` times the ratio, rounded to nearest.
     #[inline]
     #[must_use]
     pub fn of_nearest(self, value: i128) -> i128 {
-        if self.num == self.den { value } else { div_nearest(value * self.num as i128, self.den as i128) }
+        if self.num == self.den { value } else { div_nearest(value * i128::from(self.num), i128::from(self.den)) }
     }
 }
 

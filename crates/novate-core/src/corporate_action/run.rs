@@ -4,11 +4,11 @@
 //! moves a balance, a price or an account's state, so nobody is seen half adjusted.
 
 use super::{Step, after, effect, enter, holder, payout, split_of, stand_down, start, terms};
-use crate::context::Context;
-use crate::event::CancelReason;
+use crate::context::{Context, Scratch};
+use crate::event::{CancelReason, EventWriter};
 use crate::ledger::Party;
 use crate::state::State;
-use crate::state::corporate::{ActionState, Job, Running};
+use crate::state::corporate::{ActionState, CorporateAction, Job, Running};
 use crate::trading::cancel_where;
 
 /// Why an action went back to scheduled: its window passed unused.
@@ -26,6 +26,35 @@ pub fn run(cx: &mut Context<'_>, budget: u32) {
     while left > 0 && cx.state.corporate.running.is_some() {
         left = advance(cx, left);
     }
+}
+
+/// Takes an action through to its end on a copy of the state, whatever its window and confirmation.
+///
+/// # Errors
+/// A sentence that says why it could not run now.
+pub fn rehearse(state: &mut State, id: u64) -> Result<(), String> {
+    let open = |a: &CorporateAction| matches!(a.state, ActionState::Scheduled | ActionState::Confirmed);
+    let terms = match state.corporate.actions.get_mut(&id) {
+        Some(action) if open(action) => {
+            action.state = ActionState::Confirmed;
+            action.terms.clone()
+        }
+        _ => return Err("only an action that is scheduled or confirmed can be rehearsed".to_owned()),
+    };
+    if state.corporate.running.is_some() || state.settlement.is_some() {
+        return Err("another job runs over the accounts; ask again after it".to_owned());
+    }
+    state.now = state.now.max(terms.window_start_ns);
+    if let Some(reason) = obstacle(state, id) {
+        return Err(format!("it would be missed: reason {reason} of CorporateActionChanged"));
+    }
+    let mut events = EventWriter::default();
+    let mut cx = Context { state, events: &mut events, scratch: &mut Scratch::default() };
+    begin(&mut cx, id);
+    while cx.state.corporate.running.is_some() {
+        advance(&mut cx, u32::MAX);
+    }
+    Ok(())
 }
 
 /// Windows, guards and records whose time is over.

@@ -132,8 +132,8 @@ fn check_split(state: &State, underlying: &Underlying, t: &ScheduleCorporateActi
         require(tokens, refuse(5, asset))?;
     }
     let price = |p: i64| ratio.inverse().of_nearest(i128::from(p));
-    let bounds = fits(price(underlying.terms.price_min), 1, i64::MAX) && fits(price(underlying.terms.price_max), 1, i64::MAX / 1_000_000);
-    require(bounds, refuse(4, t.underlying))
+    let dearest = fits(price(underlying.terms.price_max), 1, i64::MAX / 1_000_000);
+    require(dearest, refuse(4, t.underlying))
 }
 
 /// Dollars per share that an action pays, at the prices of now: its amount and what shares of the other company are worth.

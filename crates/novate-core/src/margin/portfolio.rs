@@ -538,7 +538,7 @@ impl Exposure {
     /// Whether an order at this price would lose at once against the level's price.
     fn loses(&self, state: &State, market: &Market, coin_ppm: i64, side: Side, price: Ticks) -> bool {
         let (multiplier, due) = if market.is_perp() {
-            (market.split.num as i128 * 1_000_000_000, 0)
+            (i128::from(market.split.num) * 1_000_000_000, 0)
         } else {
             let due = i128::from(state.ledger.receivable(market.terms.base));
             (i128::from(state.known_asset(market.terms.base).terms.multiplier_ppb), due * state.known_underlying(self.underlying).scale())
