@@ -15,6 +15,7 @@ from novate.messages import (
     ConfigureLiquidation,
     ConfigureOrders,
     ConfigurePackages,
+    ConfigurePrices,
     ConfigureVenue,
     Deposit,
     EventMessage,
@@ -70,6 +71,17 @@ PACKAGES = ConfigurePackages(
 )  # fmt: skip
 
 
+PRICES = ConfigurePrices(
+    statements_kept=8, venues_while_closed=2, drift_ns=3_600 * SECOND, re_anchor_at_ppm=900_000,
+    breach_ns=1_800 * SECOND, long_closure_ns=43_200 * SECOND, reopening_ns=900 * SECOND, blend_ns=30 * SECOND,
+    outage_ns=5 * SECOND, cancel_only_ns=60 * SECOND, halt_first_ns=3_600 * SECOND, halt_first_gap_ppm=300_000,
+    halt_second_ns=86_400 * SECOND, halt_second_gap_ppm=600_000, halt_last_ns=259_200 * SECOND,
+    halt_settle_ns=259_200 * SECOND, earnings_multiple_ppm=1_500_000, earnings_ramp_ns=7_200 * SECOND,
+)  # fmt: skip
+SIZE = 10**11
+"""Micro-dollars behind every posted price."""
+
+
 def underlying(number: int, name: str, price: int) -> ListUnderlying:
     """A liquid name of quorum 1."""
     return ListUnderlying(
@@ -77,7 +89,7 @@ def underlying(number: int, name: str, price: int) -> ListUnderlying:
         deviation_ppm=50_000, jump_ppm=100_000, price_min=1, price_max=100 * price * M, accrual_ppm=0, max_age_ns=0,
         beta_ppm=M, shock_down_ppm=90_000, shock_up_ppm=90_000, gap_ppm=60_000, leverage_ppm=M, basis_ppm=10_000,
         half_spread_ppm=100, sigma_ppm=20_000, spot_volume=10**15, perp_volume=10**15, session_share_ppm=M, crowd_ppm=0,
-        crowd_low=0, crowd_high=1, confidence_floor_ppm=0, confidence_slope_ppm=0,
+        crowd_low=0, crowd_high=1, confidence_floor_ppm=0, confidence_slope_ppm=0, min_size=M,
     )  # fmt: skip
 
 
@@ -119,7 +131,9 @@ class PlainVenue:
     def price(self, number: int, price: int) -> None:
         """Two sources agree on a price at 1e-6 dollar."""
         for source in (1, 2):
-            self.must(PostPrice(underlying=number, source=source, price=price, venue_time_ns=self.time_ns))
+            self.must(
+                PostPrice(underlying=number, source=source, price=price, venue_time_ns=self.time_ns, size=SIZE)
+            )
 
     def advance(self, seconds: int) -> None:
         """Time passes."""
@@ -133,6 +147,7 @@ def open_plain_venue(owners: Mapping[int, int]) -> PlainVenue:
     venue.must(ActivateRelease(release=_core.release(), ruleset=_core.ruleset()))
     venue.must(PARAMETERS)
     venue.must(ORDERS)
+    venue.must(PRICES)
     venue.must(PACKAGES)
     venue.must(LIQUIDATION)
     venue.must(

@@ -22,6 +22,7 @@ from novate.messages import (
     Command,
     CommandRefused,
     ConfigureOrders,
+    ConfigurePrices,
     ConfigureVenue,
     Deposit,
     EventMessage,
@@ -152,6 +153,7 @@ class World:
         self.parameters = self._parameters()
         self._list(self.parameters)
         self._list(ORDERS)
+        self._list(self._price_parameters())
         self._list(PACKAGES)
         self._list(LIQUIDATION)
         self._list_buckets()
@@ -189,6 +191,17 @@ class World:
             liquidation_fee_ppm=15_000, liquidation_fee_share_ppm=250_000, liquidation_fee_equity_ppm=500_000,
             liquidation_volume_ppm=M, liquidation_depth_ppm=M, liquidation_closed_ppm=250_000,
             liquidation_min_tolerance_ppm=20_000, production=0,
+        )  # fmt: skip
+
+    def _price_parameters(self) -> ConfigurePrices:
+        """Short closures, halts and blends, so that a stream of minutes meets them all."""
+        draw = self.random.randint
+        return ConfigurePrices(
+            statements_kept=draw(2, 8), venues_while_closed=2, drift_ns=draw(600, 7_200) * SECOND,
+            re_anchor_at_ppm=draw(500_000, M), breach_ns=draw(60, 600) * SECOND, long_closure_ns=HOUR,
+            reopening_ns=draw(0, 900) * SECOND, blend_ns=draw(0, 60) * SECOND, outage_ns=5 * SECOND, cancel_only_ns=60 * SECOND,
+            halt_first_ns=60 * SECOND, halt_first_gap_ppm=300_000, halt_second_ns=300 * SECOND, halt_second_gap_ppm=600_000,
+            halt_last_ns=900 * SECOND, halt_settle_ns=HOUR, earnings_multiple_ppm=draw(M, 2 * M), earnings_ramp_ns=600 * SECOND,
         )  # fmt: skip
 
     def _list_buckets(self) -> None:
@@ -263,7 +276,7 @@ class World:
             spot_volume=self.random.choice((0, draw(10**10, 10**13))) if severity == M else 10**12,
             perp_volume=self.random.choice((0, draw(10**10, 10**13))), session_share_ppm=draw(100_000, M),
             crowd_ppm=self.random.choice((0, upto(50_000))), crowd_low=low, crowd_high=low + draw(1, 10**12),
-            confidence_floor_ppm=draw(0, M), confidence_slope_ppm=draw(0, 2 * M),
+            confidence_floor_ppm=draw(0, M), confidence_slope_ppm=draw(0, 2 * M), min_size=M,
         )  # fmt: skip
 
     def _list_sources(self, underlying: int) -> None:
@@ -363,6 +376,7 @@ class World:
                     price=price,
                     confidence_ppm=confidence_ppm,
                     venue_time_ns=self.time_ns,
+                    size=10**10,
                 )
             )
 

@@ -107,6 +107,9 @@ class ListUnderlying:
     crowd_high: int = 1
     confidence_floor_ppm: int = 0
     confidence_slope_ppm: int = 0
+    min_size: int = 0
+    discovery_ppm: int = 0
+    re_anchors: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +165,9 @@ class ListMarket:
 class PriceView:
     """One underlying's prices now.
 
-    `index` is the confirmed index, `last_external` is None unless the session is closed, `marks` is one price per perp
+    `index` drifts while closed and blends while reopening, `last_external` is the last confirmed one (None: the index),
+    `blending_to` the external price a reopening goes to; `least_gap_*_ppm` is what halts and reports ask of the gap rate,
+    `worthless_unmatched` whether a halt has lasted so long that only matched tokens count. `marks` is one price per perp
     market that has one, `session_*_ppm` the factor of the bucket's session, `price_ppm` a stablecoin's dollar price, `uses_slower` whether the
     index is too thinly supported to liquidate at.
     """
@@ -176,6 +181,15 @@ class PriceView:
     confidence_ppm: int = 1_000_000
     price_ppm: int = 1_000_000
     uses_slower: bool = True
+    blending_to: int | None = None
+    least_gap_initial_ppm: int = 0
+    least_gap_maintenance_ppm: int = 0
+    worthless_unmatched: bool = False
+
+    @property
+    def confirmed(self) -> int:
+        """The last price that the outside confirmed."""
+        return self.index if self.last_external is None else self.last_external
 
 
 class Liquidity(NamedTuple):

@@ -319,6 +319,10 @@ pub struct Account {
     pub clients: ClientIds,
     /// Present while the account is being liquidated; its transfers are frozen.
     pub liquidation: Option<Liquidation>,
+    /// Since when it is below close-out at the drifted index of closed hours without a break; 0 while it is not.
+    pub drift_breach_since_ns: Nanos,
+    /// That lasted: until it is out of liquidation or nothing drifts, it is judged at the drifted index.
+    pub judged_adrift: bool,
 }
 
 impl Account {
@@ -339,6 +343,8 @@ impl Account {
             rate_ns: 0,
             clients: ClientIds::default(),
             liquidation: None,
+            drift_breach_since_ns: 0,
+            judged_adrift: false,
         }
     }
 

@@ -13,6 +13,7 @@ mod governance;
 mod corporate;
 
 pub use orders::*;
+pub use prices::*;
 pub use clearing::*;
 pub use corporate::*;
 pub use governance::*;
@@ -125,9 +126,17 @@ document! {
         spot_volume: i64, perp_volume: i64, session_share_ppm: i64,
         crowd_ppm: i64, crowd_low: i64, crowd_high: i64,
         confidence_floor_ppm: i64, confidence_slope_ppm: i64,
+        /// Quotes and trades below this many micro-dollars neither move nor confirm the index.
+        min_size: i64,
+        /// Closed index: half-width of the discovery bounds, and re-anchors per direction and closure.
+        discovery_ppm: i64, re_anchors: u32,
     }
-    /// An independent price source of an underlying.
-    ListSource = 25 { underlying: u32, source: u32, name: String }
+    /// A price source of an underlying. Sources of one origin (operator, venue) count once; 0 is an origin of its own.
+    ListSource = 25 {
+        underlying: u32, source: u32, name: String, origin: u32,
+        /// 1 for a venue that trades while the primary market is closed.
+        always_open: u8,
+    }
     /// What an account holds.
     ListAsset = 26 {
         asset: u32, name: String,
@@ -242,6 +251,7 @@ commands! {
     ConfigurePackages, ListBlockTerms, PlacePackage, ProposeBlock, AcceptBlock, DeclineBlock, WithdrawBlock, RequestQuotes, GiveQuote,
     AcceptQuote, WithdrawQuote, CancelQuoteRequest, FundTreasury, CompensateError,
     // prices: 600 to 649
+    ConfigurePrices, CancelPrint, ScheduleEarnings, SettleHalted,
     // lending: 700 to 749
     // liquidation: 800 to 849
     ConfigureLiquidation, CommitBackstop, WithdrawBackstop, BidBackstop, FundOperatorTranche, PayRecovery,

@@ -10,7 +10,7 @@ use crate::event::ReleaseActivated;
 use crate::reject::{Refusal, Reject, require};
 use crate::governance::holders;
 use crate::{
-    RULESET, auction, backstop, batch, block, clearing, compensation, corporate_action, funds, insurance, liquidation, listing, package, quote,
+    RULESET, auction, backstop, batch, block, clearing, compensation, corporate_action, feed, funds, halts, insurance, liquidation, listing, package, quote,
     recovery, timer, trading,
 };
 
@@ -37,7 +37,7 @@ pub fn dispatch(cx: &mut Context<'_>, header: &Header, body: &[u8]) -> Result<()
         Command::CancelOrder(c) => trading::cancel(cx, header, c),
         Command::AmendOrder(c) => trading::amend(cx, header, c),
         Command::CancelAll(c) => trading::cancel_all(cx, header, c),
-        Command::PostPrice(c) => timer::post_price(cx, c),
+        Command::PostPrice(c) => feed::post_price(cx, c),
         Command::AdvanceTime(_) => {
             timer::advance(cx);
             Ok(())
@@ -60,10 +60,10 @@ pub fn dispatch(cx: &mut Context<'_>, header: &Header, body: &[u8]) -> Result<()
         Command::Lend(c) => funds::lend(cx, header, c),
         Command::Recall(c) => funds::recall(cx, header, c),
         Command::FundInsurance(c) => funds::fund_insurance(cx, c),
-        Command::SetSession(c) => timer::set_session(cx, c),
-        Command::PostLiquidity(c) => timer::post_liquidity(cx, c),
+        Command::SetSession(c) => feed::set_session(cx, c),
+        Command::PostLiquidity(c) => feed::post_liquidity(cx, c),
         Command::ResumeVenue(_) => {
-            timer::resume(cx);
+            feed::resume(cx);
             Ok(())
         }
         Command::PlaceOrderFull(c) => trading::place_full(cx, header, c),
@@ -88,6 +88,10 @@ pub fn dispatch(cx: &mut Context<'_>, header: &Header, body: &[u8]) -> Result<()
         Command::FundTreasury(c) => compensation::fund(cx, c),
         Command::CompensateError(c) => compensation::compensate(cx, c),
         // prices
+        Command::ConfigurePrices(c) => listing::prices(cx, c),
+        Command::CancelPrint(c) => feed::cancel_print(cx, c),
+        Command::ScheduleEarnings(c) => feed::schedule_earnings(cx, c),
+        Command::SettleHalted(c) => halts::settle(cx, c),
         // lending
         // liquidation
         Command::ConfigureLiquidation(c) => liquidation::configure(cx, c),

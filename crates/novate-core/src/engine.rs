@@ -162,6 +162,7 @@ fn sequenced(cx: &mut Context<'_>, header: &Header) -> Result<(), Refusal> {
     require(header.sequence == next, Reject::sequence_must_be_next.at(0, header.sequence as i64, next as i64))?;
     cx.state.sequence = next;
     require(header.time_ns >= cx.state.now, Reject::time_must_not_run_backwards.at(0, header.time_ns, cx.state.now))?;
+    cx.state.prices.before_ns = cx.state.now;
     cx.state.now = header.time_ns;
     Ok(())
 }

@@ -14,6 +14,7 @@ mod governance;
 mod corporate;
 
 pub use orders::*;
+pub use prices::*;
 pub use clearing::*;
 pub use corporate::*;
 pub use governance::*;
@@ -98,6 +99,8 @@ pub enum CancelReason {
     Done = 10,
     /// A corporate action of its underlying takes effect.
     CorporateAction = 12,
+    /// The perps of a halted underlying are settled by decision.
+    MarketSettled = 30,
 }
 
 document! {
@@ -188,6 +191,8 @@ events! {
     PackagesConfigured, PackageTraded, BlockProposed, BlockEnded, BlockTraded, BlockPublished, QuotesRequested, QuoteGiven, QuoteEnded,
     QuoteRequestEnded, TreasuryFunded, ErrorCompensated, CompensationReceived,
     // prices: 650 to 699
+    PricesConfigured, PrintIgnored, PrintCancelled, DriftBreached, EarningsScheduled, OutageEnded, HaltSettlementStarted,
+    HaltSettled, HaltSettlementEnded,
     // lending: 750 to 799
     // liquidation: 850 to 899
     LiquidationConfigured, LiquidationStageChanged, OwnAccountSetOff, OwnPositionsClosed, BankruptcyPriced,

@@ -6,7 +6,7 @@
 
 use crate::account::{AccountState, Liquidation};
 use crate::context::Context;
-use crate::event::{AccountStateChanged, BackstopAuctionEnded, CancelReason, LiquidationEnded, LiquidationStageChanged, LiquidationStarted};
+use crate::event::{AccountStateChanged, BackstopAuctionEnded, CancelReason, DriftBreached, LiquidationEnded, LiquidationStageChanged, LiquidationStarted};
 use crate::margin::{Evaluation, Level, Question, explain, liquidity};
 use crate::order::NIL;
 use crate::price::{Action, Permission};
@@ -29,6 +29,10 @@ struct Standing {
 /// price, whichever leaves the account more. The slower price protects; it never hurts. Returns what was asked, too.
 pub fn careful(cx: &mut Context<'_>, account: u32, level: Level, orders: bool) -> (Question<'static>, Evaluation) {
     let plain = Question { orders, ..Question::at(level) };
+    if cx.state.accounts[account as usize].judged_adrift {
+        let question = Question { drifted: true, ..plain };
+        return (question, cx.evaluate(account, &question));
+    }
     let index = cx.evaluate(account, &plain);
     if !cx.scratch.portfolio.exposures.iter().any(|e| cx.state.known_underlying(e.underlying).price.liquidation_uses_slower()) {
         return (plain, index);
@@ -83,6 +87,10 @@ pub fn check(cx: &mut Context<'_>, account: u32) {
         } else if !holder.positions.is_empty() {
             perp::remember(cx.state, account, true);
         }
+        if cx.state.prices.breached.remove(&account) {
+            cx.state.accounts[account as usize].drift_breach_since_ns = 0;
+        }
+        cx.state.accounts[account as usize].judged_adrift = false;
         return;
     }
     liquidity::refresh(cx.state, holder.owner);
@@ -95,6 +103,9 @@ pub fn check(cx: &mut Context<'_>, account: u32) {
             cancel_largest_first(cx, account);
             now = standing(cx, account, false);
         }
+    }
+    if judge_drift(cx, account, now.state) {
+        now = standing(cx, account, true);
     }
     if now.state >= AccountState::Orange && cx.state.accounts[account as usize].liquidation.is_none() && may_start(cx) {
         tell_state(cx, account, &now);
@@ -161,6 +172,33 @@ fn follow(cx: &mut Context<'_>, account: u32, state: AccountState) {
         _ => return,
     };
     step(cx, account, cause);
+}
+
+/// On the drifted index of closed hours an account is liquidated only after it was below close-out there for the listed time
+/// without a break (RULES section 5); until then it is below initial and only reduces. Keeps the clock of the breach; true when
+/// the account is judged at the drifted index from now on.
+fn judge_drift(cx: &mut Context<'_>, account: u32, state: AccountState) -> bool {
+    let adrift = cx.scratch.portfolio.exposures.iter().any(|e| cx.state.known_underlying(e.underlying).price.is_adrift());
+    // Whoever is not below initial at the worse price is not below close-out at the drifted one.
+    let judged = adrift && state >= AccountState::Yellow;
+    let breached = judged && cx.evaluate(account, &Question { drifted: true, ..Question::at(Level::CloseOut) }).excess() < 0;
+    let (now, holder) = (cx.state.now, &mut cx.state.accounts[account as usize]);
+    let since_ns = match (breached, holder.drift_breach_since_ns) {
+        (true, 0) => now,
+        (true, since) => since,
+        (false, _) => 0,
+    };
+    if since_ns != holder.drift_breach_since_ns {
+        let told = if breached { since_ns } else { holder.drift_breach_since_ns };
+        holder.drift_breach_since_ns = since_ns;
+        if breached { cx.state.prices.breached.insert(account) } else { cx.state.prices.breached.remove(&account) };
+        cx.tell_account(account, &DriftBreached { breached: u32::from(breached), reserved0: 0, since_ns: told });
+    }
+    let lasted = breached && cx.state.prices.terms.as_ref().is_some_and(|t| now - since_ns >= t.breach_ns);
+    let holder = &mut cx.state.accounts[account as usize];
+    let before = holder.judged_adrift;
+    holder.judged_adrift = lasted || (before && adrift && holder.liquidation.is_some());
+    holder.judged_adrift != before
 }
 
 fn has_orders(cx: &Context<'_>, account: u32) -> bool {

@@ -11,6 +11,7 @@ use crate::context::Context;
 use crate::event::{LiquidationConfigured, ShortfallReported};
 use crate::ladder::{self, careful, shown};
 use crate::margin::Level;
+use crate::outage;
 use crate::params::check_liquidation;
 use crate::reduction::{self, Reduced};
 use crate::reject::{Refusal, Reject, require};
@@ -42,7 +43,7 @@ pub fn run(cx: &mut Context<'_>) {
     }
     backstop::watch(cx);
     insurance::sweep_targets(cx);
-    if cx.state.liquidating.is_empty() {
+    if cx.state.liquidating.is_empty() || outage::cancel_only(cx.state) {
         return;
     }
     reduction::fill_budgets(cx.state);

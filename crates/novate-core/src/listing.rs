@@ -6,16 +6,16 @@
 use crate::account::{Account, Owner};
 use crate::codec::Header;
 use crate::command::{
-    ConfigureOrders, ConfigureVenue, ListAsset, ListBucket, ListDatedRow, ListMarket, ListPool, ListSource, ListUnderlying, OpenAccount,
+    ConfigureOrders, ConfigurePrices, ConfigureVenue, ListAsset, ListBucket, ListDatedRow, ListMarket, ListPool, ListSource, ListUnderlying, OpenAccount,
 };
 use crate::context::Context;
-use crate::event::{AccountOpened, Listed, OrdersConfigured, VenueConfigured};
+use crate::event::{AccountOpened, Listed, OrdersConfigured, PricesConfigured, VenueConfigured};
 use crate::margin::liquidity;
 use crate::params;
 use crate::phase::{Phase, PhaseState};
 use crate::reject::{Refusal, Reject, require};
 use crate::state::{Asset, Bucket, Liquidity, Market, State, Underlying};
-use crate::units::PPM;
+use crate::units::{PPM, narrow, scale_up};
 use crate::{book::Book, price, session};
 
 fn place<T>(list: &mut Vec<Option<T>>, id: u32, value: T) {
@@ -31,7 +31,8 @@ fn free<T>(list: &[Option<T>], id: u32) -> Result<(), Refusal> {
 }
 
 fn configured(state: &State) -> Result<(), Refusal> {
-    require(state.venue.is_some() && state.packages.terms.is_some() && state.liquidation.terms.is_some(), Reject::venue_must_be_configured)
+    let areas = state.packages.terms.is_some() && state.prices.terms.is_some() && state.liquidation.terms.is_some();
+    require(state.venue.is_some() && areas, Reject::venue_must_be_configured)
 }
 
 /// Underlyings, and what stands on them, come after every area's parameters.
@@ -66,6 +67,19 @@ pub fn orders(cx: &mut Context<'_>, command: &ConfigureOrders) -> Result<(), Ref
     params::check_orders(command)?;
     cx.state.trading.terms = Some(command.clone());
     cx.tell(&OrdersConfigured {});
+    Ok(())
+}
+
+/// `ConfigurePrices`.
+///
+/// # Errors
+/// 303, 309, 317.
+pub fn prices(cx: &mut Context<'_>, command: &ConfigurePrices) -> Result<(), Refusal> {
+    require(cx.state.venue.is_some(), Reject::venue_must_be_configured)?;
+    require(cx.state.prices.terms.is_none(), Reject::configuration_must_not_change_after_listing)?;
+    params::check_prices(command)?;
+    cx.state.prices.terms = Some(command.clone());
+    cx.tell(&PricesConfigured {});
     Ok(())
 }
 
@@ -127,17 +141,29 @@ fn check_charge(state: &State, underlying: &Underlying, fall_ppm: i64, new_wrap_
     params::check_long_charge(state.config(), &bucket.terms, &underlying.terms, fall, wrap, k)
 }
 
+/// The farthest that a closed index can drift is covered by what one leg alone needs at initial while closed: shock and gap
+/// at the closure's factor, the smaller of both directions.
+fn check_discovery(u: &ListUnderlying, closure_ppm: i64) -> Result<(), Refusal> {
+    let shock = scale_up(scale_up(u.shock_up_ppm.min(u.shock_down_ppm), u.beta_ppm), closure_ppm);
+    let gap = scale_up(scale_up(u.gap_ppm, closure_ppm), u.leverage_ppm);
+    let (reach, covered) = (price::closed::reach_ppm(u.discovery_ppm, u.re_anchors), i128::from(shock) + i128::from(gap));
+    require(reach <= covered, Reject::drift_must_stay_within_margin.at(32, narrow(reach).unwrap_or(i64::MAX), narrow(covered).unwrap_or(i64::MAX)))
+}
+
 /// `ListUnderlying`.
 ///
 /// # Errors
-/// 301 to 303, 307, 309, 310, 312.
+/// 301 to 303, 307, 309, 310, 312, 612.
 pub fn underlying(cx: &mut Context<'_>, command: &ListUnderlying) -> Result<(), Refusal> {
     fully_configured(cx.state)?;
     params::check_underlying(command)?;
     let quorate = cx.state.config().production == 0 || command.quorum > 1;
     require(quorate, Reject::production_must_have_a_quorum.at(8, i64::from(command.quorum), 2))?;
     free(&cx.state.underlyings, command.underlying)?;
-    cx.state.bucket(command.bucket)?;
+    let factors = cx.state.bucket(command.bucket)?.factors;
+    check_discovery(command, factors.closure_ppm)?;
+    let terms = cx.state.prices.terms.as_ref().ok_or(Reject::venue_must_be_configured)?;
+    let price_terms = price::PriceParams::of(command, cx.state.config(), terms);
     let liquidity = Liquidity {
         spot_volume: command.spot_volume,
         perp_volume: command.perp_volume,
@@ -146,7 +172,7 @@ pub fn underlying(cx: &mut Context<'_>, command: &ListUnderlying) -> Result<(), 
     };
     let listed = Underlying {
         terms: command.clone(),
-        price_terms: price::PriceParams::of(command, cx.state.config()),
+        price_terms,
         price: price::PriceState::new(),
         session: session::SessionState::new(),
         liquidity,
@@ -174,7 +200,8 @@ pub fn underlying(cx: &mut Context<'_>, command: &ListUnderlying) -> Result<(), 
 pub fn source(cx: &mut Context<'_>, command: &ListSource) -> Result<(), Refusal> {
     cx.state.underlying(command.underlying)?;
     params::plain_name(&command.name, 3)?;
-    cx.state.underlying_mut(command.underlying).price.add_source(command.source)?;
+    let always_open = params::flag(command.always_open, 5)?;
+    cx.state.underlying_mut(command.underlying).price.add_source(command.source, command.origin, always_open)?;
     tell(cx, "source", command.source, &command.name);
     Ok(())
 }

@@ -3,7 +3,7 @@
 //! Responsible for: refusing a listing whose numbers are absurd or whose charges could exceed a long dollar, before
 //! anything is written. A parameter without a bound here does not exist; the engine has no other constants of the venue.
 
-use crate::command::{ConfigureLiquidation, ConfigureOrders, ConfigureVenue, ListAsset, ListBucket, ListMarket, ListPool, ListUnderlying};
+use crate::command::{ConfigureLiquidation, ConfigureOrders, ConfigurePrices, ConfigureVenue, ListAsset, ListBucket, ListMarket, ListPool, ListUnderlying};
 use crate::reject::{Refusal, Reject, require};
 use crate::units::{HOUR, PPM, SECOND, YEAR, div_ceil, narrow, pow10};
 
@@ -191,6 +191,46 @@ pub fn check_underlying(u: &ListUnderlying) -> Result<(), Refusal> {
         (28, u.crowd_high, 1, MONEY),
         (29, u.confidence_floor_ppm, 0, PPM),
         (30, u.confidence_slope_ppm, 0, 20 * PPM),
+        // A NAV has no size; every other price names the least that counts.
+        (31, u.min_size, i64::from(u.price_class == 0), MONEY),
+        (32, u.discovery_ppm, 0, PPM / 2),
+        (33, i64::from(u.re_anchors), 0, 10),
+    ])
+}
+
+/// A listed 0 or 1.
+///
+/// # Errors
+/// `parameter_must_be_within_bounds`.
+pub fn flag(value: u8, field: u16) -> Result<bool, Refusal> {
+    within(&[(field, i64::from(value), 0, 1)])?;
+    Ok(value == 1)
+}
+
+/// Bounds of the price parameters.
+///
+/// # Errors
+/// `parameter_must_be_within_bounds`.
+pub fn check_prices(c: &ConfigurePrices) -> Result<(), Refusal> {
+    within(&[
+        (1, i64::from(c.statements_kept), 2, 64),
+        (2, i64::from(c.venues_while_closed), 2, 16),
+        (3, c.drift_ns, 60 * SECOND, 240 * HOUR),
+        (4, c.re_anchor_at_ppm, PPM / 2, PPM),
+        (5, c.breach_ns, 60 * SECOND, 240 * HOUR),
+        (6, c.long_closure_ns, HOUR, 240 * HOUR),
+        (7, c.reopening_ns, 0, 24 * HOUR),
+        (8, c.blend_ns, 0, HOUR),
+        (9, c.outage_ns, SECOND, HOUR),
+        (10, c.cancel_only_ns, 0, HOUR),
+        (11, c.halt_first_ns, 60 * SECOND, c.halt_second_ns),
+        (12, c.halt_first_gap_ppm, 0, c.halt_second_gap_ppm),
+        (13, c.halt_second_ns, 60 * SECOND, c.halt_last_ns),
+        (14, c.halt_second_gap_ppm, 0, PPM),
+        (15, c.halt_last_ns, 60 * SECOND, YEAR),
+        (16, c.halt_settle_ns, HOUR, YEAR),
+        (17, c.earnings_multiple_ppm, PPM, 10 * PPM),
+        (18, c.earnings_ramp_ns, SECOND, 240 * HOUR),
     ])
 }
 

@@ -369,6 +369,7 @@ fn what_if(state: &State, request: &WhatIf) -> Result<LevelReport, String> {
         level: level_of(request.level)?,
         orders: request.orders,
         slower: request.slower,
+        drifted: false,
         withdrawal: request.withdrawal,
         alone: request.alone,
         shift: (request.shift.0 != 0).then_some(request.shift),

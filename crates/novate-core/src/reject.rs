@@ -141,6 +141,12 @@ refusals! {
     607 price_quality_forbids_withdrawal true "Withdrawals wait while a held underlying's price is of this quality.";
     608 price_quality_forbids_borrowing true "Borrowing waits while a held underlying's price is of this quality.";
     609 confidence_must_be_a_fraction false "Confidence is 0 to 1,000,000 ppm.";
+    610 price_kind_must_fit_its_class false "A NAV takes values its issuer signed, everything else quotes and trades.";
+    611 print_must_be_known false "The source's statements that are remembered hold no print of this venue time.";
+    612 drift_must_stay_within_margin false "Discovery bounds with their re-anchors reach farther than the closed initial margin of one leg.";
+    613 event_times_must_be_ordered false "A window begins after now and ends after it began.";
+    614 settlement_needs_a_long_halt true "Perps are settled by decision only while their underlying is halted, and has been for the listed time.";
+    615 settlement_must_not_be_running true "The settlement of a halted underlying's perps is still under way.";
 
     701 pool_must_have_liquidity true "The pool has not this much to lend or to return now.";
     702 loan_must_stay_within_caps true "The owner's or the venue's borrowing cap is reached.";

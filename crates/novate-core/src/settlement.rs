@@ -19,8 +19,9 @@ pub fn run(cx: &mut Context<'_>, accounts: u32) {
     let due = cx.state.now.div_euclid(every) != cx.state.settled_ns.div_euclid(every);
     if cx.state.settled_ns == 0 {
         cx.state.settled_ns = cx.state.now;
-    } else if due && cx.state.settlement.is_none() {
-        start(cx);
+    } else if (due || cx.state.prices.reopened) && cx.state.settlement.is_none() {
+        cx.state.prices.reopened = false;
+        start(cx, due);
     }
     let mut budget = accounts;
     while budget > 0 && cx.state.settlement.is_some() {
@@ -28,23 +29,29 @@ pub fn run(cx: &mut Context<'_>, accounts: u32) {
     }
 }
 
-fn start(cx: &mut Context<'_>) {
+/// `hourly`: with funding. A settlement at a reopening between the hours has none, and keeps the hour's samples.
+fn start(cx: &mut Context<'_>, hourly: bool) {
     let now = cx.state.now;
     let mut markets = BTreeMap::new();
     let perps: Vec<u32> = cx.state.markets.iter().flatten().filter(|m| m.is_perp()).map(|m| m.terms.market).collect();
     for id in perps {
         let market = cx.state.known_market(id);
         let price = &cx.state.known_underlying(market.terms.underlying).price;
-        let (index, quality) = (price.index(), price.quality());
+        let index = price.index();
+        // An ended or decided underlying's positions are closed; what they made is paid as long as anything is owed.
+        let ended = cx.state.corporate.ended.contains(&market.terms.underlying);
+        let decided = ended || cx.state.prices.settled.contains_key(&market.terms.underlying);
+        let settles = decided || (price.quality() == Quality::Live && !price.blending());
         let funds = price.permission(Action::Fund) == Permission::Yes;
-        let rate = hourly_rate(cx.state, market).filter(|_| funds);
+        let rate = hourly_rate(cx.state, market).filter(|_| funds && hourly);
         let reason = if rate.is_some() { 0 } else { 1 + u8::from(!funds) };
         let (rate_ppb, premium_ppb) = rate.unwrap_or_default();
-        // An ended underlying's positions are closed; what they made is paid as long as anything is owed.
-        let settles = quality == Quality::Live || cx.state.corporate.ended.contains(&market.terms.underlying);
         if settles || rate_ppb != 0 {
             let terms = SettlementTerms { price: cx.state.index_ticks(market), rate_ppb, settles, ..SettlementTerms::default() };
             markets.insert(id, terms);
+        }
+        if !hourly {
+            continue;
         }
         let premium = &mut cx.state.market_mut(id).premium;
         *premium = crate::state::Premium { last_ppb: premium.last_ppb, last_ns: premium.last_ns, ..Default::default() };

@@ -17,6 +17,7 @@ use crate::margin::{Change, Evaluation, Level, Question, collateral, liquidity};
 use crate::matching::{self, Taker, crosses, fillable, reservation};
 use crate::order::{EXPIRES, NIL, NewOrder, SelfTrade, Side};
 use crate::phase::Deed;
+use crate::outage;
 use crate::price::{Action, Permission};
 use crate::reducing::{Fill, Unfilled, reduces};
 use crate::reject::{Refusal, Reject, require};
@@ -91,6 +92,7 @@ pub fn place_full(cx: &mut Context<'_>, header: &Header, order: &PlaceOrderFull)
 /// Refusals 2xx to 6xx as each line names.
 pub fn enter(cx: &mut Context<'_>, account: u32, order: &OrderTerms, sender: Sender) -> Result<Entered, Refusal> {
     let market = cx.state.market(order.market)?;
+    outage::takes_orders(cx.state, market)?;
     let side = known_side(order.side)?;
     known_terms(order)?;
     let self_trade = known_mode(order.self_trade)?;
@@ -690,6 +692,7 @@ pub fn amend(cx: &mut Context<'_>, header: &Header, command: &AmendOrder) -> Res
     require(price != order.price() || lots != order.leaves(), Reject::amend_must_change_something)?;
     require(cx.state.accounts[account as usize].liquidation.is_none(), Reject::account_must_not_be_in_liquidation)?;
     let market = cx.state.market(market_id)?;
+    outage::takes_orders(cx.state, market)?;
     let halted = cx.state.corporate.halts(market.terms.underlying, cx.state.now);
     require(!halted, Reject::underlying_must_not_be_in_a_corporate_action.at(1, i64::from(market_id), 0))?;
     require(lots <= market.terms.max_lots, Reject::lots_must_be_within_market_limits.at(4, lots, market.terms.max_lots))?;

@@ -22,6 +22,7 @@ from novate.messages import (
     ConfigureLiquidation,
     ConfigureOrders,
     ConfigurePackages,
+    ConfigurePrices,
     ConfigureVenue,
     ListAsset,
     ListBucket,
@@ -129,7 +130,7 @@ def coins(asset: str) -> Kind:
 
 _FACTORS: Final = {
     "tail_shock_ppm", "impact_ppm", "withdrawal_multiple_ppm", "extended_ppm", "overnight_ppm", "closure_ppm", "beta_ppm",
-    "leverage_ppm", "confidence_slope_ppm", "funding_ppm", "funding_closed_ppm",
+    "leverage_ppm", "confidence_slope_ppm", "funding_ppm", "funding_closed_ppm", "earnings_multiple_ppm",
 }  # fmt: skip
 """Fields in parts per million that people write as a plain factor; all others are rates and say their unit."""
 _BY_UNIT: Final = {
@@ -163,6 +164,7 @@ def _caps(kind: Kind) -> dict[str, Key]:
 VENUE: Final = _keys(ConfigureVenue)
 AREAS: Final[dict[str, tuple[type[Command], dict[str, Key]]]] = {
     "orders": (ConfigureOrders, _keys(ConfigureOrders)),
+    "prices": (ConfigurePrices, _keys(ConfigurePrices)),
     "packages": (ConfigurePackages, _keys(ConfigurePackages)),
     "liquidation": (ConfigureLiquidation, _keys(ConfigureLiquidation, auction_fast_ns="auction_fast_time")),
 }
@@ -175,7 +177,7 @@ UNDERLYING: Final = _named("bucket", "sector", "gap_group") | _keys(
     ListUnderlying,
     "decimals", "price_class", "quorum", "deviation_ppm", "jump_ppm", "price_min", "price_max", "beta_ppm", "shock_down_ppm",
     "shock_up_ppm", "gap_ppm", "leverage_ppm", "half_spread_ppm", "sigma_ppm", "spot_volume", "session_share_ppm",
-    "confidence_floor_ppm", "confidence_slope_ppm",
+    "confidence_floor_ppm", "confidence_slope_ppm", "min_size",
     decimals="price_decimals",
 )  # fmt: skip
 """What every underlying says."""
@@ -193,7 +195,7 @@ TOKEN: Final = (
 )  # fmt: skip
 """Only with `token`."""
 PERP: Final = _named("perp_terms") | _keys(
-    ListUnderlying, "basis_ppm", "perp_volume", "crowd_ppm", "crowd_low", "crowd_high"
+    ListUnderlying, "basis_ppm", "perp_volume", "crowd_ppm", "crowd_low", "crowd_high", "discovery_ppm", "re_anchors"
 )
 """Only with `perp = true`."""
 MARKET: Final = (

@@ -163,6 +163,12 @@ from novate.messages.commands.packages import (
     WithdrawBlock,
     WithdrawQuote,
 )
+from novate.messages.commands.prices import (
+    CancelPrint,
+    ConfigurePrices,
+    ScheduleEarnings,
+    SettleHalted,
+)
 from novate.messages.events import EVENTS, LAST
 from novate.messages.events.clearing import (
     BackingAttested,
@@ -300,6 +306,17 @@ from novate.messages.events.packages import (
     QuotesRequested,
     TreasuryFunded,
 )
+from novate.messages.events.prices import (
+    DriftBreached,
+    EarningsScheduled,
+    HaltSettled,
+    HaltSettlementEnded,
+    HaltSettlementStarted,
+    OutageEnded,
+    PricesConfigured,
+    PrintCancelled,
+    PrintIgnored,
+)
 from novate.messages.fields import (
     Command,
     Event,
@@ -333,6 +350,19 @@ from novate.messages.wire import (
 )
 
 __all__ = [
+    "ConfigurePrices",
+    "CancelPrint",
+    "ScheduleEarnings",
+    "SettleHalted",
+    "PricesConfigured",
+    "PrintIgnored",
+    "PrintCancelled",
+    "DriftBreached",
+    "EarningsScheduled",
+    "OutageEnded",
+    "HaltSettlementStarted",
+    "HaltSettled",
+    "HaltSettlementEnded",
     "COMMANDS",
     "EVENTS",
     "LAST",

@@ -225,6 +225,7 @@ class CancelReason(IntEnum):
         SILENCE: The dead-man switch of its account fired.
         DONE: A parent order has sent all its slices.
         CORPORATE_ACTION: A corporate action of its underlying takes effect.
+        MARKET_SETTLED: The perps of a halted underlying are settled by decision.
     """
 
     REQUESTED = 0
@@ -239,6 +240,7 @@ class CancelReason(IntEnum):
     SILENCE = 9
     DONE = 10
     CORPORATE_ACTION = 12
+    MARKET_SETTLED = 30
 
 
 class AccountState(IntEnum):

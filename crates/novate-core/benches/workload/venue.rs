@@ -6,7 +6,7 @@
 
 use novate_core::codec::{Body, Header, write_message};
 use novate_core::command::{
-    ActivateRelease, ConfigureLiquidation, ConfigureOrders, ConfigurePackages, ConfigureVenue, Deposit, GTC, LIMIT, ListAsset, ListBucket, ListDatedRow,
+    ActivateRelease, ConfigureLiquidation, ConfigureOrders, ConfigurePackages, ConfigurePrices, ConfigureVenue, Deposit, GTC, LIMIT, ListAsset, ListBucket, ListDatedRow,
     ListMarket, ListSource, ListUnderlying, OpenAccount, PlaceOrder, PostPrice, SetSession,
 };
 use novate_core::engine::Engine;
@@ -60,6 +60,7 @@ pub fn list(to: &mut Encoder, underlyings: u32) {
     to.put(0, &orders());
     to.put(0, &packages());
     to.put(0, &stages());
+    to.put(0, &prices());
     for (at, (name, gain_ppm)) in
         [("equity", 700_000), ("crypto", 600_000), ("commodity", 700_000), ("rates", 800_000)].into_iter().enumerate()
     {
@@ -76,7 +77,7 @@ pub fn list(to: &mut Encoder, underlyings: u32) {
             to.put(0, &underlying(id, bucket_of(id)));
             to.put(0, &market(id));
         }
-        to.put(0, &ListSource { underlying: id, source: 1, name: "source".to_owned() });
+        to.put(0, &ListSource { underlying: id, source: 1, name: "source".to_owned(), origin: 0, always_open: 0 });
         to.put(0, &session(id));
         to.put(0, &price(id, if id == cash { 1_000_000 } else { INDEX_TICKS * 10_000 }, to.sequence));
     }
@@ -293,6 +294,32 @@ fn underlying(id: u32, bucket: u32) -> ListUnderlying {
         crowd_high: 4_000_000_000_000_000,
         confidence_floor_ppm: 900_000,
         confidence_slope_ppm: 2_000_000,
+        min_size: 1,
+        discovery_ppm: 0,
+        re_anchors: 0,
+    }
+}
+
+fn prices() -> ConfigurePrices {
+    ConfigurePrices {
+        statements_kept: 8,
+        venues_while_closed: 2,
+        drift_ns: HOUR,
+        re_anchor_at_ppm: 900_000,
+        breach_ns: HOUR / 2,
+        long_closure_ns: 12 * HOUR,
+        reopening_ns: HOUR / 4,
+        blend_ns: 30 * SECOND,
+        outage_ns: 5 * SECOND,
+        cancel_only_ns: 60 * SECOND,
+        halt_first_ns: HOUR,
+        halt_first_gap_ppm: 300_000,
+        halt_second_ns: 24 * HOUR,
+        halt_second_gap_ppm: 600_000,
+        halt_last_ns: 72 * HOUR,
+        halt_settle_ns: 72 * HOUR,
+        earnings_multiple_ppm: 1_500_000,
+        earnings_ramp_ns: 2 * HOUR,
     }
 }
 
@@ -368,7 +395,7 @@ fn price(underlying: u32, price: i64, sequence: u64) -> PostPrice {
         reserved0: 0,
         reserved1: 0,
         venue_time_ns: START_NS + sequence as i64 * STEP_NS,
-        size: 0,
+        size: 1,
         raw_hash: [0; 16],
     }
 }

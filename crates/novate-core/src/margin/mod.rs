@@ -89,6 +89,8 @@ pub struct Question<'a> {
     pub orders: bool,
     /// Levels below initial: use the slower price where the index is thinly supported, as the liquidator must.
     pub slower: bool,
+    /// Levels below initial: at the drifted index of closed hours instead of the last external price.
+    pub drifted: bool,
     /// For withdrawal and borrowing: no unmatched unsettled gain counts.
     pub withdrawal: bool,
     /// Leave out what the account has: only the changes are evaluated, as one leg alone.
@@ -103,7 +105,7 @@ impl Question<'_> {
     /// The plain question at a level, open orders counted.
     #[must_use]
     pub const fn at(level: Level) -> Self {
-        Self { level, orders: true, slower: false, withdrawal: false, alone: false, shift: None, changes: &[] }
+        Self { level, orders: true, slower: false, drifted: false, withdrawal: false, alone: false, shift: None, changes: &[] }
     }
 }
 

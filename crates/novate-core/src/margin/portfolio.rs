@@ -73,6 +73,8 @@ pub struct Exposure {
     pub spot_rate_ppm: i64,
     /// Stored liquidity rate of the perp leg.
     pub perp_rate_ppm: i64,
+    /// Net perp gain that does not count for a withdrawal because the price is in doubt; set by `collateral`.
+    pub doubtful_gain: Value,
     /// CROWD.
     pub crowd: Value,
     /// Immediate loss and fees of open orders, and what they pay for or unhedge that does not count.
@@ -445,11 +447,12 @@ impl Exposure {
     fn set_prices(&mut self, underlying: &Underlying, question: &Question<'_>) {
         let price = &underlying.price;
         (self.long_price, self.short_price) = match question.level {
-            Level::Initial => (price.long_price(), price.short_price()),
+            Level::Initial => price.initial_prices(question.withdrawal),
+            _ if question.drifted => (price.index(), price.index()),
             _ if question.slower && price.liquidation_uses_slower() => (price.slower_price(1), price.slower_price(-1)),
-            _ => (price.index(), price.index()),
+            _ => (price.last_external(), price.last_external()),
         };
-        self.flat_price = price.index();
+        self.flat_price = price.last_external();
         if let Some((id, ppm)) = question.shift
             && id == self.underlying
         {
@@ -499,7 +502,8 @@ impl Exposure {
             - worst_fall
             - scale_up(wrap, self.factor_ppm)
             - div_ceil(3 * i128::from(self.spot_rate_ppm), 2) as i64;
-        let gamma = scale_up(scale_up(terms.gap_ppm, self.factor_ppm), self.confidence_ppm);
+        let event = state.prices.terms.as_ref().map_or(0, |t| underlying.session.least_gap_ppm(t, initial, state.now));
+        let gamma = scale_up(scale_up(terms.gap_ppm, self.factor_ppm), self.confidence_ppm).max(event);
         self.gap_ppm = scale_up(gamma, terms.leverage_ppm).min(room.max(0));
     }
 

@@ -3,7 +3,7 @@
 //! Responsible for: moving index, stable price, sources and mark together by an exact rational or by an amount, pinning the
 //! price of what is no longer quoted, and telling a print of the other scale from a move. Never decides when.
 
-use super::{MarkState, PriceState, SourceState};
+use super::{MarkState, PriceState};
 use crate::units::{Nanos, PPM, Ppm, Price, Ratio, div_nearest, narrow};
 use serde::{Deserialize, Serialize};
 
@@ -90,10 +90,17 @@ impl PriceState {
     }
 
     fn each_price(&mut self, change: impl Fn(Price) -> Price) {
-        for SourceState { price, .. } in &mut self.sources {
-            *price = change(*price);
+        for said in self.sources.iter_mut().flat_map(|s| &mut s.statements) {
+            (said.first, said.price, said.index_before) = (change(said.first), change(said.price), change(said.index_before));
         }
         (self.index, self.last_external, self.stable) = (change(self.index), change(self.last_external), change(self.stable));
+        self.current = change(self.current);
+        if let Some(drift) = &mut self.drift {
+            drift.rescale(&change);
+        }
+        if let Some(blend) = &mut self.blend {
+            blend.from = change(blend.from);
+        }
     }
 
     fn restate(&mut self) {

@@ -137,8 +137,9 @@ pub fn no_healthy_liquidation(state: &State) {
         if novate_core::cash_deficit::due(state, account).is_some() {
             continue;
         }
+        let drifted = state.accounts[account as usize].judged_adrift;
         for slower in [false, true] {
-            let question = Question { slower, ..Question::at(Level::LiquidationEnd) };
+            let question = Question { slower, drifted, ..Question::at(Level::LiquidationEnd) };
             let excess = evaluate(state, account, &question, &mut portfolio).excess();
             assert!(excess < 0, "account {} is healthy ({excess}) and still in liquidation", state.accounts[account as usize].id);
         }

@@ -3,7 +3,7 @@
 
 mod orders;
 
-use super::venue::{STANDARD, Venue};
+use super::venue::{SIZE, STANDARD, Venue};
 use super::wire::{self, Event};
 use novate_core::account::{AccountState, Position};
 use novate_core::codec::{Body, HEADER, Header, VERSION};
@@ -11,7 +11,7 @@ use novate_core::command::*;
 use novate_core::event::*;
 use novate_core::ledger::Party;
 use novate_core::order::Side;
-use novate_core::price::Quality;
+use novate_core::price::{Action, Permission, Quality};
 use novate_core::reject::REFUSALS;
 use novate_core::units::SECOND;
 use std::collections::{BTreeMap, BTreeSet};
@@ -207,6 +207,10 @@ impl Script {
             }
             ["price", name, price, ref rest @ ..] => self.post(name, price, rest),
             ["time", by, ref rest @ ..] => self.pass(by, rest),
+            ["outage", by] => {
+                self.venue.now += span(by)?;
+                self.raw(0, &["ResumeVenue"])
+            }
             ["session", name, session] => {
                 let names = ["closed", "pre", "regular", "post", "overnight", "halted"];
                 let session = names.iter().position(|n| *n == session).ok_or("no such session")?;
@@ -281,25 +285,27 @@ impl Script {
     fn post(&mut self, name: &str, price: &str, rest: &[&str]) -> Told {
         let underlying = self.underlying(name)?;
         let price = number(price, 6)?;
-        let (mut from, mut confidence, mut late) = (None, 1_000_000, 0);
+        let (mut from, mut confidence, mut late, mut size, mut kind) = (None, 1_000_000, 0, SIZE, 0);
         for pair in rest.chunks(2) {
             match *pair {
                 ["from", source] => from = Some(number(source, 0)? as u32),
                 ["confidence", c] => confidence = number(c, 6)? as u32,
                 ["dated", by] => late = span(by)?,
                 ["early", by] => late = -span(by)?,
-                _ => return Err("a price has `from`, `confidence`, `dated` or `early`".to_owned()),
+                ["sized", dollars] => size = number(dollars, 6)?,
+                ["kind", name] => kind = ["quote", "trade", "value"].iter().position(|k| *k == name).ok_or("no such kind of price")?,
+                _ => return Err("a price has `from`, `confidence`, `dated`, `early`, `sized` or `kind`".to_owned()),
             }
         }
         self.prices.insert(underlying, price);
-        if from.is_none() && late == 0 && confidence == 1_000_000 {
+        if rest.is_empty() {
             self.answer = self.venue.price(underlying, price);
             return Ok(());
         }
         for source in from.map_or(vec![1, 2, 3], |s| vec![s]) {
             let time = self.venue.now - late;
             self.answer.extend(self.venue.say(0, &format!(
-                "PostPrice underlying={underlying} source={source} price={price} confidence_ppm={confidence} venue_time_ns={time} size=1"
+                "PostPrice underlying={underlying} source={source} price={price} confidence_ppm={confidence} venue_time_ns={time} size={size} price_kind={kind}"
             )));
         }
         Ok(())
@@ -404,6 +410,15 @@ impl Script {
                 let expected = ["live", "degraded", "suspect", "stale", "closed", "halted"].iter().position(|q| *q == quality).ok_or("no such quality")?;
                 same((state.index(), state.quality()), (number(price, 6)?, qualities[expected])).map(|()| true)
             }
+            ["gate", name, cells] => {
+                let price = &self.venue.state().known_underlying(self.underlying(name)?).price;
+                same(ACTIONS.map(|action| letter(price.permission(action))).iter().collect::<String>(), cells.to_owned()).map(|()| true)
+            }
+            ["stable", name, price] => {
+                let found = self.venue.state().known_underlying(self.underlying(name)?).price.stable();
+                same(found, number(price, 6)?).map(|()| true)
+            }
+            ["mark", name, price] => same(self.venue.state().known_market(self.market(name)?).mark.mark(), number(price, 6)?).map(|()| true),
             [party @ ("fees" | "rounding" | "custody" | "reserve" | "pending" | "treasury"), "are" | "is", amount, asset] => {
                 let asset = self.asset(asset)?;
                 let party = match party {
@@ -478,6 +493,7 @@ impl Script {
                 let at = ["green", "yellow", "orange", "red", "black"].iter().position(|s| *s == state).unwrap_or(0);
                 same(holder.state, states[at])?;
             }
+            ["is", "below", "close-out", "adrift"] => same(holder.drift_breach_since_ns != 0, true)?,
             ["is", "in", "liquidation"] => same(holder.liquidation.is_some(), true)?,
             ["is", "not", "in", "liquidation"] => same(holder.liquidation.is_some(), false)?,
             ["needs", amount, "at", level] => {
@@ -532,6 +548,19 @@ impl Script {
             wanted.iter().all(|(field, value)| found.iter().any(|(f, v)| f == field && v == value))
         };
         Ok(named.filter(fits).count())
+    }
+}
+
+const ACTIONS: [Action; 8] =
+    [Action::Open, Action::Reduce, Action::Withdraw, Action::Borrow, Action::Liquidate, Action::Fund, Action::Mint, Action::Redeem];
+
+const fn letter(permission: Permission) -> char {
+    match permission {
+        Permission::Yes => 'Y',
+        Permission::No => 'N',
+        Permission::Slower => 'S',
+        Permission::Bounded => 'B',
+        Permission::Queued => 'Q',
     }
 }
 

@@ -225,8 +225,39 @@ impl Stream {
                 let (volume, sigma) = (c.range(0, 1 << 50), c.range(0, 60_000));
                 self.venue.send(0, &PostLiquidity { underlying, spot_volume: volume, sigma_ppm: sigma, half_spread_ppm: 80 })
             }
-            8 => self.venue.send(0, &ResumeVenue {}),
+            8 => self.price_command(underlying),
             _ => self.venue.say(0, "FundInsurance bucket=1 asset=1 amount=1000000"),
+        }
+    }
+
+    /// Restarts with and without an outage, prints taken back, reports, and the end of a halt.
+    fn price_command(&mut self, underlying: u32) -> Vec<Event> {
+        let now = self.venue.now;
+        match self.chance.range(0, 4) {
+            0 => {
+                self.venue.now += self.chance.pick(&[0, 0, 3 * SECOND, 8 * SECOND]);
+                self.venue.send(0, &ResumeVenue {})
+            }
+            1 | 2 => {
+                let source = self.chance.range(1, 3) as u32;
+                let state = &self.venue.state().known_underlying(underlying).price;
+                let venue_time_ns = state.sources()[source as usize - 1].current().map_or(now, |s| s.first_ns);
+                let corrected = self.chance.pick(&[0, 0, self.prices[underlying as usize - 1]]);
+                self.venue.send(0, &CancelPrint { underlying, source, venue_time_ns, corrected, raw_hash: [0; 16] })
+            }
+            3 => {
+                let (from_ns, to_ns) = (now + SECOND, now + self.chance.range(2, 20_000) * SECOND);
+                self.venue.send(0, &ScheduleEarnings { underlying, from_ns, to_ns, implied_move_ppm: 80_000 })
+            }
+            _ => {
+                // A name is halted and, now and then, decided after three days.
+                self.venue.say(0, &format!("SetSession underlying={underlying} session=5 next_session=2"));
+                self.venue.advance(259_200 * SECOND);
+                let price = self.prices[underlying as usize - 1] / self.chance.pick(&[1, 2, 400]);
+                let answer = self.venue.send(0, &SettleHalted { underlying, price, reason: "decided".to_owned() });
+                self.venue.say(0, &format!("SetSession underlying={underlying} session=2 next_session=2"));
+                answer
+            }
         }
     }
 

@@ -13,6 +13,9 @@ pub const STANDARD: &str = include_str!("../scenarios/venue.txt");
 /// Journal time of the first command: 2026-03-02 14:30 UTC, a Monday's regular session.
 pub const START: i64 = 1_772_461_800 * SECOND;
 
+/// Micro-dollars behind every posted price: a hundred thousand dollars.
+pub const SIZE: i64 = 100_000_000_000;
+
 /// The venue under test.
 #[derive(Clone)]
 pub struct Venue {
@@ -125,7 +128,7 @@ impl Venue {
             reserved0: 0,
             reserved1: 0,
             venue_time_ns: self.now,
-            size: 1,
+            size: SIZE,
             raw_hash: [0; 16],
         };
         self.send(0, &post)

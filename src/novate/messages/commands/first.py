@@ -326,6 +326,9 @@ class ListUnderlying(Command, frozen=True, kw_only=True):
         crowd_high: Open interest where it is full.
         confidence_floor_ppm: Price confidence below which shock and gap grow at initial.
         confidence_slope_ppm: Growth of shock and gap per unit of missing confidence.
+        min_size: Quotes and trades of fewer dollars neither move nor confirm the index.
+        discovery_ppm: Half-width of the bounds in which a closed index drifts.
+        re_anchors: How often in a direction and closure the bounds may move to their edge.
     """
 
     KIND: ClassVar[int] = 24
@@ -360,15 +363,20 @@ class ListUnderlying(Command, frozen=True, kw_only=True):
     crowd_high: MicroUsd
     confidence_floor_ppm: Ppm
     confidence_slope_ppm: Ppm
+    min_size: MicroUsd = 0
+    discovery_ppm: Ppm = 0
+    re_anchors: Count = 0
 
 
 class ListSource(Command, frozen=True, kw_only=True):
-    """An independent price source of an underlying.
+    """A price source of an underlying.
 
     Attributes:
         underlying: What it prices.
         source: Its id.
         name: 1 to 32 printable ASCII characters.
+        origin: Sources of one origin (operator, venue) count once; 0 is an origin of its own.
+        always_open: Whether it trades while the primary market is closed.
     """
 
     KIND: ClassVar[int] = 25
@@ -376,6 +384,8 @@ class ListSource(Command, frozen=True, kw_only=True):
     underlying: Id
     source: Id
     name: Text
+    origin: Id = 0
+    always_open: Yes = 0
 
 
 class ListAsset(Command, frozen=True, kw_only=True):
