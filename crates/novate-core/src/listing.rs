@@ -62,7 +62,7 @@ pub fn venue(cx: &mut Context<'_>, command: &ConfigureVenue) -> Result<(), Refus
 /// # Errors
 /// 303, 309, 317.
 pub fn orders(cx: &mut Context<'_>, command: &ConfigureOrders) -> Result<(), Refusal> {
-    configured(cx.state)?;
+    require(cx.state.venue.is_some(), Reject::venue_must_be_configured)?;
     require(cx.state.trading.terms.is_none(), Reject::configuration_must_not_change_after_listing)?;
     params::check_orders(command)?;
     cx.state.trading.terms = Some(command.clone());
