@@ -5,7 +5,16 @@ from collections.abc import Iterable
 from random import Random
 
 from novate import Engine
-from novate.messages import BankruptcyPriced, Command, Deleveraged, EventMessage, InsurancePaid, LossShared
+from novate.messages import (
+    AdvanceTime,
+    BankruptcyPriced,
+    Command,
+    Deleveraged,
+    EventMessage,
+    FundInsurance,
+    InsurancePaid,
+    LossShared,
+)
 from reference.waterfall import (
     Winner,
     bankruptcy,
@@ -15,9 +24,9 @@ from reference.waterfall import (
     share_loss,
     to_legs,
 )
-from worlds import World, sender
+from worlds import COINS, SECOND, Send, World, sender
 
-WORLDS, STEPS = 12, 250
+WORLDS, STEPS = 12, 300
 
 
 def check(events: Iterable[EventMessage]) -> int:
@@ -46,8 +55,40 @@ def check(events: Iterable[EventMessage]) -> int:
     return sum(len(fills) for fills in taken.values())
 
 
+def check_shares(world: World, events: Iterable[EventMessage]) -> int:
+    """Shared losses of one command, each market's in turn, worked out again from the gains that were told; how many."""
+    groups: list[list[LossShared]] = []
+    accounts: list[int] = []
+    for event in events:
+        if isinstance(event.body, LossShared):
+            follows = (
+                groups and groups[-1][-1].market == event.body.market and accounts[-1] < event.header.account
+            )
+            if not follows:
+                groups.append([])
+            groups[-1].append(event.body)
+            accounts.append(event.header.account)
+    for group in groups:
+        if world.assets[world.markets[group[0].market].quote].decimals == 6:  # a unit is a micro-dollar
+            amounts, gains = [part.amount for part in group], [part.gain for part in group]
+            assert amounts == share_loss(sum(amounts), gains)
+    return sum(len(group) for group in groups)
+
+
+def crash(world: World) -> None:
+    """Every name falls by four tenths at once, and the clock runs on."""
+    for underlying in world.underlyings:
+        if underlying not in COINS.values():
+            world.price[underlying] = max(1, world.price[underlying] * 6 // 10)
+    for _ in range(40):
+        world.time_ns += 3 * SECOND
+        for underlying in world.underlyings:
+            world._post(underlying, 0, 3)
+        world.submit(AdvanceTime())
+
+
 def test_what_the_engine_told_is_what_the_rule_says() -> None:
-    """Random worlds in which accounts go broke: each haircut and each number of lots again from the rule."""
+    """Worlds that crash with little insurance: each haircut, number of lots and share again from the rule."""
     found = shared = 0
     for seed in range(9_000, 9_000 + WORLDS):
         engine = Engine()
@@ -58,19 +99,21 @@ def test_what_the_engine_told_is_what_the_rule_says() -> None:
             command: Command,
             account: int,
             time_ns: int,
-            plain: object = plain,
+            plain: Send = plain,
             batches: list[list[EventMessage]] = batches,
         ) -> list[EventMessage]:
-            events: list[EventMessage] = plain(command, account, time_ns)  # type: ignore[operator]
-            batches.append(events)
-            return events
+            batches.append([] if isinstance(command, FundInsurance) else plain(command, account, time_ns))
+            return batches[-1]
 
-        world = World(seed, engine, send, mix={"price": 40, "time": 20})
-        world.found()
+        world = World(
+            seed, engine, send, mix={"price": 30, "order": 20, "cross": 60, "time": 10, "money": 20}
+        )
+        world.found(names=3)
         world.steps(STEPS)
+        crash(world)
         found += sum(check(batch) for batch in batches)
-        shared += sum(isinstance(event.body, LossShared) for batch in batches for event in batch)
-    assert found > 0, f"{found} deleveragings, {shared} shared losses"
+        shared += sum(check_shares(world, batch) for batch in batches)
+    assert found > 10 and shared > 0, f"{found} deleveragings, {shared} shared losses"
 
 
 def test_the_reference_itself() -> None:

@@ -92,6 +92,7 @@ impl Stream {
     }
 
     fn quotes(&mut self, account: u64) -> Vec<Event> {
+        #[allow(clippy::type_complexity, reason = "read once, two lines below")]
         let open: Vec<(u64, u32, Vec<(u64, u32)>)> = self.venue.state().packages.requests.iter()
             .map(|(&n, r)| (n, r.requester, r.quotes.iter().map(|(&q, quote)| (q, quote.maker)).collect())).collect();
         if open.is_empty() || self.chance.one_in(4) {
