@@ -270,7 +270,7 @@ class BackstopWithdrawn(Event, frozen=True, kw_only=True):
     """The tranche is released at `release_ns`; 0 when it is released now.
 
     Attributes:
-        release_ns: When the tranche is released; 0 for now.
+        release_ns: When the tranche is released; 0 once it is.
     """
 
     KIND: ClassVar[int] = 863
