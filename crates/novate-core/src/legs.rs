@@ -10,6 +10,7 @@ use crate::margin::portfolio::crowd;
 use crate::margin::{Change, Level, Question, collateral, liquidity};
 use crate::order::Side;
 use crate::perp;
+use crate::phase::Deed;
 use crate::price::{Action, Permission};
 use crate::reject::{Refusal, Reject, require};
 use crate::state::State;
@@ -118,13 +119,15 @@ pub fn check_side(cx: &mut Context<'_>, account: u32, parts: &[Part]) -> Result<
     Ok(loans)
 }
 
-/// No corporate action takes effect in a leg's underlying, and the owner may trade what it would in each market, all legs of it
+/// No corporate action takes effect in a leg's underlying, its market trades continuously, and the owner may trade what it would in each market, all legs of it
 /// together.
 fn check_eligibility(state: &State, account: u32, parts: &[Part]) -> Result<(), Refusal> {
     eligibility::not_frozen(state, account)?;
     for part in parts {
         let halted = state.corporate.halts(state.known_market(part.market).terms.underlying, state.now);
         require(!halted, Reject::underlying_must_not_be_in_a_corporate_action.at(0, i64::from(part.market), 0))?;
+        let phase = state.known_market(part.market).phase;
+        require(phase.allows(Deed::Match), Reject::venue_must_be_open_for_orders.at(0, phase.phase as i64, 0))?;
     }
     for (at, part) in parts.iter().enumerate() {
         let lots: Lots = parts.iter().filter(|p| p.market == part.market).map(|p| p.lots).sum();

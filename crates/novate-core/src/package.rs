@@ -13,6 +13,7 @@ use crate::matching::sweep::{Step, Sweep};
 use crate::matching::{self, Taker};
 use crate::offer;
 use crate::params::{MONEY, within};
+use crate::phase::Deed;
 use crate::reject::{Refusal, Reject, require};
 use crate::state::State;
 use crate::state::packages::Leg;
@@ -151,6 +152,8 @@ pub fn read(state: &State, account: u32, c: &PlacePackage) -> Result<Wish, Refus
     }
     for leg in &mut legs {
         let (market, side) = (state.known_market(leg.market), side_of(leg.lots));
+        // While orders gather for an auction the book may be crossed: nothing is walked.
+        require(market.phase.allows(Deed::Match), Reject::venue_must_be_open_for_orders.at(1, market.phase.phase as i64, 0))?;
         if leg.price == 0 {
             leg.price = trading::band_edge(state, market, side)?.max(1);
         }
