@@ -10,7 +10,7 @@ use crate::event::{AccountStateChanged, BackstopAuctionEnded, CancelReason, Drif
 use crate::margin::{Evaluation, Level, Question, explain, liquidity};
 use crate::order::NIL;
 use crate::price::{Action, Permission};
-use crate::reducing::{Fill, Unfilled};
+use crate::reducing::{Fill, Unfilled, all_reduce};
 use crate::stage::{self, Cause, Stage};
 use crate::trading::cancel_where;
 use crate::units::{Value, narrow, rate_up};
@@ -278,7 +278,7 @@ fn cancel_largest_first(cx: &mut Context<'_>, account: u32) {
         let (reduces, _, slot) = ranked[at];
         if reduces {
             let rest: Vec<Fill> = ranked[at..].iter().map(|r| Fill::of(cx.state, r.2)).collect();
-            if bound.still_holds(cx, account, &rest) {
+            if all_reduce(cx, account, &rest, &bound) {
                 return;
             }
         }

@@ -9,24 +9,55 @@ use crate::matching;
 use crate::order::{Side, Stage};
 use crate::state::State;
 use crate::units::{Lots, Ticks, Value};
+use crate::waiting;
+use std::collections::BTreeMap;
 
-/// RULES section 6, *Reducing*, for a new order beside the account's open ones: alone, with every subset of the others when
-/// they are few, and beyond that with each one, with all but each one, and with all.
+/// Whether a new order and the account's open ones (but the one it replaces) only reduce.
 pub fn reduces(cx: &mut Context<'_>, account: u32, fill: Fill, replaced: Option<Fill>, unfilled: &Unfilled) -> bool {
-    let others = other_fills(cx.state, account, replaced);
-    let count = others.len();
-    let subsets: Vec<u128> = match count {
-        0..=4 => (0..1 << count).collect(),
-        _ => {
-            let all = if count >= 128 { u128::MAX } else { (1 << count) - 1 };
-            let each = (0..count.min(128)).map(|i| 1 << i);
-            [0, all].into_iter().chain(each.flat_map(|one: u128| [one, all ^ one])).collect()
+    let mut set = other_fills(cx.state, account, replaced);
+    set.push(fill);
+    all_reduce(cx, account, &set, unfilled)
+}
+
+/// Whether a set of orders only reduces, whatever part of each fills.
+///
+/// R at initial and minus Excess at maintenance are convex in what has filled: exposures and cash are linear in it, and every
+/// term is a maximum of convex functions of those. A convex function on a polytope is largest at a corner. Orders of one side
+/// of a market matter by their filled lots and what those cost, which lie in the triangle of (nothing, all at the lowest
+/// price, all at the highest): so each side of a market has two corners beside nothing, one when its prices are equal, and the
+/// set has their product. More than the listed number does not count as reducing. (What is not convex, and how far: ADR 6.)
+pub fn all_reduce(cx: &mut Context<'_>, account: u32, set: &[Fill], unfilled: &Unfilled) -> bool {
+    let sides = sides(set);
+    let corners = sides.iter().try_fold(1_u32, |product, side| product.checked_mul(side.len() as u32 + 1));
+    let Some(corners) = corners.filter(|&c| c <= waiting::terms(cx.state).reducing_corners) else { return false };
+    let mut fills = Vec::with_capacity(sides.len());
+    (1..corners).all(|corner| {
+        let mut rest = corner as usize;
+        fills.clear();
+        for side in &sides {
+            let choice = rest % (side.len() + 1);
+            rest /= side.len() + 1;
+            if choice > 0 {
+                fills.push(side[choice - 1]);
+            }
         }
-    };
-    subsets.into_iter().all(|chosen| {
-        let picked = others.iter().enumerate().filter(|(i, _)| *i >= 128 || chosen >> i & 1 == 1).map(|(_, f)| *f);
-        unfilled.still_holds(cx, account, &std::iter::once(fill).chain(picked).collect::<Vec<_>>())
+        unfilled.still_holds(cx, account, &fills)
     })
+}
+
+/// Per side of a market: everything at its lowest price and, where it differs, everything at its highest.
+fn sides(set: &[Fill]) -> Vec<Vec<Fill>> {
+    let mut found: BTreeMap<(u32, Side), (Lots, Ticks, Ticks)> = BTreeMap::new();
+    for fill in set {
+        let (lots, low, high) = found.entry((fill.market, fill.side)).or_insert((0, fill.price, fill.price));
+        *lots = lots.saturating_add(fill.lots);
+        (*low, *high) = ((*low).min(fill.price), (*high).max(fill.price));
+    }
+    let corners = |((market, side), (lots, low, high)): ((u32, Side), (Lots, Ticks, Ticks))| {
+        let at = |price| Fill { market, side, lots, price };
+        if low == high { vec![at(low)] } else { vec![at(low), at(high)] }
+    };
+    found.into_iter().map(corners).collect()
 }
 
 /// An order as if it filled in whole at its own price.
