@@ -32,6 +32,10 @@ fn orders(s: &mut Stream, account: u64) -> Vec<Fill> {
     }).collect()
 }
 
+const fn bare(level: Level, changes: &[Change]) -> Question<'_> {
+    Question { orders: false, changes, ..Question::at(level) }
+}
+
 #[test]
 fn whatever_fills_of_a_reducing_set_worsens_nothing() {
     let (mut sets, mut several, mut tried) = (0_u64, 0_u64, 0_u64);
@@ -55,7 +59,6 @@ fn whatever_fills_of_a_reducing_set_worsens_nothing() {
             }
             sets += 1;
             several += u64::from(set.len() > 2);
-            let bare = |level, changes| Question { orders: false, changes, ..Question::at(level) };
             let (before, excess) = (cx.evaluate(index, &bare(Level::Initial, &[])).requirement, cx.evaluate(index, &bare(Level::Maintenance, &[])).excess());
             for _ in 0..40 {
                 // A part of each: nothing, everything, or something between.
