@@ -263,6 +263,10 @@ commands! {
     AuthoriseParticipant, AssignBreak, ResolveBreak,
     // governance: 1000 to 1049
     ConfigureEligibility, ListHolderClass, SetEligibility, ClassifyOwner, Hold, Pledge,
+    ConfigureGovernance, RegisterActor, GrantRole, RevokeRole, RevokeActor, ProposeChange,
+    ApproveChange, RejectChange, Restrict, ConfirmRestriction, LiftRestriction, ChangeTerms,
+    SetLimit, MoveOwnership, JoinOwners, SetOwnerPolicy, AddAddress, RemoveAddress,
+    WithdrawTo, PermitRelease, EnterRelease, QuarantineCommand, ListFeeTier,
     // corporate: 1200 to 1249
     ScheduleCorporateAction, ConfirmCorporateAction, CancelCorporateAction, CorrectCorporateAction, ListWithholding,
     FundDistributions, BookReinvestment, PayDistribution,

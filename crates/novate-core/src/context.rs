@@ -16,6 +16,10 @@ pub struct Scratch {
     pub touched: Vec<u32>,
     /// Tokens the current command minted for requests: what follows a mint in the same command reads them.
     pub minted: Vec<Minted>,
+    /// A change that two people agreed on is being carried out.
+    pub governed: bool,
+    /// Hash of the state before the command, when it enters a release.
+    pub state_before: Option<[u8; 32]>,
 }
 
 /// Tokens that a broker's fill minted for a request.

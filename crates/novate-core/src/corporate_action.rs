@@ -13,6 +13,7 @@ mod terms;
 pub use payout::{book_reinvestment, fund_distributions, pay_distribution};
 pub use run::{rehearse, run};
 
+use crate::authority::person_of;
 use crate::codec::Header;
 use crate::command::{CancelCorporateAction, Command, ConfirmCorporateAction, CorrectCorporateAction, ListWithholding, SPLIT, ScheduleCorporateAction};
 use crate::context::Context;
@@ -135,7 +136,7 @@ pub fn schedule(cx: &mut Context<'_>, header: &Header, command: &ScheduleCorpora
 pub fn confirm(cx: &mut Context<'_>, header: &Header, command: &ConfirmCorporateAction) -> Result<(), Refusal> {
     let action = known(cx, command.action)?;
     let to = after(Some(action.state), Step::Confirm)?;
-    require(header.actor != action.scheduled_by, Reject::second_actor_must_confirm.at(0, header.actor as i64, 0))?;
+    require(person_of(cx.state, header.actor) != person_of(cx.state, action.scheduled_by), Reject::second_actor_must_confirm.at(0, header.actor as i64, 0))?;
     let terms = action.terms.clone();
     let (ends, now) = (terms.window_end_ns, cx.state.now);
     require(ends > now, Reject::window_must_be_ahead_and_in_order.at(1, ends, now))?;

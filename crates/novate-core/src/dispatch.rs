@@ -4,14 +4,14 @@
 //! command to handler. Never contains a rule of an area.
 
 use crate::codec::Header;
-use crate::command::{ActivateRelease, Command};
+use crate::command::{ActivateRelease, Command, EnterRelease};
 use crate::context::Context;
-use crate::event::ReleaseActivated;
+use crate::event::{ReleaseActivated, ReleaseEntered};
 use crate::reject::{Refusal, Reject, require};
-use crate::governance::holders;
+use crate::governance::{actors, changes, holders, owners, releases, restrictions, terms};
 use crate::{
-    RULESET, auction, backstop, batch, block, clearing, compensation, corporate_action, feed, funds, halts, insurance, liquidation, listing, package, quote,
-    recovery, timer, trading,
+    RULESET, auction, authority, backstop, batch, block, clearing, compensation, corporate_action, feed, funds, halts, insurance, liquidation,
+    listing, package, quote, recovery, snapshot, timer, trading,
 };
 
 fn activate(cx: &mut Context<'_>, command: &ActivateRelease) -> Result<(), Refusal> {
@@ -19,6 +19,24 @@ fn activate(cx: &mut Context<'_>, command: &ActivateRelease) -> Result<(), Refus
     crate::params::plain_name(&command.release, 1)?;
     cx.state.release.clone_from(&command.release);
     cx.tell(&ReleaseActivated { release: command.release.clone(), ruleset: command.ruleset });
+    Ok(())
+}
+
+/// A release takes over in mid-journal: permitted by two people, at a state that sender and engine agree on.
+fn enter(cx: &mut Context<'_>, command: &EnterRelease) -> Result<(), Refusal> {
+    require(command.ruleset == RULESET, Reject::ruleset_must_be_supported.at(2, i64::from(command.ruleset), i64::from(RULESET)))?;
+    let governance = &cx.state.governance;
+    let permitted = governance.config.is_none() || governance.permitted.get(&command.release) == Some(&command.ruleset);
+    require(permitted, Reject::release_must_be_permitted)?;
+    crate::params::plain_name(&command.release, 1)?;
+    let agrees = cx.scratch.state_before.is_some_and(|hash| hash == command.state_before.as_slice());
+    require(agrees, Reject::state_hash_must_match.at(3, command.state_before.len() as i64, 32))?;
+
+    cx.state.governance.permitted.remove(&command.release);
+    cx.state.release.clone_from(&command.release);
+    let state_after = crate::codec::Bytes::from(snapshot::hash(cx.state).to_vec());
+    let EnterRelease { release, ruleset, state_before } = command.clone();
+    cx.tell(&ReleaseEntered { release, ruleset, state_before, state_after });
     Ok(())
 }
 
@@ -31,14 +49,26 @@ pub fn dispatch(cx: &mut Context<'_>, header: &Header, body: &[u8]) -> Result<()
     let opened = !cx.state.release.is_empty() || matches!(command, Command::ActivateRelease(_));
     require(opened, Reject::first_command_must_activate_a_release.at(0, i64::from(header.kind), 20))?;
     require(acts_for_an_account(&command) || header.account == 0, Reject::command_must_not_name_an_account.at(0, header.account as i64, 0))?;
-    corporate_action::admits(cx, &command)?;
-    match &command {
+    authority::check(cx.state, header, &command)?;
+    handle(cx, header, &command)?;
+    authority::remember(cx.state, header, &command);
+    Ok(())
+}
+
+/// The table from command to handler, for whoever has the authority.
+///
+/// # Errors
+/// The refusal of the handler.
+pub fn handle(cx: &mut Context<'_>, header: &Header, command: &Command) -> Result<(), Refusal> {
+    corporate_action::admits(cx, command)?;
+    match command {
         Command::PlaceOrder(c) => trading::place(cx, header, c),
         Command::CancelOrder(c) => trading::cancel(cx, header, c),
         Command::AmendOrder(c) => trading::amend(cx, header, c),
         Command::CancelAll(c) => trading::cancel_all(cx, header, c),
         Command::PostPrice(c) => feed::post_price(cx, c),
         Command::AdvanceTime(_) => {
+            changes::run(cx, handle);
             timer::advance(cx);
             Ok(())
         }
@@ -138,6 +168,29 @@ pub fn dispatch(cx: &mut Context<'_>, header: &Header, body: &[u8]) -> Result<()
         Command::ListHolderClass(c) => holders::class(cx, c),
         Command::SetEligibility(c) => holders::rule(cx, c),
         Command::ClassifyOwner(c) => holders::classify(cx, c),
+        Command::ConfigureGovernance(c) => actors::configure(cx, c),
+        Command::RegisterActor(c) => actors::register(cx, c),
+        Command::GrantRole(c) => actors::grant(cx, header, c),
+        Command::RevokeRole(c) => actors::revoke_role(cx, header, c),
+        Command::RevokeActor(c) => actors::revoke(cx, c),
+        Command::SetOwnerPolicy(c) => actors::policy(cx, header, c),
+        Command::ProposeChange(c) => changes::propose(cx, header, c, handle),
+        Command::ApproveChange(c) => changes::approve(cx, header, c),
+        Command::RejectChange(c) => changes::reject(cx, header, c),
+        Command::Restrict(c) => restrictions::restrict(cx, c),
+        Command::ConfirmRestriction(c) => restrictions::confirm(cx, c),
+        Command::LiftRestriction(c) => restrictions::lift(cx, c),
+        Command::SetLimit(c) => restrictions::limit(cx, c),
+        Command::ChangeTerms(c) => terms::change(cx, c),
+        Command::ListFeeTier(c) => terms::fee_tier(cx, c),
+        Command::MoveOwnership(c) => owners::move_account(cx, c),
+        Command::JoinOwners(c) => owners::join(cx, c),
+        Command::AddAddress(c) => owners::add_address(cx, header, c),
+        Command::RemoveAddress(c) => owners::remove_address(cx, header, c),
+        Command::WithdrawTo(c) => funds::withdraw_to(cx, header, c),
+        Command::PermitRelease(c) => releases::permit(cx, c),
+        Command::EnterRelease(c) => enter(cx, c),
+        Command::QuarantineCommand(c) => releases::quarantine(cx, header, c),
         Command::Hold(c) => funds::hold(cx, header, c),
         Command::Pledge(c) => funds::pledge(cx, header, c),
         // corporate
@@ -196,6 +249,12 @@ fn acts_for_an_account(command: &Command) -> bool {
             // governance
             | Command::Hold(_)
             | Command::Pledge(_)
+            | Command::GrantRole(_)
+            | Command::RevokeRole(_)
+            | Command::SetOwnerPolicy(_)
+            | Command::AddAddress(_)
+            | Command::RemoveAddress(_)
+            | Command::WithdrawTo(_)
             // corporate
     )
 }

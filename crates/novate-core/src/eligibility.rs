@@ -7,7 +7,7 @@
 use crate::order::Side;
 use crate::reject::{Refusal, Reject, require};
 use crate::state::State;
-use crate::state::governance::{Holder, Subject};
+use crate::state::governance::{Holder, Power, Subject};
 use crate::units::Lots;
 
 /// The owner of an account, as the venue knows it.
@@ -21,7 +21,7 @@ pub fn holder(state: &State, account: u32) -> Option<&Holder> {
 /// # Errors
 /// `owner_must_not_be_frozen`.
 pub fn not_frozen(state: &State, account: u32) -> Result<(), Refusal> {
-    let frozen = holder(state, account).is_some_and(|h| h.frozen);
+    let frozen = state.governance.restrictions.contains_key(&(Power::Freeze, state.accounts[account as usize].holder));
     require(!frozen, Reject::owner_must_not_be_frozen.at(0, i64::from(state.accounts[account as usize].holder), 0))
 }
 
@@ -33,6 +33,12 @@ pub fn may_hold(state: &State, account: u32, asset: u32) -> Result<(), Refusal> 
     not_frozen(state, account)?;
     let refusal = Reject::holder_must_be_eligible_for_asset.at(0, i64::from(asset), i64::from(state.governance.rules_version));
     require(admitted(state, account, Subject::Asset, asset), refusal)
+}
+
+/// Whether the owner's class is admitted to the asset, whatever restrictions are in force.
+#[must_use]
+pub fn admits(state: &State, account: u32, asset: u32) -> bool {
+    admitted(state, account, Subject::Asset, asset)
 }
 
 /// Whether the owner of the account (dense index) may send this order: freely where eligible (a spot bid: for the token, too),

@@ -101,6 +101,8 @@ pub enum CancelReason {
     CorporateAction = 12,
     /// The perps of a halted underlying are settled by decision.
     MarketSettled = 30,
+    /// An emergency power, a change of fees, or a lapse of eligibility.
+    Restricted = 40,
 }
 
 document! {
@@ -207,7 +209,11 @@ events! {
     IssuancePaused, BrokerChanged, ShortageChanged, RequestsNetted, DepthPosted, StatementAgreed, ParticipantAuthorised,
     SettlementOverdue,
     // governance: 1050 to 1099
-    EligibilityConfigured, EligibilitySet, OwnerClassified, Held,
+    EligibilityConfigured, EligibilitySet, OwnerClassified, Held, GovernanceConfigured, ActorRegistered,
+    RoleGranted, RoleRevoked, ActorRevoked, ChangeProposed, ChangeApproved, ChangeEnded,
+    ChangeExecuted, ChangePostponed, Restricted, RestrictionEnded, TermsChanged, LimitSet,
+    OwnershipMoved, OwnersJoined, OwnerPolicySet, AddressAdded, AddressRemoved, WithdrawalQueued,
+    ReleasePermitted, ReleaseEntered, CommandQuarantined, FeeTierListed, EligibilityLapsed, EligibilityRedeemed,
     // corporate: 1250 to 1299
     CorporateActionChanged, CorporateActionTaken, PositionAdjusted, BalanceAdjusted, ReceivableChanged, DistributionPaid,
     DistributionsFunded,
@@ -233,6 +239,12 @@ impl EventWriter {
     pub fn begin(&mut self, command: Header) {
         self.header = command;
         self.index = 0;
+    }
+
+    /// Key that sent the command at hand.
+    #[must_use]
+    pub const fn actor(&self) -> u64 {
+        self.header.actor
     }
 
     /// Appends an event about `account` (0 for the venue) with its account sequence.

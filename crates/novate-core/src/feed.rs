@@ -143,6 +143,7 @@ pub fn set_session(cx: &mut Context<'_>, command: &SetSession) -> Result<(), Ref
     if after == Session::Regular && before != Session::Regular {
         refresh_liquidity(underlying);
         *cx.state.liquidation.opens.entry(command.underlying).or_default() += 1;
+        cx.state.governance.count_open(command.underlying, now);
     }
     if after != Session::Halted {
         halt_ends(cx.state, command.underlying);

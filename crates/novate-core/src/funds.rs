@@ -3,17 +3,19 @@
 //! Responsible for: checks before a movement and the postings of it. Nothing leaves an account that its portfolio needs.
 
 use crate::codec::Header;
-use crate::command::{Deposit, FundInsurance, Hold, Lend, Pledge, Recall, RequestWithdrawal, SettleWithdrawal, Transfer, VoidWithdrawal};
+use crate::command::{Deposit, FundInsurance, Hold, Lend, Pledge, Recall, RequestWithdrawal, SettleWithdrawal, Transfer, VoidWithdrawal, WithdrawTo};
 use crate::context::Context;
 use crate::eligibility;
-use crate::event::{Deposited, Held, InsuranceFunded, Lent, Transferred, WithdrawalRequested, WithdrawalSettled, WithdrawalVoided};
+use crate::event::{Deposited, Held, InsuranceFunded, Lent, Transferred, WithdrawalQueued, WithdrawalRequested, WithdrawalSettled, WithdrawalVoided};
 use crate::ledger::Party;
+use crate::limits::restricted;
 use crate::margin::{Change, collateral::readmit, liquidity};
 use crate::price::{Action, Permission};
 use crate::reject::{Refusal, Reject, require};
 use crate::state::{State, Withdrawal};
 use crate::trading::{covered, may_borrow};
-use crate::units::Amount;
+use crate::state::governance::{Payout, Power};
+use crate::units::{Amount, Nanos, div_floor, narrow};
 
 fn positive(amount: Amount, field: u16) -> Result<(), Refusal> {
     require(amount > 0, Reject::amount_must_be_positive.at(field, amount, 1))
@@ -121,6 +123,9 @@ fn gains_stay(state: &State, account: u32, asset: u32, amount: Amount) -> Result
 pub fn request_withdrawal(cx: &mut Context<'_>, header: &Header, command: &RequestWithdrawal) -> Result<(), Refusal> {
     let account = cx.state.account(header.account)?;
     positive(command.amount, 2)?;
+    payouts_open(cx.state)?;
+    let keeps_book = eligibility::holder(cx.state, account).is_some_and(|h| !h.addresses.is_empty());
+    require(!keeps_book, Reject::withdrawal_must_name_an_address)?;
     may_leave(cx, account, command.asset, command.amount)?;
     // Whoever holds them now: tokens minted on unsettled fills do not leave the vault.
     let ledger = &cx.state.ledger;
@@ -128,14 +133,80 @@ pub fn request_withdrawal(cx: &mut Context<'_>, header: &Header, command: &Reque
     let settled = ledger.venue(Party::Custody, command.asset) - ledger.venue(Party::Pending, command.asset) - locked;
     require(locked == 0 || command.amount <= settled, Reject::tokens_must_be_settled_to_leave.at(2, command.amount, settled))?;
 
+    queue(cx, account, command.asset, command.amount, Payout::default());
+    Ok(())
+}
+
+/// `WithdrawTo`: to an address of the owner's book. What is set apart leaves without a margin check; it backs nothing.
+///
+/// # Errors
+/// As for `RequestWithdrawal`, `address_must_be_usable`, `held_must_cover_pledge`.
+pub fn withdraw_to(cx: &mut Context<'_>, header: &Header, command: &WithdrawTo) -> Result<(), Refusal> {
+    let account = cx.state.account(header.account)?;
+    cx.state.asset(command.asset)?;
+    positive(command.amount, 2)?;
+    payouts_open(cx.state)?;
+    let usable = eligibility::holder(cx.state, account).and_then(|h| h.addresses.get(command.address.as_slice()));
+    let ready = usable.is_some_and(|&from| cx.state.now >= from);
+    require(ready, Reject::address_must_be_usable.at(3, usable.copied().unwrap_or(0), cx.state.now))?;
+    let from_held = command.from_held == 1;
+    if from_held {
+        eligibility::not_frozen(cx.state, account)?;
+        let held = cx.state.accounts[account as usize].balance(command.asset).map_or(0, |b| b.held);
+        require(command.amount <= held, Reject::held_must_cover_pledge.at(2, command.amount, held))?;
+    } else {
+        may_leave(cx, account, command.asset, command.amount)?;
+    }
+
+    queue(cx, account, command.asset, command.amount, Payout { address: command.address.to_vec(), from_held, ..Payout::default() });
+    Ok(())
+}
+
+fn payouts_open(state: &State) -> Result<(), Refusal> {
+    require(!restricted(state, Power::Withdrawals, 0), Reject::restriction_must_not_be_in_force.at(0, 0, Power::Withdrawals as i64))
+}
+
+/// Takes the amount out, and says when it may be paid: at once below the owner's outflow bucket, after the listed wait above it.
+fn queue(cx: &mut Context<'_>, account: u32, asset: u32, amount: Amount, payout: Payout) {
     cx.state.last_withdrawal += 1;
     let withdrawal = cx.state.last_withdrawal;
-    cx.state.withdrawals.insert(withdrawal, Withdrawal { account, asset: command.asset, amount: command.amount });
-    post(cx.state, command.asset, Party::Holder(account), Party::Pending, command.amount);
-    let balance = pledged(cx.state, account, command.asset);
-    cx.tell_account(account, &WithdrawalRequested { withdrawal, asset: command.asset, amount: command.amount, balance });
+    cx.state.withdrawals.insert(withdrawal, Withdrawal { account, asset, amount });
+    let party = if payout.from_held { Party::Held(account) } else { Party::Holder(account) };
+    post(cx.state, asset, party, Party::Pending, amount);
+    let balance = pledged(cx.state, account, asset);
+    cx.tell_account(account, &WithdrawalRequested { withdrawal, asset, amount, balance });
+    if payout.from_held {
+        tell_held(cx, account, asset, -amount);
+    }
+    if let Some((outflow, release_ns)) = outflow(cx.state, account, asset, amount) {
+        let address = crate::codec::Bytes::from(payout.address.clone());
+        cx.state.governance.payouts.insert(withdrawal, Payout { release_ns, amount, ..payout });
+        cx.tell_account(account, &WithdrawalQueued { withdrawal, release_ns, outflow, address });
+    } else if payout != Payout::default() {
+        cx.state.governance.payouts.insert(withdrawal, Payout { amount, ..payout });
+    }
     cx.touch(account);
-    Ok(())
+}
+
+/// Fills the owner's bucket, which empties evenly over its window, and returns its level and the time of payment.
+fn outflow(state: &mut State, account: u32, asset: u32, amount: Amount) -> Option<(i64, Nanos)> {
+    let config = state.governance.config.as_ref()?;
+    let (limit, window, wait, now) = (config.outflow_limit, config.outflow_window_ns, config.outflow_wait_ns, state.now);
+    let listed = state.known_asset(asset);
+    let value = if listed.is_stablecoin() {
+        listed.face(i128::from(amount))
+    } else {
+        let underlying = state.known_underlying(listed.terms.underlying);
+        underlying.value_down(listed.shares(i128::from(amount)), underlying.price.index())
+    };
+    let value = narrow(value).unwrap_or(i64::MAX);
+    let holder = state.governance.holders.entry(state.accounts[account as usize].holder).or_default();
+    let emptied = div_floor(i128::from(limit) * i128::from(now - holder.outflow_ns), i128::from(window));
+    let level = (i128::from(holder.outflow) - emptied).max(0) + i128::from(value);
+    holder.outflow = narrow(level).unwrap_or(i64::MAX);
+    holder.outflow_ns = now;
+    let release_ns = if holder.outflow <= limit { now } else { now.saturating_add(wait) };
+    Some((holder.outflow, release_ns))
 }
 
 fn pending(state: &State, withdrawal: u64) -> Result<Withdrawal, Refusal> {
@@ -149,7 +220,11 @@ fn pending(state: &State, withdrawal: u64) -> Result<Withdrawal, Refusal> {
 pub fn settle_withdrawal(cx: &mut Context<'_>, command: &SettleWithdrawal) -> Result<(), Refusal> {
     let Withdrawal { account, asset, amount } = pending(cx.state, command.withdrawal)?;
     require(cx.state.accounts[account as usize].liquidation.is_none(), Reject::account_must_not_be_frozen)?;
+    let release_ns = cx.state.governance.payouts.get(&command.withdrawal).map_or(0, |p| p.release_ns);
+    require(cx.state.now >= release_ns, Reject::withdrawal_must_wait_for_its_release.at(1, cx.state.now, release_ns))?;
+    payouts_open(cx.state)?;
     cx.state.withdrawals.remove(&command.withdrawal);
+    cx.state.governance.payouts.remove(&command.withdrawal);
     post(cx.state, asset, Party::Pending, Party::Custody, amount);
     cx.tell_account(account, &WithdrawalSettled { withdrawal: command.withdrawal, asset, amount });
     Ok(())
@@ -162,7 +237,12 @@ pub fn settle_withdrawal(cx: &mut Context<'_>, command: &SettleWithdrawal) -> Re
 pub fn void_withdrawal(cx: &mut Context<'_>, command: &VoidWithdrawal) -> Result<(), Refusal> {
     let Withdrawal { account, asset, amount } = pending(cx.state, command.withdrawal)?;
     cx.state.withdrawals.remove(&command.withdrawal);
-    post(cx.state, asset, Party::Pending, Party::Holder(account), amount);
+    let from_held = cx.state.governance.payouts.remove(&command.withdrawal).is_some_and(|p| p.from_held);
+    let party = if from_held { Party::Held(account) } else { Party::Holder(account) };
+    post(cx.state, asset, Party::Pending, party, amount);
+    if from_held {
+        tell_held(cx, account, asset, amount);
+    }
     let balance = pledged(cx.state, account, asset);
     cx.tell_account(account, &WithdrawalVoided { withdrawal: command.withdrawal, asset, amount, balance });
     cx.touch(account);

@@ -6,6 +6,7 @@
 use crate::account::Balance;
 use crate::context::Context;
 use crate::eligibility;
+use crate::limits::{self, Intent};
 use crate::margin::portfolio::crowd;
 use crate::margin::{Change, Level, Question, collateral, liquidity};
 use crate::order::Side;
@@ -113,6 +114,7 @@ pub fn net(state: &State, legs: &[Leg]) -> i128 {
 pub fn check_side(cx: &mut Context<'_>, account: u32, parts: &[Part]) -> Result<Loans, Refusal> {
     require(cx.state.accounts[account as usize].liquidation.is_none(), Reject::account_must_not_be_in_liquidation)?;
     check_eligibility(cx.state, account, parts)?;
+    check_caps(cx, account, parts)?;
     check_tokens(cx.state, account, parts)?;
     let loans = check_cash(cx, account, parts)?;
     check_margin(cx, account, parts)?;
@@ -133,6 +135,18 @@ fn check_eligibility(state: &State, account: u32, parts: &[Part]) -> Result<(), 
         let lots: Lots = parts.iter().filter(|p| p.market == part.market).map(|p| p.lots).sum();
         if lots != 0 && parts[..at].iter().all(|p| p.market != part.market) {
             eligibility::may_trade(state, account, part.market, side_of(lots), lots.abs())?;
+        }
+    }
+    Ok(())
+}
+
+/// Caps and restrictions, all legs of a market together at the price of the first.
+fn check_caps(cx: &Context<'_>, account: u32, parts: &[Part]) -> Result<(), Refusal> {
+    for (at, part) in parts.iter().enumerate() {
+        let lots: Lots = parts.iter().filter(|p| p.market == part.market).map(|p| p.lots).sum();
+        if lots != 0 && parts[..at].iter().all(|p| p.market != part.market) {
+            let (actor, side, size) = (cx.events.actor(), side_of(lots), lots.abs());
+            limits::check_order(cx.state, &Intent { actor, account, market: part.market, side, limit: part.price, lots: size, size })?;
         }
     }
     Ok(())

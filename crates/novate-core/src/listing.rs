@@ -84,8 +84,8 @@ pub fn prices(cx: &mut Context<'_>, command: &ConfigurePrices) -> Result<(), Ref
 }
 
 /// A scenario that came later would raise requirements that are already met.
-fn before_trading(state: &State) -> Result<(), Refusal> {
-    require(state.accounts.is_empty(), Reject::listing_must_precede_trading)
+fn before_trading(cx: &Context<'_>) -> Result<(), Refusal> {
+    require(cx.state.accounts.is_empty(), Reject::listing_must_precede_trading)
 }
 
 /// `ListBucket`.
@@ -94,7 +94,7 @@ fn before_trading(state: &State) -> Result<(), Refusal> {
 /// 301 to 303, 309, 310, 318.
 pub fn bucket(cx: &mut Context<'_>, command: &ListBucket) -> Result<(), Refusal> {
     configured(cx.state)?;
-    before_trading(cx.state)?;
+    before_trading(cx)?;
     params::check_bucket(command)?;
     free(&cx.state.buckets, command.bucket)?;
     let factors = session::SessionFactors {
@@ -113,7 +113,7 @@ pub fn bucket(cx: &mut Context<'_>, command: &ListBucket) -> Result<(), Refusal>
 /// 301 to 303, 309, 310, 312, 316, 318.
 pub fn dated_row(cx: &mut Context<'_>, command: &ListDatedRow) -> Result<(), Refusal> {
     configured(cx.state)?;
-    before_trading(cx.state)?;
+    require(cx.scratch.governed || cx.state.accounts.is_empty(), Reject::listing_must_precede_trading)?;
     params::listable_id(command.row)?;
     params::plain_name(&command.date, 2)?;
     let known = cx.state.dated_rows.iter().any(|r| r.row == command.row);
@@ -133,6 +133,17 @@ pub fn dated_row(cx: &mut Context<'_>, command: &ListDatedRow) -> Result<(), Ref
     Ok(())
 }
 
+/// That a long dollar of every underlying costs less than the limit, under the terms there are.
+///
+/// # Errors
+/// `charge_per_long_dollar_must_stay_below_its_limit`.
+pub fn check_charges(state: &State) -> Result<(), Refusal> {
+    state.underlyings.iter().flatten().try_for_each(|u| {
+        check_charge(state, u, 0, 0)?;
+        check_discovery(&u.terms, state.bucket(u.terms.bucket)?.factors.closure_ppm)
+    })
+}
+
 fn check_charge(state: &State, underlying: &Underlying, fall_ppm: i64, new_wrap_ppm: i64) -> Result<(), Refusal> {
     let bucket = state.bucket(underlying.terms.bucket)?;
     let fall = fall_ppm.max(bucket.dated_fall_ppm);
@@ -143,7 +154,7 @@ fn check_charge(state: &State, underlying: &Underlying, fall_ppm: i64, new_wrap_
 
 /// The farthest that a closed index can drift is covered by what one leg alone needs at initial while closed: shock and gap
 /// at the closure's factor, the smaller of both directions.
-fn check_discovery(u: &ListUnderlying, closure_ppm: i64) -> Result<(), Refusal> {
+pub fn check_discovery(u: &ListUnderlying, closure_ppm: i64) -> Result<(), Refusal> {
     let shock = scale_up(scale_up(u.shock_up_ppm.min(u.shock_down_ppm), u.beta_ppm), closure_ppm);
     let gap = scale_up(scale_up(u.gap_ppm, closure_ppm), u.leverage_ppm);
     let (reach, covered) = (price::closed::reach_ppm(u.discovery_ppm, u.re_anchors), i128::from(shock) + i128::from(gap));

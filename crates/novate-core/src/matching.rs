@@ -7,6 +7,7 @@ pub mod sweep;
 
 use crate::account::Position;
 use crate::context::Context;
+use crate::fees;
 use crate::event::{BookChanged, CancelReason, OrderCancelled, OrderDecremented, OrderFilled};
 use crate::ledger::Party;
 use crate::margin::collateral::readmit;
@@ -186,9 +187,13 @@ pub fn trade(cx: &mut Context<'_>, taker: &Taker, slot: u32, price: Ticks, lots:
     market.last_trade = price;
     let traded = market.price_of(price);
     market.mark.traded(traded);
-    let (maker_fee, taker_fee) = (fee(market, price, lots, market.terms.maker_fee_ppm), fee(market, price, lots, market.terms.taker_fee_ppm));
+    let market = cx.state.known_market(taker.market);
+    let maker_fee = fee(market, price, lots, fees::rates(cx.state, maker, market).0);
+    let taker_fee = fee(market, price, lots, fees::rates(cx.state, taker.account, market).1);
+    let notional = cx.state.quote_value(market, i128::from(price) * i128::from(lots) * i128::from(market.unit));
     let maker_side = taker.side.opposite();
     let perp = market.is_perp();
+    fees::count(cx.state, [maker, taker.account], notional);
     let (maker_realised, taker_realised) = if perp {
         count_turnover(cx.state, taker.market, price, lots);
         (

@@ -39,7 +39,7 @@ const WITH_ROW: u64 = 11;
 /// # Errors
 /// A sentence that says what is wrong with the request.
 pub fn answer(state: &State, request: &[u8]) -> Result<Vec<u8>, String> {
-    let number = rmp_serde::from_slice::<(u64,)>(request).map(|n| n.0).or_else(|_| first_number(request))?;
+    let number = number(request)?;
     match number {
         ACCOUNTS => reply(&state.accounts.iter().map(|a| account_line(state, a.id)).collect::<Result<Vec<_>, _>>()?),
         ACCOUNT => reply(&account_report(state, arguments::<(u64, u64)>(request)?.1)?),
@@ -72,6 +72,14 @@ pub fn answer(state: &State, request: &[u8]) -> Result<Vec<u8>, String> {
         1200..=1299 => corporate::answer(state, number, request),
         other => Err(unknown(other)),
     }
+}
+
+/// The question's number.
+///
+/// # Errors
+/// A sentence that says what is wrong with the request.
+pub fn number(request: &[u8]) -> Result<u64, String> {
+    rmp_serde::from_slice::<(u64,)>(request).map(|n| n.0).or_else(|_| first_number(request))
 }
 
 fn unknown(number: u64) -> String {

@@ -28,6 +28,7 @@ refusals! {
     107 first_command_must_activate_a_release false "A journal opens with ActivateRelease.";
     108 ruleset_must_be_supported false "This build does not implement the ruleset.";
     109 command_must_not_name_an_account false "A venue command carries account 0.";
+    110 command_quarantined false "Two people quarantined this command because it made the engine panic; it is answered, never applied.";
 
     201 account_must_exist false "No account has this id.";
     202 account_must_be_new false "An account with this id is already open.";
@@ -215,7 +216,50 @@ refusals! {
     945 statement_must_name_the_books false "The broker holds nothing of this token.";
     946 cash_must_be_a_stablecoin false "Issuance is paid in a listed stablecoin of a token.";
 
-    // 10xx governance
+    1001 actor_must_be_known false "No key has this number.";
+    1002 actor_must_not_be_revoked false "The key is revoked for ever.";
+    1003 actor_must_have_the_role false "The key has no role that may send this command for this account or for the venue.";
+    1004 change_must_be_proposed_and_approved false "This command takes two people: it is proposed, approved by another person, and waits.";
+    1005 governance_must_be_configured false "ConfigureGovernance comes before changes and restrictions.";
+    1006 governance_must_be_configured_once false "Governance is switched on once; later changes are changes of terms.";
+    1007 governance_needs_its_people false "Two people to run the venue, two of compliance and a keeper must have their roles first.";
+    1008 role_must_be_known false "Roles are 0 to 6.";
+    1009 actor_must_be_new false "This key was registered before.";
+    1010 owner_asks_for_two_people false "The owner lets only two of its people together send this; propose it.";
+    1011 role_must_fit_its_person false "At an account only people of its owner trade, see and pay; at the venue only the venue's people.";
+    1012 request_must_be_new_and_within_the_window false "The key used this request number before, or it is older than the window.";
+    1013 command_must_take_two_people false "The wrapped command needs no second person, or may not be wrapped for this account.";
+    1014 reason_must_be_given false "A reason has 1 to 256 printable ASCII characters.";
+    1015 change_must_be_open false "No open change has this id.";
+    1016 wrapped_command_must_fit false "A wrapped command has a type number and at most the listed bytes.";
+    1017 change_must_be_in_the_right_stage false "A change is approved once.";
+    1018 approver_must_be_another_person false "Nobody approves what they proposed, with whatever key.";
+    1019 power_must_be_known false "Emergency powers are 0 to 6; withdrawals have no id.";
+    1020 restriction_must_reduce_risk false "A restriction is new, or lowers the cap in force.";
+    1021 restriction_must_be_in_force false "There is no such restriction.";
+    1022 cap_kind_must_be_known false "Limits are 0 to 3, of perp markets or underlyings.";
+    1023 terms_must_be_changeable false "This document is not one whose terms can change.";
+    1024 term_must_not_change false "This term stays as it was listed.";
+    1025 owner_must_be_another false "The account or the owner is there already.";
+    1026 address_must_be_short false "An address has 1 to 64 bytes, a book 256 addresses.";
+    1027 address_must_be_new false "The address is in the owner's book.";
+    1028 address_must_be_usable true "The address is not in the owner's book, or still cooling off.";
+    1029 quarantine_must_name_an_earlier_command false "A quarantine names a command that this journal answered unapplied.";
+    1030 quarantine_must_name_the_message false "The digest is not 32 bytes, or not the one the first person named.";
+    1031 quarantine_takes_two_people false "This person said so before.";
+    1032 open_changes_must_be_below_limit true "The listed number of changes is open.";
+    1033 restriction_must_not_be_in_force true "An emergency restriction forbids this now.";
+    1034 actor_must_be_allowed_in_the_market false "The key's role is limited to other markets.";
+    1035 order_must_stay_within_the_actors_limit true "The order is worth more than the key may place.";
+    1036 position_must_stay_within_the_actors_limit true "The position would be worth more than the key may build.";
+    1037 position_must_stay_within_its_cap true "The account's or its obligor's position would pass its cap.";
+    1038 open_interest_must_stay_within_its_cap true "Open interest would pass its cap.";
+    1039 withdrawal_must_wait_for_its_release true "The withdrawal is above the outflow bucket and waits.";
+    1040 withdrawal_must_name_an_address false "The owner keeps an address book: withdraw to an address of it.";
+    1041 release_must_be_permitted false "Two people permit a release before one of operations enters it.";
+    1042 state_hash_must_match true "The hash is not the one of the state before this command.";
+    1043 cap_must_not_be_below_what_is_admitted true "More is admitted than the new cap; an emergency cap stops the growth.";
+
 
     1101 owner_must_not_be_frozen true "The owner is frozen: no trades, transfers or withdrawals; margin goes on.";
     1102 holder_must_be_eligible_for_asset true "The owner's class may not hold this asset now.";

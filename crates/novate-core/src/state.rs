@@ -459,6 +459,7 @@ impl State {
     pub fn rebuild_indexes(&mut self) {
         self.account_index = self.accounts.iter().enumerate().map(|(i, a)| (a.id, i as u32)).collect();
         self.owner_index = self.owners.iter().enumerate().map(|(i, o)| (o.id, i as u32)).collect();
+        self.owner_index.extend(self.governance.joined.iter().map(|(&id, &at)| (id, at)));
         self.rebuild_dated_moves();
     }
 

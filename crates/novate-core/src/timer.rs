@@ -5,6 +5,7 @@
 
 use crate::context::Context;
 use crate::event::MarkChanged;
+use crate::governance::{lapses, restrictions};
 use crate::order::Side;
 use crate::state::packages::Due;
 use crate::{bilateral, block, offer, quote, schedule};
@@ -34,6 +35,8 @@ pub fn advance(cx: &mut Context<'_>) {
     // lending: minute ticks, calls, recalls
     clearing::queue::advance(cx);
     halts::run(cx, accounts);
+    restrictions::expire(cx);
+    lapses::advance(cx);
     settlement::run(cx, accounts);
     if !cx.state.prices.breached.is_empty() {
         // Time alone decides about them: everyone is looked at again, a share at a time.

@@ -13,6 +13,7 @@ use crate::command::{
 use crate::context::Context;
 use crate::eligibility;
 use crate::event::{CancelAfterSet, CancelReason, OrderAmended, OrderCancelled, OrderPlaced, TriggerPlaced, TwapPlaced};
+use crate::limits::{self, Intent};
 use crate::margin::{Change, Evaluation, Level, Question, collateral, liquidity};
 use crate::matching::{self, Taker, crosses, fillable, reservation};
 use crate::order::{EXPIRES, NIL, NewOrder, SelfTrade, Side};
@@ -114,6 +115,7 @@ pub fn enter(cx: &mut Context<'_>, account: u32, order: &OrderTerms, sender: Sen
     require(order.lots >= market.terms.min_lots && order.lots <= market.terms.max_lots, Reject::lots_must_be_within_market_limits.at(7, order.lots, market.terms.max_lots))?;
     let wish = Wish { account, market: order.market, side, limit, lots, self_trade, replaces: None };
     eligibility::may_trade(cx.state, account, order.market, side, lots)?;
+    limits::check_order(cx.state, &Intent { actor: cx.events.actor(), account, market: order.market, side, limit, lots, size: lots })?;
     check_size(cx.state, account, market, (side, limit, lots))?;
     check_band(cx.state, market, side, limit)?;
     if rests {
@@ -711,6 +713,8 @@ pub fn amend(cx: &mut Context<'_>, header: &Header, command: &AmendOrder) -> Res
     }
     let wish = Wish { account, market: market_id, side, limit: price, lots, self_trade: order.self_trade(), replaces: Some((order.price(), order.leaves())) };
     eligibility::may_trade(cx.state, account, market_id, side, lots - order.leaves())?;
+    let intent = Intent { actor: header.actor, account, market: market_id, side, limit: price, lots: lots - order.leaves(), size: lots };
+    limits::check_order(cx.state, &intent)?;
     check_size(cx.state, account, market, (side, price, lots))?;
     check_band(cx.state, market, side, price)?;
     let takes = market.book.best(side.opposite()).is_some_and(|b| crosses(side, price, b));

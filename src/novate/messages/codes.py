@@ -226,6 +226,7 @@ class CancelReason(IntEnum):
         DONE: A parent order has sent all its slices.
         CORPORATE_ACTION: A corporate action of its underlying takes effect.
         MARKET_SETTLED: The perps of a halted underlying are settled by decision.
+        RESTRICTED: An emergency power, a change of fees, or a lapse of eligibility.
     """
 
     REQUESTED = 0
@@ -241,6 +242,7 @@ class CancelReason(IntEnum):
     DONE = 10
     CORPORATE_ACTION = 12
     MARKET_SETTLED = 30
+    RESTRICTED = 40
 
 
 class AccountState(IntEnum):
@@ -705,3 +707,93 @@ class CapacityTerm(IntEnum):
     LIMIT = 6
     INVENTORY = 7
     BROKER = 8
+
+
+class Role(IntEnum):
+    """What a key may do, at an account or at the venue.
+
+    Attributes:
+        TRADER: Places orders.
+        VIEWER: Sees.
+        TREASURER: Moves money.
+        RISK: Watches the venue's risk.
+        COMPLIANCE: Decides who may hold what.
+        OPERATOR: Runs the venue.
+        KEEPER: Brings facts: prices, sessions, chain, broker, time.
+    """
+
+    TRADER = 0
+    VIEWER = 1
+    TREASURER = 2
+    RISK = 3
+    COMPLIANCE = 4
+    OPERATOR = 5
+    KEEPER = 6
+
+
+class Power(IntEnum):
+    """An emergency power; each only reduces risk.
+
+    Attributes:
+        CANCEL_ONLY: A market takes only cancels.
+        REDUCE_ONLY: A market takes only orders that reduce a position or sell a token.
+        WITHDRAWALS: No withdrawal is taken.
+        ISSUANCE: No issuance of a token.
+        COLLATERAL_CAP: A lower venue cap of a token as unhedged collateral.
+        OPEN_INTEREST: A lower cap of a market's open interest.
+        FREEZE: An owner is frozen.
+    """
+
+    CANCEL_ONLY = 0
+    REDUCE_ONLY = 1
+    WITHDRAWALS = 2
+    ISSUANCE = 3
+    COLLATERAL_CAP = 4
+    OPEN_INTEREST = 5
+    FREEZE = 6
+
+
+class CapKind(IntEnum):
+    """What a cap is about.
+
+    Attributes:
+        ACCOUNT: An account's position in a market, lots.
+        OBLIGOR: An obligor's positions in a market, lots.
+        OPEN_INTEREST: A market's open interest, lots.
+        UNDERLYING: Open interest of all perps of an underlying, micro-dollars.
+    """
+
+    ACCOUNT = 0
+    OBLIGOR = 1
+    OPEN_INTEREST = 2
+    UNDERLYING = 3
+
+
+class LapseStage(IntEnum):
+    """Where an owner stands who may not hold a token any more.
+
+    Attributes:
+        OVER: Eligible again, or nothing left.
+        NOTICE: Told; no more may come in.
+        REDUCE_ONLY: Only reducing in the underlying's markets.
+        REDEEMING: Sold at market, the matched perp closed with each fill.
+    """
+
+    OVER = 0
+    NOTICE = 1
+    REDUCE_ONLY = 2
+    REDEEMING = 3
+
+
+class ChangeOutcome(IntEnum):
+    """How a change ended without effect.
+
+    Attributes:
+        REJECTED: By a person.
+        EXPIRED: Nobody approved it in time.
+        REFUSED: Its command met a rule when it was due.
+    """
+
+    REJECTED = 0
+    EXPIRED = 1
+    REFUSED = 2

@@ -101,6 +101,11 @@ ResolutionCode = Annotated[int, Wire("u8", "`BreakResolution`")]
 CapacityTermCode = Annotated[int, Wire("u8", "`CapacityTerm`")]
 NanoShares = Annotated[int, Wire("i64", "1e-9 shares")]
 Masks = Annotated[tuple[int, ...], Wire("Vec<i64>", "mask per session")]
+RoleCode = Annotated[int, Wire("u8", "`Role`")]
+PowerCode = Annotated[int, Wire("u8", "`Power`")]
+CapKindCode = Annotated[int, Wire("u8", "`CapKind`")]
+LapseStageCode = Annotated[int, Wire("u8", "`LapseStage`")]
+ChangeOutcomeCode = Annotated[int, Wire("u8", "`ChangeOutcome`")]
 
 CODES: dict[str, type[IntEnum] | type[IntFlag]] = {
     f"`{code.__name__}`": code
@@ -113,6 +118,7 @@ CODES: dict[str, type[IntEnum] | type[IntFlag]] = {
         codes.CorporateActionKind, codes.CorporateActionState,
         codes.LimitKind, codes.TradeSide, codes.Reveal, codes.OfferState, codes.TradeOrigin,
         codes.RequestDirection, codes.RequestKind, codes.RequestState, codes.BrokerPurpose, codes.CarriedReason, codes.BreakKind, codes.BreakResolution, codes.CapacityTerm,
+        codes.Role, codes.Power, codes.CapKind, codes.LapseStage, codes.ChangeOutcome,
     )
 }  # fmt: skip
 """Unit text of a coded field to the enumeration of its values."""

@@ -8,6 +8,7 @@ use crate::codec::Header;
 use crate::command::{GiveFirmPrice, RequestFirmPrice};
 use crate::context::Context;
 use crate::event::{FirmPriceGiven, FirmPriceRequested};
+use crate::limits;
 use crate::ledger::books::{Place, Unit};
 use crate::price::{Action, Permission};
 use crate::reject::{Refusal, Reject, require};
@@ -35,6 +36,9 @@ pub fn open(state: &State, token: u32, kind: RequestKind) -> Result<Opening, Ref
     let issuance = state.clearing.issuance(token)?;
     let paused = if kind.mints() { issuance.mint_paused } else { issuance.redeem_paused };
     require(!paused, Reject::issuance_must_not_be_paused.at(1, i64::from(token), 0))?;
+    if kind.mints() {
+        limits::may_issue(state, token)?;
+    }
     let frozen = state.corporate.halts(state.known_asset(token).terms.underlying, state.now);
     require(!frozen, Reject::issuance_must_not_be_frozen.at(1, i64::from(token), 0))?;
     if kind.mints() {

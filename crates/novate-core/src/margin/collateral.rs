@@ -5,7 +5,9 @@
 use super::portfolio::{Corner, Exposure, PerpLeg, Portfolio, TokenLeg};
 use super::{Level, Question};
 use crate::account::{Account, Balance};
+use crate::limits::lowered;
 use crate::state::State;
+use crate::state::governance::Power;
 use crate::units::{PPM, Value, div_floor, pow10, rate_down, rate_up, scaled_down};
 
 /// Sets the spot shares of every corner. At initial, tokens that the account's own short perp does not match count up to what
@@ -166,7 +168,7 @@ pub fn readmit(state: &mut State, account: u32, asset: u32) {
     if listed.is_stablecoin() {
         return;
     }
-    let (owner_cap, venue_cap) = (listed.terms.owner_cap, listed.terms.venue_cap);
+    let (owner_cap, venue_cap) = (listed.terms.owner_cap, lowered(state, Power::CollateralCap, asset, listed.terms.venue_cap));
     let admitted_in_all = listed.admitted;
     let owner = &state.owners[state.accounts[account as usize].owner as usize];
     let of = |a: &Account| a.balance(asset).map_or(0, |b| b.admitted);
@@ -187,7 +189,7 @@ pub fn cap_room(state: &State, owner: u32, asset: u32) -> i64 {
     let listed = state.known_asset(asset);
     let of = |&a: &u32| state.accounts[a as usize].balance(asset).map_or(0, |b| b.admitted);
     let by_owner: i64 = state.owners[owner as usize].accounts.iter().map(of).sum();
-    (listed.terms.owner_cap - by_owner).min(listed.terms.venue_cap - listed.admitted).max(0)
+    (listed.terms.owner_cap - by_owner).min(lowered(state, Power::CollateralCap, asset, listed.terms.venue_cap) - listed.admitted).max(0)
 }
 
 /// Value of loans and what loan-to-value allows, micro-dollars: (loans, allowed). Open spot bids count on both sides, with

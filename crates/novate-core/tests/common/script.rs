@@ -110,6 +110,7 @@ impl Script {
         let venue = match title.split_once(" with ").filter(|(_, but)| wire::definition(but.split(' ').next().unwrap_or("")).is_some()) {
             Some((_, but)) => Venue::standard_but(but),
             None if title.starts_with("empty") => Venue::default(),
+            None if title.starts_with("governed") => Venue::governed(),
             None => Venue::standard(),
         };
         *self = Self { title: title.to_owned(), venue, met: std::mem::take(&mut self.met), lines: self.lines, ..Self::default() };
@@ -199,6 +200,20 @@ impl Script {
                 let actor = number(actor, 0)? as u64;
                 self.raw_by(actor, 0, &words[2..])
             }
+            ["by", key, ref rest @ ..] => self.by(key, rest),
+            ["from", "now", "on", "by", key] => {
+                self.venue.actor = number(key, 0)? as u64;
+                Ok(())
+            }
+            ["proposes", "for", who, ref rest @ ..] => {
+                let account = self.person(who);
+                self.propose(account, rest)
+            }
+            ["proposes", ref rest @ ..] => self.propose(0, rest),
+            ["terms", ref rest @ ..] => {
+                let terms = ChangeTerms { terms: self.wrapped(rest)?.into() };
+                self.send(0, &terms)
+            }
             ["envelope", what] => self.envelope(what),
             // Time in which no `AdvanceTime` comes.
             ["venue", "sleeps", by] => {
@@ -238,18 +253,41 @@ impl Script {
 
     /// `Name field=value ..`, with `like X` for the standard listing of that name as the default of every field.
     fn raw(&mut self, account: u64, words: &[&str]) -> Told {
-        self.raw_by(0, account, words)
+        let actor = self.venue.actor;
+        self.raw_by(actor, account, words)
     }
 
     fn raw_by(&mut self, actor: u64, account: u64, words: &[&str]) -> Told {
-        let mut text = words.join(" ");
-        if let [name, "like", model, rest @ ..] = words {
-            let line = STANDARD.lines().find(|l| l.starts_with(&format!("{name} ")) && (*model == "standard" || l.contains(&format!(" name={model} "))));
-            text = format!("{} {}", line.ok_or_else(|| format!("no {name} is called {model}"))?, rest.join(" "));
-        }
-        let (kind, body) = wire::encode(&text)?;
+        let (kind, body) = wire::encode(&standard(words)?)?;
         self.answer.extend(self.venue.raw(Header { kind, account, actor, version: VERSION, ..Header::default() }, &body));
         Ok(())
+    }
+
+    /// A command of a key: `by 3`, or `by 3/17` with a request number.
+    fn by(&mut self, key: &str, words: &[&str]) -> Told {
+        let (before, (actor, request)) = (self.venue.actor, key.split_once('/').unwrap_or((key, "0")));
+        self.venue.actor = number(actor, 0)? as u64;
+        self.venue.request = number(request, 0)? as u64;
+        let told = self.command(words);
+        (self.venue.actor, self.venue.request) = (before, 0);
+        told
+    }
+
+    /// Type number and body of a command in words; `terms` before it wraps it in a change of terms.
+    fn wrapped(&self, words: &[&str]) -> Result<Vec<u8>, String> {
+        let with = |kind: u16, body: Vec<u8>| [kind.to_le_bytes().to_vec(), body].concat();
+        if let ["terms", rest @ ..] = words {
+            let mut body = Vec::new();
+            ChangeTerms { terms: self.wrapped(rest)?.into() }.put(&mut body);
+            return Ok(with(ChangeTerms::KIND, body));
+        }
+        let (kind, body) = wire::encode(&standard(words)?)?;
+        Ok(with(kind, body))
+    }
+
+    fn propose(&mut self, account: u64, words: &[&str]) -> Told {
+        let command = self.wrapped(words)?.into();
+        self.send(0, &ProposeChange { account, command, reason: "a test".to_owned() })
     }
 
     /// Messages that no client would write.
@@ -562,6 +600,13 @@ const fn letter(permission: Permission) -> char {
         Permission::Bounded => 'B',
         Permission::Queued => 'Q',
     }
+}
+
+/// A command in words, `like X` replaced by the standard listing of that name.
+fn standard(words: &[&str]) -> Result<String, String> {
+    let [name, "like", model, rest @ ..] = words else { return Ok(words.join(" ")) };
+    let line = STANDARD.lines().find(|l| l.starts_with(&format!("{name} ")) && (*model == "standard" || l.contains(&format!(" name={model} "))));
+    Ok(format!("{} {}", line.ok_or_else(|| format!("no {name} is called {model}"))?, rest.join(" ")))
 }
 
 fn level_of(name: &str) -> Result<novate_core::margin::Level, String> {

@@ -10,6 +10,8 @@ use novate_core::units::SECOND;
 
 /// The listings of the standard venue, one command a line.
 pub const STANDARD: &str = include_str!("../scenarios/venue.txt");
+/// Keys, roles and parameters of a governed venue.
+pub const GOVERNED: &str = include_str!("../scenarios/governed.txt");
 /// Journal time of the first command: 2026-03-02 14:30 UTC, a Monday's regular session.
 pub const START: i64 = 1_772_461_800 * SECOND;
 
@@ -25,11 +27,14 @@ pub struct Venue {
     pub message: Vec<u8>,
     /// Sequence of each account's last event.
     pub account_sequences: std::collections::BTreeMap<u64, u64>,
+    /// Key and request that commands carry.
+    pub actor: u64,
+    pub request: u64,
 }
 
 impl Default for Venue {
     fn default() -> Self {
-        Self { engine: Engine::new(), now: START, message: Vec::new(), account_sequences: std::collections::BTreeMap::new() }
+        Self { engine: Engine::new(), now: START, message: Vec::new(), account_sequences: std::collections::BTreeMap::new(), actor: 0, request: 0 }
     }
 }
 
@@ -52,6 +57,16 @@ impl Venue {
         for underlying in 1..=4 {
             venue.tell(&format!("SetSession underlying={underlying} session=2 next_session=2"));
         }
+        venue
+    }
+
+    /// The standard venue under governance: `scenarios/governed.txt` after its listings. Key 9 is the keeper's.
+    pub fn governed() -> Self {
+        let mut venue = Self::standard();
+        for line in GOVERNED.lines().filter(|l| !l.starts_with('#') && !l.is_empty()) {
+            venue.tell(line);
+        }
+        venue.actor = 9;
         venue
     }
 
@@ -79,7 +94,8 @@ impl Venue {
         self.message.clear();
         let sequence = self.engine.sequence() + 1;
         let length = (HEADER + body.len()) as u32;
-        Header { length, sequence, time_ns: self.now, ..header }.write(&mut self.message);
+        let (actor, request) = (if header.actor == 0 { self.actor } else { header.actor }, self.request);
+        Header { length, sequence, actor, request, time_ns: self.now, ..header }.write(&mut self.message);
         self.message.extend_from_slice(body);
         let message = std::mem::take(&mut self.message);
         let answer = self.apply(&message);
