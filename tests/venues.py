@@ -15,6 +15,7 @@ from novate.messages import (
     ConfigureLiquidation,
     ConfigureOrders,
     ConfigurePackages,
+    ConfigureLending,
     ConfigurePrices,
     ConfigureVenue,
     Deposit,
@@ -80,6 +81,11 @@ PRICES = ConfigurePrices(
 )  # fmt: skip
 SIZE = 10**11
 """Micro-dollars behind every posted price."""
+
+LENDING = ConfigureLending(
+    call_above_ppm=950_000, call_after_ns=3_600 * SECOND, call_deadline_ns=86_400 * SECOND, unsettled_after_ns=3_600 * SECOND,
+    cash_call_ns=4 * 3_600 * SECOND, recall_opens=2, ticks_per_command=1_440,
+)  # fmt: skip
 
 
 def underlying(number: int, name: str, price: int) -> ListUnderlying:
@@ -150,6 +156,7 @@ def open_plain_venue(owners: Mapping[int, int]) -> PlainVenue:
     venue.must(PRICES)
     venue.must(PACKAGES)
     venue.must(LIQUIDATION)
+    venue.must(LENDING)
     venue.must(
         ListBucket(
             bucket=1,

@@ -23,11 +23,13 @@ from novate.messages import (
     CommandRefused,
     ConfigureOrders,
     ConfigurePrices,
+    ConfigureLending,
     ConfigureVenue,
     Deposit,
     EventMessage,
     Flags,
     FundInsurance,
+    FundPool,
     Lend,
     ListAsset,
     ListBucket,
@@ -77,6 +79,12 @@ COINS = {USD: 91, EUR: 92}
 LENDER = 6
 """Account that only lends."""
 
+LENDING = ConfigureLending(
+    call_above_ppm=950_000, call_after_ns=3_600 * SECOND, call_deadline_ns=86_400 * SECOND, unsettled_after_ns=3_600 * SECOND,
+    cash_call_ns=4 * 3_600 * SECOND, recall_opens=2, ticks_per_command=1_440,
+)  # fmt: skip
+"""Lending parameters."""
+
 Send = Callable[[Command, int, int], list[EventMessage]]
 """Sends one command: command, account, time; returns its events."""
 
@@ -110,6 +118,7 @@ class World:
         self.refused: Counter[str] = Counter()
         self.parameters: ConfigureVenue
         self.buckets: dict[int, ListBucket] = {}
+        self.pools: dict[int, ListPool] = {}
         self.dated_rows: dict[int, ListDatedRow] = {}
         self.underlyings: dict[int, ListUnderlying] = {}
         self.assets: dict[int, ListAsset] = {}
@@ -156,14 +165,13 @@ class World:
         self._list(self._price_parameters())
         self._list(PACKAGES)
         self._list(LIQUIDATION)
+        self._list(LENDING)
         self._list_buckets()
         for coin, underlying in COINS.items():
             self._list_coin(coin, underlying)
         for underlying in range(1, names + 1):
             self._list_name(underlying)
-        self._list(
-            ListPool(asset=USD, rate_ppm=80_000, reserve_ppm=100_000, owner_cap=10**12, venue_cap=10**13)
-        )
+        self._list_pool(USD)
         for account in range(1, accounts + 1):
             self.owners[account] = self.random.randint(1, max(1, accounts - 2)) if account != LENDER else 99
             self.submit(OpenAccount(owner=self.owners[account]), account)
@@ -172,6 +180,15 @@ class World:
             self.submit(FundInsurance(bucket=bucket, asset=USD, amount=10**10))
         for account in self.owners:
             self._fund(account)
+
+    def _list_pool(self, asset: int) -> None:
+        self.pools[asset] = ListPool(
+            asset=asset, rate_ppm=80_000, reserve_ppm=100_000, owner_cap=10**12, venue_cap=10**13, utilisation_ppm=(800_000, M),
+            rates_ppm=(80_000, 500_000), locked_deposit=10**6, reserve_target=10**9, insurance_bucket=1,
+            lent_charge_ppm=self.random.choice((0, 33_333, 100_000)),
+        )  # fmt: skip
+        self._list(self.pools[asset])
+        self._list(FundPool(asset=asset, amount=10**6))
 
     def _list(self, command: Command) -> None:
         assert self.accepted(command), f"refused: {command}"

@@ -78,6 +78,7 @@ def venue_of(world: World) -> Venue:
         underlyings=world.underlyings,
         assets=world.assets,
         markets=world.markets,
+        pools=world.pools,
         prices=prices,
         liquidity=liquidity | stored,
         open_interest={line.underlying: line.open_interest for line in lines},

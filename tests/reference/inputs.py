@@ -131,6 +131,14 @@ class ListAsset:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ListPool:
+    """Where an asset is lent."""
+
+    asset: int
+    lent_charge_ppm: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class ListMarket:
     """What trades: kind 0 is spot, 1 a perp."""
 
@@ -216,6 +224,7 @@ class Venue:
     admitted: Mapping[int, int] = field(default_factory=dict)
     due_ppm: int = 1_000_000
     """Part of cash due from redemptions that counts."""
+    pools: Mapping[int, ListPool] = field(default_factory=dict)
 
 
 class Balance(NamedTuple):

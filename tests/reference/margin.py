@@ -28,7 +28,7 @@ SPOT, PERP = 0, 1
 BID, ASK = 0, 1
 STABLECOIN, TOKEN = 0, 1
 THIRDS = (("1", M), ("2/3", 666_667), ("1/3", 333_334))
-TERMS = ("SR", "GAP", "BASIS", "WRAP", "FX", "LIQ", "CROWD", "LOSS")
+TERMS = ("SR", "GAP", "BASIS", "WRAP", "FX", "LIQ", "CROWD", "LOSS", "LENT")
 
 
 def floor_div(dividend: int, divisor: int) -> int:
@@ -138,14 +138,16 @@ def charged(
         "LIQ": liquidation_cost(exposures),
         "CROWD": crowd(venue, exposures) if level == INITIAL else 0,
         "LOSS": immediate_loss(venue, exposures, orders, level, slower),
+        "LENT": lent_charge(venue, account, exposures),
     }
     return cash, binding, terms
 
 
 def requirement(venue: Venue, terms: Mapping[str, int], level: int) -> int:
-    """R = up(SR + GAP + BASIS + WRAP + FX, lambda) + LIQ + CROWD + LOSS."""
+    """R = up(SR + GAP + BASIS + WRAP + FX, lambda) + LIQ + CROWD + LOSS + LENT."""
     stress = sum(terms[name] for name in ("SR", "GAP", "BASIS", "WRAP", "FX"))
-    return up(stress, level_factor(venue.parameters, level)) + terms["LIQ"] + terms["CROWD"] + terms["LOSS"]
+    flat = sum(terms[name] for name in ("LIQ", "CROWD", "LOSS", "LENT"))
+    return up(stress, level_factor(venue.parameters, level)) + flat
 
 
 # --- Levels and prices ---------------------------------------------------------------------------------------------
@@ -663,6 +665,24 @@ def liquidation_cost(exposures: list[Exposure]) -> int:
         + up(max(abs(c.perp) for c in e.corners), e.k.k_perp_ppm)
         for e in exposures
     )
+
+
+def lent_charge(venue: Venue, account: AccountView, exposures: list[Exposure]) -> int:
+    """LENT: per lent claim, its value rounded up times the pool's charge: a token at the price of its underlying's exposure,
+    a stablecoin at its own price, at most par."""
+    price_of = {e.listing.underlying: (e.none.price, e.listing) for e in exposures}
+    total = 0
+    for a, balance in account.balances.items():
+        asset = venue.assets[a]
+        if balance.lent <= 0 or a not in venue.pools:
+            continue
+        if asset.asset_kind == STABLECOIN:
+            value = up(micro_up(balance.lent, asset), min(coin_price(venue, a), M))
+        else:
+            price, listing = price_of[asset.underlying]
+            value = ceil_div(token_shares(asset, balance.lent) * price, unit(listing))
+        total += up(value, venue.pools[a].lent_charge_ppm)
+    return total
 
 
 def isqrt_up(n: int) -> int:

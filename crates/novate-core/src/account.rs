@@ -31,9 +31,9 @@ pub enum AccountState {
 pub struct Balance {
     /// The asset.
     pub asset: u32,
-    /// Backs the portfolio; negative is a loan from the pool (stablecoins only).
+    /// Backs the portfolio; negative is a loan from the asset's pool, as of `borrow_index`.
     pub pledged: Amount,
-    /// Claim on the lending pool.
+    /// Claim on the lending pool, as of `supply_index`.
     pub lent: Amount,
     /// Part of `pledged` (or of the pool's room) that open spot orders may use.
     pub reserved: Amount,
@@ -47,6 +47,16 @@ pub struct Balance {
     pub escrowed: Amount,
     /// Cash of redemptions that is not paid yet; a listed part of it counts.
     pub due: Amount,
+    /// The pool's borrow index that the loan in `pledged` was last brought up to.
+    pub borrow_index: i64,
+    /// The pool's supply index that `lent` was last brought up to.
+    pub supply_index: i64,
+    /// Size of the committed line, and its type; 0 without one.
+    pub line: Amount,
+    /// Type of the line.
+    pub line_type: u32,
+    /// The index of that type that the drawn part was last brought up to.
+    pub line_index: i64,
 }
 
 impl Balance {
@@ -68,10 +78,22 @@ impl Balance {
         (self.reserved - self.pledged.max(0)).max(0)
     }
 
-    /// The loan: how far below zero the balance is.
+    /// The loan: how far below zero the balance is, interest to its last change included.
     #[must_use]
     pub fn loan(&self) -> Amount {
         (-self.pledged).max(0)
+    }
+
+    /// Part of the loan that is inside the committed line: a line is drawn first.
+    #[must_use]
+    pub fn drawn(&self) -> Amount {
+        self.loan().min(self.line)
+    }
+
+    /// Room that the pool keeps: for open orders or for what is undrawn of the line, whichever is more.
+    #[must_use]
+    pub fn kept(&self) -> Amount {
+        self.pool_room().max(self.line - self.drawn())
     }
 }
 

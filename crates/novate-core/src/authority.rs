@@ -127,6 +127,9 @@ pub const fn of(command: &Command) -> Authority {
         Command::CancelPrint(_) | Command::ScheduleEarnings(_) => Authority::Fact,
         Command::SettleHalted(_) => Authority::Change(RUNS, Delay::None),
         // lending
+        Command::ConfigureLending(_) => Authority::Change(RUNS, Delay::Measured),
+        Command::FundPool(_) => Authority::Change(RUNS, Delay::None),
+        // lending
         // liquidation
         Command::ConfigureLiquidation(_) => Authority::Change(RUNS, Delay::Measured),
         Command::CommitBackstop(_) | Command::WithdrawBackstop(_) => Authority::Account(MOVES, Protected::Never),

@@ -19,6 +19,7 @@ pub use corporate::*;
 pub use governance::*;
 pub use liquidation::*;
 pub use packages::*;
+pub use lending::*;
 
 use crate::codec::{Body, Header, definition_json};
 use crate::reject::{Refusal, Reject};
@@ -177,8 +178,21 @@ document! {
         /// 1: closed until its first auction.
         opens_by_auction: u8,
     }
-    /// Lenders' money for cash loans at a simple yearly rate.
-    ListPool = 28 { asset: u32, rate_ppm: i64, reserve_ppm: i64, owner_cap: i64, venue_cap: i64 }
+    /// Lenders' money or tokens for loans of an asset, at a yearly rate by utilisation.
+    ListPool = 28 {
+        asset: u32,
+        /// Yearly rate while nothing is used: where the curve begins.
+        rate_ppm: i64,
+        reserve_ppm: i64, owner_cap: i64, venue_cap: i64,
+        /// The curve's further points, ascending: the last one is at full use.
+        utilisation_ppm: Vec<i64>, rates_ppm: Vec<i64>,
+        /// Units the operator locks before the pool opens.
+        locked_deposit: i64,
+        /// What the reserve keeps; interest beyond it goes to the insurance of a bucket, which bears losses first.
+        reserve_target: i64, insurance_bucket: u32,
+        /// Part of a lent claim's value that is added to the requirement of its lender.
+        lent_charge_ppm: i64,
+    }
     /// Opens an account (its id is the header's) for an owner.
     OpenAccount = 29 { owner: u32 }
     /// Money or tokens that arrived in custody. References rise per account and asset.
@@ -253,6 +267,7 @@ commands! {
     // prices: 600 to 649
     ConfigurePrices, CancelPrint, ScheduleEarnings, SettleHalted,
     // lending: 700 to 749
+    ConfigureLending, FundPool,
     // liquidation: 800 to 849
     ConfigureLiquidation, CommitBackstop, WithdrawBackstop, BidBackstop, FundOperatorTranche, PayRecovery,
     // clearing: 900 to 949

@@ -10,8 +10,8 @@ use crate::event::{ReleaseActivated, ReleaseEntered};
 use crate::reject::{Refusal, Reject, require};
 use crate::governance::{actors, changes, holders, owners, releases, restrictions, terms};
 use crate::{
-    RULESET, auction, authority, backstop, batch, block, clearing, compensation, corporate_action, feed, funds, halts, insurance, liquidation,
-    listing, package, quote, recovery, snapshot, timer, trading,
+    RULESET, auction, authority, backstop, batch, block, clearing, compensation, corporate_action, feed, funds, halts, insurance, lending,
+    liquidation, listing, package, quote, recovery, snapshot, timer, trading,
 };
 
 fn activate(cx: &mut Context<'_>, command: &ActivateRelease) -> Result<(), Refusal> {
@@ -87,8 +87,8 @@ pub fn handle(cx: &mut Context<'_>, header: &Header, command: &Command) -> Resul
         Command::SettleWithdrawal(c) => funds::settle_withdrawal(cx, c),
         Command::VoidWithdrawal(c) => funds::void_withdrawal(cx, c),
         Command::Transfer(c) => funds::transfer(cx, header, c),
-        Command::Lend(c) => funds::lend(cx, header, c),
-        Command::Recall(c) => funds::recall(cx, header, c),
+        Command::Lend(c) => lending::lend(cx, header, c),
+        Command::Recall(c) => lending::recall(cx, header, c),
         Command::FundInsurance(c) => funds::fund_insurance(cx, c),
         Command::SetSession(c) => feed::set_session(cx, c),
         Command::PostLiquidity(c) => feed::post_liquidity(cx, c),
@@ -123,6 +123,8 @@ pub fn handle(cx: &mut Context<'_>, header: &Header, command: &Command) -> Resul
         Command::ScheduleEarnings(c) => feed::schedule_earnings(cx, c),
         Command::SettleHalted(c) => halts::settle(cx, c),
         // lending
+        Command::ConfigureLending(c) => lending::configure(cx, c),
+        Command::FundPool(c) => lending::fund(cx, c),
         // liquidation
         Command::ConfigureLiquidation(c) => liquidation::configure(cx, c),
         Command::CommitBackstop(c) => backstop::commit(cx, header, c),

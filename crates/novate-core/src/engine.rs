@@ -11,7 +11,7 @@ use crate::event::{CommandRefused, EventWriter};
 use crate::governance::effect;
 use crate::reject::{Refusal, Reject, require};
 use crate::state::State;
-use crate::{ladder, query, snapshot};
+use crate::{ladder, lending, query, snapshot};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -113,6 +113,7 @@ impl Engine {
         for &account in &touched {
             ladder::check(&mut cx, account);
         }
+        lending::tell_interest(&mut cx);
         touched.clear();
         cx.scratch.touched = touched;
         cx.events.finish();

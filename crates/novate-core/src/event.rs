@@ -20,6 +20,7 @@ pub use corporate::*;
 pub use governance::*;
 pub use liquidation::*;
 pub use packages::*;
+pub use lending::*;
 
 use crate::codec::{Body, Field, HEADER, Header, VERSION, definition_json};
 use crate::{document, record};
@@ -196,6 +197,7 @@ events! {
     PricesConfigured, PrintIgnored, PrintCancelled, DriftBreached, EarningsScheduled, OutageEnded, HaltSettlementStarted,
     HaltSettled, HaltSettlementEnded,
     // lending: 750 to 799
+    LendingConfigured, PoolFunded, PoolRateChanged, LoanShortfallAbsorbed, LentTransferred, LentLossBorne,
     // liquidation: 850 to 899
     LiquidationConfigured, LiquidationStageChanged, OwnAccountSetOff, OwnPositionsClosed, BankruptcyPriced,
     InsurancePaid, InsuranceRepaid, LoanDeficitAbsorbed, Deleveraged, MarketSettled, PositionSettled, LossShared,

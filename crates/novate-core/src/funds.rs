@@ -1,12 +1,12 @@
-//! Money in and out: deposits, withdrawals, transfers, lending, insurance.
+//! Money in and out: deposits, withdrawals, transfers, insurance.
 //!
 //! Responsible for: checks before a movement and the postings of it. Nothing leaves an account that its portfolio needs.
 
 use crate::codec::Header;
-use crate::command::{Deposit, FundInsurance, Hold, Lend, Pledge, Recall, RequestWithdrawal, SettleWithdrawal, Transfer, VoidWithdrawal, WithdrawTo};
+use crate::command::{Deposit, FundInsurance, Hold, Pledge, RequestWithdrawal, SettleWithdrawal, Transfer, VoidWithdrawal, WithdrawTo};
 use crate::context::Context;
 use crate::eligibility;
-use crate::event::{Deposited, Held, InsuranceFunded, Lent, Transferred, WithdrawalQueued, WithdrawalRequested, WithdrawalSettled, WithdrawalVoided};
+use crate::event::{Deposited, Held, InsuranceFunded, Transferred, WithdrawalQueued, WithdrawalRequested, WithdrawalSettled, WithdrawalVoided};
 use crate::ledger::Party;
 use crate::limits::restricted;
 use crate::margin::{Change, collateral::readmit, liquidity};
@@ -17,7 +17,11 @@ use crate::trading::{covered, may_borrow};
 use crate::state::governance::{Payout, Power};
 use crate::units::{Amount, Nanos, div_floor, narrow};
 
-fn positive(amount: Amount, field: u16) -> Result<(), Refusal> {
+/// Amounts that move are at least one unit.
+///
+/// # Errors
+/// `amount_must_be_positive`.
+pub fn positive(amount: Amount, field: u16) -> Result<(), Refusal> {
     require(amount > 0, Reject::amount_must_be_positive.at(field, amount, 1))
 }
 
@@ -26,7 +30,7 @@ pub fn post(state: &mut State, asset: u32, debit: Party, credit: Party, amount: 
     let State { ledger, accounts, .. } = state;
     ledger.post(accounts, asset, debit, credit, amount);
     for party in [debit, credit] {
-        if let Party::Holder(account) | Party::Escrow(account) = party {
+        if let Party::Holder(account) | Party::Escrow(account) | Party::Lender(account) = party {
             readmit(state, account, asset);
             let listed = state.known_asset(asset);
             if !listed.is_stablecoin() {
@@ -268,51 +272,6 @@ pub fn transfer(cx: &mut Context<'_>, header: &Header, command: &Transfer) -> Re
         cx.touch(account);
     }
     Ok(())
-}
-
-/// `Lend`: pledged cash becomes a claim on the pool; it still backs the portfolio.
-///
-/// # Errors
-/// 201, 205, 206, 210, 315.
-pub fn lend(cx: &mut Context<'_>, header: &Header, command: &Lend) -> Result<(), Refusal> {
-    let account = cx.state.account(header.account)?;
-    pool_of(cx.state, command.asset)?;
-    positive(command.amount, 2)?;
-    require(cx.state.accounts[account as usize].liquidation.is_none(), Reject::account_must_not_be_frozen)?;
-    let free = cx.state.accounts[account as usize].balance(command.asset).map_or(0, crate::account::Balance::free);
-    require(command.amount <= free, Reject::amount_must_not_exceed_balance.at(2, command.amount, free))?;
-
-    post(cx.state, command.asset, Party::Holder(account), Party::Lender(account), command.amount);
-    tell_lent(cx, account, command.asset, command.amount);
-    Ok(())
-}
-
-/// `Recall`: back into the balance, within what the pool really has.
-///
-/// # Errors
-/// 201, 205, 315, 701, 703.
-pub fn recall(cx: &mut Context<'_>, header: &Header, command: &Recall) -> Result<(), Refusal> {
-    let account = cx.state.account(header.account)?;
-    pool_of(cx.state, command.asset)?;
-    positive(command.amount, 2)?;
-    let lent = cx.state.accounts[account as usize].balance(command.asset).map_or(0, |b| b.lent);
-    require(command.amount <= lent, Reject::lent_must_cover_recall.at(2, command.amount, lent))?;
-    let available = cx.state.ledger.pool(command.asset).available();
-    require(command.amount <= available, Reject::pool_must_have_liquidity.at(2, command.amount, available))?;
-
-    post(cx.state, command.asset, Party::Lender(account), Party::Holder(account), command.amount);
-    tell_lent(cx, account, command.asset, -command.amount);
-    Ok(())
-}
-
-fn tell_lent(cx: &mut Context<'_>, account: u32, asset: u32, amount: Amount) {
-    let (balance, lent) = cx.state.accounts[account as usize].balance(asset).map_or((0, 0), |b| (b.pledged, b.lent));
-    cx.tell_account(account, &Lent { asset, amount, lent, balance });
-    cx.touch(account);
-}
-
-fn pool_of(state: &State, asset: u32) -> Result<(), Refusal> {
-    require(state.asset(asset)?.pool.is_some(), Reject::pool_must_exist.at(1, i64::from(asset), 0))
 }
 
 /// `Hold`: out of the portfolio without leaving the venue, under the rule of every outflow.

@@ -38,7 +38,7 @@ fn configured(state: &State) -> Result<(), Refusal> {
 /// Underlyings, and what stands on them, come after every area's parameters.
 fn fully_configured(state: &State) -> Result<(), Refusal> {
     configured(state)?;
-    require(state.trading.terms.is_some(), Reject::venue_must_be_configured)
+    require(state.trading.terms.is_some() && state.lending.terms.is_some(), Reject::venue_must_be_configured)
 }
 
 fn tell(cx: &mut Context<'_>, what: &str, id: u32, name: &str) {
@@ -283,14 +283,15 @@ pub fn market(cx: &mut Context<'_>, command: &ListMarket) -> Result<(), Refusal>
 /// `ListPool`.
 ///
 /// # Errors
-/// 302, 304, 309, 313.
+/// 302, 304, 307, 309, 704.
 pub fn pool(cx: &mut Context<'_>, command: &ListPool) -> Result<(), Refusal> {
     params::check_pool(command)?;
     let asset = cx.state.asset(command.asset)?;
-    require(asset.is_stablecoin(), Reject::quote_must_be_a_stablecoin.at(1, i64::from(command.asset), 0))?;
     require(asset.pool.is_none(), Reject::id_must_be_new.at(1, i64::from(command.asset), 0))?;
+    let name = asset.terms.name.clone();
+    cx.state.bucket(command.insurance_bucket)?;
     cx.state.asset_mut(command.asset).pool = Some(command.clone());
-    tell(cx, "pool", command.asset, "cash pool");
+    tell(cx, "pool", command.asset, &name);
     Ok(())
 }
 

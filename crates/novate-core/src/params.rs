@@ -3,7 +3,7 @@
 //! Responsible for: refusing a listing whose numbers are absurd or whose charges could exceed a long dollar, before
 //! anything is written. A parameter without a bound here does not exist; the engine has no other constants of the venue.
 
-use crate::command::{ConfigureLiquidation, ConfigureOrders, ConfigurePrices, ConfigureVenue, ListAsset, ListBucket, ListMarket, ListPool, ListUnderlying};
+use crate::command::{ConfigureLending, ConfigureLiquidation, ConfigureOrders, ConfigurePrices, ConfigureVenue, ListAsset, ListBucket, ListMarket, ListPool, ListUnderlying};
 use crate::reject::{Refusal, Reject, require};
 use crate::units::{HOUR, PPM, SECOND, YEAR, div_ceil, narrow, pow10};
 
@@ -12,6 +12,8 @@ pub const MAX_ID: u32 = 65_535;
 /// Largest listable amount of money or volume: 5 trillion dollars.
 pub const MONEY: i64 = 5_000_000_000_000 * 1_000_000;
 const ZERO: i64 = 0;
+/// Most units that may be lent to, or borrowed from, one pool: no product of its indexes leaves 128 bits.
+pub const MOST_LENT: i64 = 10_000_000_000_000_000;
 
 /// A parameter and its bounds: field, value, lowest, highest.
 pub type Bound = (u16, i64, i64, i64);
@@ -307,10 +309,36 @@ pub fn quote_units(m: &ListMarket, price_decimals: u32, lot_decimals: u32, quote
 /// As named in the body.
 pub fn check_pool(p: &ListPool) -> Result<(), Refusal> {
     within(&[
-        (2, p.rate_ppm, 0, 5 * PPM),
+        (2, p.rate_ppm, 0, 2 * PPM),
         (3, p.reserve_ppm, 0, PPM),
-        (4, p.owner_cap, 0, i64::MAX),
-        (5, p.venue_cap, 0, i64::MAX),
+        (4, p.owner_cap, 0, MOST_LENT),
+        (5, p.venue_cap, 0, MOST_LENT),
+        (8, p.locked_deposit, 1, MOST_LENT),
+        (9, p.reserve_target, 0, MOST_LENT),
+        (11, p.lent_charge_ppm, 0, PPM),
+    ])?;
+    let (used, rates) = (&p.utilisation_ppm, &p.rates_ppm);
+    let points = i64::try_from(used.len()).unwrap_or(i64::MAX);
+    let ends = used.len() == rates.len() && points <= 8 && used.last() == Some(&PPM);
+    let rises = used.windows(2).all(|w| w[0] < w[1]) && used.first().is_some_and(|&u| u > 0);
+    let dear = rates.windows(2).all(|w| w[0] <= w[1]) && rates.first().is_some_and(|&r| r >= p.rate_ppm);
+    let bounded = rates.last().is_some_and(|&r| r <= 2 * PPM);
+    require(ends && rises && dear && bounded, Reject::curve_must_rise_to_full_use.at(6, points, 8))
+}
+
+/// Bounds of the lending parameters.
+///
+/// # Errors
+/// `parameter_must_be_within_bounds`.
+pub fn check_lending(c: &ConfigureLending) -> Result<(), Refusal> {
+    within(&[
+        (1, c.call_above_ppm, PPM / 2, PPM),
+        (2, c.call_after_ns, 60 * SECOND, 86_400 * SECOND),
+        (3, c.call_deadline_ns, 3_600 * SECOND, 30 * 86_400 * SECOND),
+        (4, c.unsettled_after_ns, 0, 86_400 * SECOND),
+        (5, c.cash_call_ns, 60 * SECOND, 10 * 86_400 * SECOND),
+        (6, i64::from(c.recall_opens), 1, 20),
+        (7, i64::from(c.ticks_per_command), 60, 1_000_000),
     ])
 }
 

@@ -26,7 +26,7 @@ pub fn shares(state: &State, account: u32, underlying: u32) -> (i128, i128) {
     let spot: i128 = listed
         .assets
         .iter()
-        .filter_map(|&asset| holder.balance(asset).map(|b| state.known_asset(asset).shares(i128::from(b.pledged) + i128::from(b.lent) + i128::from(b.escrowed))))
+        .filter_map(|&asset| holder.balance(asset).map(|b| state.known_asset(asset).shares(state.ledger.pledged_and_lent(b) + i128::from(b.escrowed))))
         .sum();
     let perp: i128 = listed.perps.iter().map(|&m| state.shares_of(state.known_market(m), i128::from(holder.lots(m)))).sum();
     (spot, perp)

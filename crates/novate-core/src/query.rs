@@ -197,12 +197,12 @@ fn account_report(state: &State, id: u64) -> Result<AccountReport, String> {
     let balances = account.balances.iter().map(|b| {
         let asset = state.known_asset(b.asset);
         let token = portfolio.tokens.iter().find(|t| t.asset == b.asset).map(|t| t.value);
-        let value = token.unwrap_or_else(|| if asset.is_stablecoin() { asset.face(i128::from(b.pledged) + i128::from(b.lent) + i128::from(b.escrowed)) } else { 0 });
+        let value = token.unwrap_or_else(|| if asset.is_stablecoin() { asset.face(state.ledger.pledged_and_lent(b) + i128::from(b.escrowed)) } else { 0 });
         BalanceLine {
             asset: b.asset,
             name: asset.terms.name.clone(),
-            pledged: b.pledged,
-            lent: b.lent,
+            pledged: if b.pledged < 0 { -state.ledger.owed(b) } else { b.pledged },
+            lent: state.ledger.claim(b),
             reserved: b.reserved,
             admitted: b.admitted,
             held: b.held,
@@ -255,6 +255,7 @@ struct TermAmounts {
     liq: i64,
     crowd: i64,
     loss: i64,
+    lent: i64,
 }
 
 #[derive(Serialize)]
@@ -310,6 +311,7 @@ fn level_report(state: &State, account: u32, question: &Question<'_>) -> LevelRe
             liq: small(t.liq),
             crowd: small(t.crowd),
             loss: small(t.loss),
+            lent: small(t.lent),
         },
         requirement_without_orders: small(without.requirement),
         orders: small(whole.requirement - without.requirement),

@@ -152,6 +152,10 @@ refusals! {
     701 pool_must_have_liquidity true "The pool has not this much to lend or to return now.";
     702 loan_must_stay_within_caps true "The owner's or the venue's borrowing cap is reached.";
     703 lent_must_cover_recall false "The account has not lent this much.";
+    704 curve_must_rise_to_full_use false "The curve's points ascend to a utilisation of 100 % and its rates never fall.";
+    705 pool_must_be_funded true "The operator locks a deposit before a pool takes lenders and borrowers.";
+    706 pool_must_not_be_called true "The pool was used above its limit for too long: no new loans until that ends.";
+    707 pool_must_stay_within_its_size true "The pool can't hold this many units.";
 
     // 8xx liquidation
     801 backstop_discount_must_be_within_the_auction false "A tranche's discount is between the auction's first and last.";

@@ -219,16 +219,14 @@ impl Market {
 /// The hourly settlement while it runs over several commands.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Settlement {
-    /// 0 interest and debits, 1 credits, 2 lenders.
+    /// 0 interest and debits, 1 credits.
     pub phase: u8,
     /// Next account.
     pub cursor: u32,
-    /// Nanoseconds since the last one, for interest.
-    pub elapsed_ns: Nanos,
     /// Markets that settle: price in ticks and funding rate in ppb.
     pub markets: BTreeMap<u32, SettlementTerms>,
-    /// Interest shared among lenders, and the lent total at the start of phase 2, per asset.
-    pub lenders: BTreeMap<u32, (Amount, Amount)>,
+    /// By how much unsettled debts in a stablecoin grow: its pool's borrow index at the last settlement and at this one.
+    pub growth: BTreeMap<u32, (i64, i64)>,
 }
 
 /// One market's part in a settlement.

@@ -9,7 +9,7 @@ use crate::governance::{lapses, restrictions};
 use crate::order::Side;
 use crate::state::packages::Due;
 use crate::{bilateral, block, offer, quote, schedule};
-use crate::{clearing, corporate_action, feed, funding, halts, ladder, liquidation, outage, settlement};
+use crate::{clearing, corporate_action, feed, funding, halts, ladder, lending, liquidation, outage, settlement};
 
 /// `AdvanceTime`.
 pub fn advance(cx: &mut Context<'_>) {
@@ -33,6 +33,7 @@ pub fn advance(cx: &mut Context<'_>) {
     run_out(cx);
     schedule::run(cx);
     // lending: minute ticks, calls, recalls
+    lending::advance(cx);
     clearing::queue::advance(cx);
     halts::run(cx, accounts);
     restrictions::expire(cx);

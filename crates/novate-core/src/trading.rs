@@ -13,6 +13,7 @@ use crate::command::{
 use crate::context::Context;
 use crate::eligibility;
 use crate::event::{CancelAfterSet, CancelReason, OrderAmended, OrderCancelled, OrderPlaced, TriggerPlaced, TwapPlaced};
+use crate::ledger::Party;
 use crate::limits::{self, Intent};
 use crate::margin::{Change, Evaluation, Level, Question, collateral, liquidity};
 use crate::matching::{self, Taker, crosses, fillable, reservation};
@@ -475,12 +476,17 @@ pub fn may_borrow(cx: &mut Context<'_>, account: u32, asset: u32, extra: i64, un
         return Err(Reject::spot_buy_must_be_funded.at(7, extra, 0));
     };
     let short = if underlying == 0 { Reject::pool_must_have_liquidity } else { Reject::spot_buy_must_be_funded };
-    require(extra <= pool.available(), short.at(0, extra, pool.available()))?;
+    let balance = cx.state.accounts[account as usize].balance(asset).cloned().unwrap_or_default();
+    let beyond_line = (balance.pool_room() + extra - balance.kept()).max(0);
+    let locked = cx.state.ledger.venue(Party::Locked, asset);
+    require(locked >= terms.locked_deposit, Reject::pool_must_be_funded.at(0, locked, terms.locked_deposit))?;
+    require(beyond_line <= pool.available(), short.at(0, extra, pool.available()))?;
+    require(beyond_line == 0 || !cx.state.lending.closed(asset), Reject::pool_must_not_be_called)?;
     let owner = cx.state.accounts[account as usize].owner;
-    let owed = |a: &u32| cx.state.accounts[*a as usize].balance(asset).map_or(0, |b| b.loan() + b.pool_room());
+    let owed = |a: &u32| cx.state.accounts[*a as usize].balance(asset).map_or(0, |b| cx.state.ledger.owed(b) + b.pool_room());
     let by_owner: i64 = cx.state.owners[owner as usize].accounts.iter().map(owed).sum();
     require(by_owner + extra <= terms.owner_cap, Reject::loan_must_stay_within_caps.at(0, by_owner + extra, terms.owner_cap))?;
-    let in_all = pool.borrowed + pool.reserved + extra;
+    let in_all = cx.state.ledger.owed_in_all(asset) + pool.reserved + beyond_line;
     require(in_all <= terms.venue_cap, Reject::loan_must_stay_within_caps.at(0, in_all, terms.venue_cap))?;
     if underlying != 0 {
         let quality = cx.state.known_underlying(underlying).price.permission(Action::Borrow);

@@ -19,6 +19,7 @@ from novate import units
 from novate.errors import UnitError
 from novate.messages import (
     Command,
+    ConfigureLending,
     ConfigureLiquidation,
     ConfigureOrders,
     ConfigurePackages,
@@ -166,6 +167,7 @@ AREAS: Final[dict[str, tuple[type[Command], dict[str, Key]]]] = {
     "orders": (ConfigureOrders, _keys(ConfigureOrders)),
     "prices": (ConfigurePrices, _keys(ConfigurePrices)),
     "packages": (ConfigurePackages, _keys(ConfigurePackages)),
+    "lending": (ConfigureLending, _keys(ConfigureLending)),
     "liquidation": (ConfigureLiquidation, _keys(ConfigureLiquidation, auction_fast_ns="auction_fast_time")),
 }
 """Sections that stand once: the parameters of an area, and the command that carries them, in the order they are sent."""
@@ -237,7 +239,14 @@ CLASS: Final = UNDERLYING | NAV | TOKEN | PERP | MARKET
 
 def pool(asset: str) -> dict[str, Key]:
     """Keys of the pool of a stablecoin."""
-    return _keys(ListPool, "rate_ppm", "reserve_ppm") | _caps(coins(asset))
+    amount = coins(asset)
+    return (
+        _keys(ListPool, "rate_ppm", "reserve_ppm", "lent_charge_ppm")
+        | {name: Key(name, name, RATE) for name in ("kink", "kink_rate", "full_rate")}
+        | {name: Key(name, name, amount) for name in ("locked_deposit", "reserve_target")}
+        | _named("insurance_bucket")
+        | _caps(amount)
+    )
 
 
 def dated_row(buckets: list[str]) -> dict[str, Key]:

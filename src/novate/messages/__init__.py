@@ -191,6 +191,7 @@ from novate.messages.commands.packages import (
     WithdrawBlock,
     WithdrawQuote,
 )
+from novate.messages.commands.lending import ConfigureLending, FundPool
 from novate.messages.commands.prices import (
     CancelPrint,
     ConfigurePrices,
@@ -371,6 +372,14 @@ from novate.messages.events.prices import (
     PrintCancelled,
     PrintIgnored,
 )
+from novate.messages.events.lending import (
+    LendingConfigured,
+    LentLossBorne,
+    LentTransferred,
+    LoanShortfallAbsorbed,
+    PoolFunded,
+    PoolRateChanged,
+)
 from novate.messages.fields import (
     Command,
     Event,
@@ -492,6 +501,7 @@ __all__ = [
     "ConfigureLiquidation",
     "ConfigureOrders",
     "ConfigurePackages",
+    "ConfigureLending",
     "ConfigurePrices",
     "ConfigureVenue",
     "ConfirmCorporateAction",
@@ -534,6 +544,7 @@ __all__ = [
     "FundInventory",
     "FundOperatorTranche",
     "FundTreasury",
+    "FundPool",
     "FundingReason",
     "FundingSet",
     "GiveFirmPrice",
@@ -559,12 +570,15 @@ __all__ = [
     "LapseStage",
     "LegRefused",
     "Lend",
+    "LendingConfigured",
     "Lent",
     "LiftRestriction",
     "LimitKind",
     "LimitSet",
     "LiquidationCause",
     "LiquidationConfigured",
+    "LentLossBorne",
+    "LentTransferred",
     "LiquidationEnded",
     "LiquidationRole",
     "LiquidationSkip",
@@ -590,6 +604,7 @@ __all__ = [
     "Listed",
     "LoanDeficitAbsorbed",
     "LossShared",
+    "LoanShortfallAbsorbed",
     "MarkChanged",
     "MarketKind",
     "MarketPhase",
@@ -630,6 +645,8 @@ __all__ = [
     "PositionAdjusted",
     "PositionSettled",
     "PostDepth",
+    "PoolFunded",
+    "PoolRateChanged",
     "PostLiquidity",
     "PostPrice",
     "Power",

@@ -6,7 +6,7 @@
 
 use novate_core::codec::{Body, Header, write_message};
 use novate_core::command::{
-    ActivateRelease, ConfigureLiquidation, ConfigureOrders, ConfigurePackages, ConfigurePrices, ConfigureVenue, Deposit, GTC, LIMIT, ListAsset, ListBucket, ListDatedRow,
+    ActivateRelease, ConfigureLending, ConfigureLiquidation, ConfigureOrders, ConfigurePackages, ConfigurePrices, ConfigureVenue, Deposit, GTC, LIMIT, ListAsset, ListBucket, ListDatedRow,
     ListMarket, ListSource, ListUnderlying, OpenAccount, PlaceOrder, PostPrice, SetSession,
 };
 use novate_core::engine::Engine;
@@ -61,6 +61,7 @@ pub fn list(to: &mut Encoder, underlyings: u32) {
     to.put(0, &packages());
     to.put(0, &stages());
     to.put(0, &prices());
+    to.put(0, &lending());
     for (at, (name, gain_ppm)) in
         [("equity", 700_000), ("crypto", 600_000), ("commodity", 700_000), ("rates", 800_000)].into_iter().enumerate()
     {
@@ -159,6 +160,18 @@ fn packages() -> ConfigurePackages {
         reveal: 0,
         compensation_per_trade: 100_000_000_000,
         compensation_per_day: 500_000_000_000,
+    }
+}
+
+const fn lending() -> ConfigureLending {
+    ConfigureLending {
+        call_above_ppm: 950_000,
+        call_after_ns: 3_600_000_000_000,
+        call_deadline_ns: 86_400_000_000_000,
+        unsettled_after_ns: 3_600_000_000_000,
+        cash_call_ns: 14_400_000_000_000,
+        recall_opens: 2,
+        ticks_per_command: 1_440,
     }
 }
 

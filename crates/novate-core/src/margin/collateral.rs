@@ -115,6 +115,7 @@ pub fn equity(state: &State, account: u32, question: &Question<'_>, portfolio: &
     let Portfolio { exposures, perps, cash, tokens, .. } = portfolio;
     for leg in cash.iter_mut() {
         leg.counted = state.known_asset(leg.asset).face(leg.amount);
+        leg.set_charge(state);
     }
     for leg in perps.iter_mut() {
         leg.set_result(state, exposures[leg.slot].corners[0].price, question.level);
@@ -197,7 +198,7 @@ pub fn cap_room(state: &State, owner: u32, asset: u32) -> i64 {
 #[must_use]
 pub fn loans(state: &State, portfolio: &Portfolio, account: u32, extra_loan: Value) -> (Value, Value) {
     let holder = &state.accounts[account as usize];
-    let borrowed = |b: &Balance| state.known_asset(b.asset).face(i128::from(b.loan()) + i128::from(b.pool_room()));
+    let borrowed = |b: &Balance| state.known_asset(b.asset).face(i128::from(state.ledger.owed(b)) + i128::from(b.pool_room()));
     let owed: Value = holder.balances.iter().filter(|b| state.known_asset(b.asset).is_stablecoin()).map(borrowed).sum();
     let lendable = |t: &TokenLeg| {
         let price = portfolio.exposures[t.slot].long_price;

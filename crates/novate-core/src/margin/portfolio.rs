@@ -108,6 +108,10 @@ pub struct TokenLeg {
     pub receivable: Value,
     /// WRAP.
     pub wrap: Value,
+    /// Units that are a claim on the pool.
+    pub lent: i128,
+    /// LENT.
+    pub charge: Value,
 }
 
 /// One perp position.
@@ -158,6 +162,10 @@ pub struct CashLeg {
     pub value: Value,
     /// FX.
     pub depeg: Value,
+    /// Units that are a claim on the pool.
+    pub lent: i128,
+    /// LENT.
+    pub charge: Value,
 }
 
 /// Scratch space of one evaluation; reused so that the hot path allocates nothing.
@@ -238,8 +246,11 @@ impl Portfolio {
         let holder = &state.accounts[account as usize];
         for balance in &holder.balances {
             let due = if balance.due == 0 { 0 } else { rate_down(i128::from(balance.due), state.clearing.config().due_ppm) };
-            let amount = i128::from(balance.pledged) + i128::from(balance.lent) + i128::from(balance.escrowed) + due;
+            let amount = state.ledger.pledged_and_lent(balance) + i128::from(balance.escrowed) + due;
             self.add_balance(state, balance.asset, amount, i128::from(balance.admitted));
+            if balance.lent > 0 {
+                self.add_lent(state, balance.asset, i128::from(state.ledger.claim(balance)));
+            }
         }
         for position in &holder.positions {
             let market = state.known_market(position.market);
@@ -268,6 +279,14 @@ impl Portfolio {
             let leg = self.token_mut(state, asset);
             leg.amount += amount;
             leg.admitted += admitted;
+        }
+    }
+
+    fn add_lent(&mut self, state: &State, asset: u32, amount: i128) {
+        if state.known_asset(asset).is_stablecoin() {
+            self.cash_mut(state, asset).lent += amount;
+        } else {
+            self.token_mut(state, asset).lent += amount;
         }
     }
 
@@ -307,6 +326,7 @@ impl Portfolio {
                     self.token_mut(state, asset).bought += i128::from(amount.max(0));
                 }
             }
+            Change::Lend { asset, amount } => self.add_lent(state, asset, i128::from(amount)),
             Change::Order { market, side, price, lots } => {
                 let market = state.known_market(market);
                 self.add_open(state, market, side, lots, i128::from(price) * i128::from(lots));
@@ -365,6 +385,7 @@ impl Portfolio {
             let (low, high) = values.fold((token.value, token.value), |(low, high), v| (low.min(v), high.max(v)));
             let charge = |value: Value| rate_up(value.max(0), wrap) + rate_up((-value).max(0), borrow);
             token.wrap = charge(low).max(charge(high));
+            token.set_charge(state, underlying, exposure.corners[0].price);
         }
         if question.orders && !question.alone {
             self.add_order_losses(state, account);
@@ -614,6 +635,31 @@ impl Exposure {
     pub fn liquidity(&self) -> Value {
         let largest = |leg: fn(&Corner) -> Value| self.live_corners().iter().map(|c| leg(c).abs()).max().unwrap_or(0);
         rate_up(largest(|c| c.s), self.spot_rate_ppm) + rate_up(largest(|c| c.f), self.perp_rate_ppm)
+    }
+}
+
+/// Part of a lent claim's value that counts in R.
+fn lent_charge_ppm(state: &State, asset: u32) -> i64 {
+    state.known_asset(asset).pool.as_ref().map_or(0, |p| p.lent_charge_ppm)
+}
+
+impl TokenLeg {
+    /// LENT: the claim's value at the price of the exposure, rounded up, times the pool's charge.
+    fn set_charge(&mut self, state: &State, underlying: &Underlying, price: Price) {
+        if self.lent > 0 {
+            let shares = state.known_asset(self.asset).shares(self.lent);
+            self.charge = rate_up(-underlying.value_down(-shares, price), lent_charge_ppm(state, self.asset));
+        }
+    }
+}
+
+impl CashLeg {
+    /// LENT: the claim at the coin's price, at most a dollar, rounded up, times the pool's charge.
+    pub fn set_charge(&mut self, state: &State) {
+        if self.lent > 0 {
+            let face = -state.known_asset(self.asset).face(-self.lent);
+            self.charge = rate_up(rate_up(face, self.price_ppm.min(PPM)), lent_charge_ppm(state, self.asset));
+        }
     }
 }
 

@@ -485,14 +485,20 @@ class ListMarket(Command, frozen=True, kw_only=True):
 
 
 class ListPool(Command, frozen=True, kw_only=True):
-    """Lenders' money for cash loans at a simple yearly rate.
+    """Lenders' money or tokens for loans of an asset, at a yearly rate by utilisation.
 
     Attributes:
         asset: What is lent.
-        rate_ppm: Yearly rate that borrowers pay.
-        reserve_ppm: Part of the interest that goes to insurance.
+        rate_ppm: Yearly rate while nothing is used: where the curve begins.
+        reserve_ppm: Part of the interest that goes to the pool's reserve.
         owner_cap: Most that one owner may borrow.
         venue_cap: Most that all may borrow.
+        utilisation_ppm: The curve's further points, ascending: used parts of the pool; the last is all of it.
+        rates_ppm: The yearly rates there; never falling.
+        locked_deposit: What the operator locks in the pool before it opens.
+        reserve_target: What the reserve keeps; more goes to insurance at the hourly settlement.
+        insurance_bucket: The bucket whose insurance gets that, and bears the pool's losses first.
+        lent_charge_ppm: Part of a lent claim's value that is added to its lender's requirement.
     """
 
     KIND: ClassVar[int] = 28
@@ -502,6 +508,12 @@ class ListPool(Command, frozen=True, kw_only=True):
     reserve_ppm: Ppm
     owner_cap: Amount
     venue_cap: Amount
+    utilisation_ppm: PpmRow
+    rates_ppm: PpmRow
+    locked_deposit: Amount
+    reserve_target: Amount
+    insurance_bucket: Id
+    lent_charge_ppm: Ppm
 
 
 # --- accounts and money: documents -------------------------------------------------------------------------------------
