@@ -129,7 +129,6 @@ pub const fn of(command: &Command) -> Authority {
         // lending
         Command::ConfigureLending(_) => Authority::Change(RUNS, Delay::Measured),
         Command::FundPool(_) => Authority::Change(RUNS, Delay::None),
-        // lending
         // liquidation
         Command::ConfigureLiquidation(_) => Authority::Change(RUNS, Delay::Measured),
         Command::CommitBackstop(_) | Command::WithdrawBackstop(_) => Authority::Account(MOVES, Protected::Never),
