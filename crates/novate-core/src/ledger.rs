@@ -147,6 +147,8 @@ impl Ledger {
         if balance.pledged < 0 {
             balance.borrow_index = self.pool(asset).borrow_index;
             balance.line_index = self.line_index(asset, balance.line_type);
+        } else {
+            (balance.borrow_index, balance.line_index) = (0, 0);
         }
         let after = Stake::of(balance);
         let now = balance.line_type;

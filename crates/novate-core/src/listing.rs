@@ -154,6 +154,9 @@ fn check_charge(state: &State, underlying: &Underlying, fall_ppm: i64, new_wrap_
 
 /// The farthest that a closed index can drift is covered by what one leg alone needs at initial while closed: shock and gap
 /// at the closure's factor, the smaller of both directions.
+///
+/// # Errors
+/// `drift_must_stay_within_margin`.
 pub fn check_discovery(u: &ListUnderlying, closure_ppm: i64) -> Result<(), Refusal> {
     let shock = scale_up(scale_up(u.shock_up_ppm.min(u.shock_down_ppm), u.beta_ppm), closure_ppm);
     let gap = scale_up(scale_up(u.gap_ppm, closure_ppm), u.leverage_ppm);

@@ -142,7 +142,7 @@ fn hedge_loss(state: &State, account: u32, bucket: u32) -> Value {
             let market = state.known_market(position.market);
             perp += state.shares_of(market, i128::from(position.calm_lots));
             if position.calm_lots != 0 {
-                fall = i128::from(position.calm_price - state.index_ticks(market)) * i128::from(market.terms.tick_size);
+                fall = i128::from(market.price_of(position.calm_price - state.index_ticks(market)));
             }
         }
         let (spot, _) = shares(state, account, underlying.terms.underlying);

@@ -124,16 +124,16 @@ pub fn shares_up(amount: Amount, index: i64) -> i128 {
     if amount == 0 { 0 } else { div_ceil(i128::from(amount) * SHARE, i128::from(index)) }
 }
 
-/// An amount of `from` at `to`, rounded up: for what is owed.
+/// An amount of `from` at `to`, rounded up: for what is owed. A stored index of 0 means now: a loan that is only supposed.
 #[must_use]
 pub fn grown_up(amount: Amount, from: i64, to: i64) -> Amount {
-    if amount == 0 || from == to { amount } else { div_ceil(i128::from(amount) * i128::from(to), i128::from(from)) as i64 }
+    if amount == 0 || from == 0 || from == to { amount } else { div_ceil(i128::from(amount) * i128::from(to), i128::from(from)) as i64 }
 }
 
 /// The same, rounded down: for what is due to somebody.
 #[must_use]
 pub fn grown_down(amount: Amount, from: i64, to: i64) -> Amount {
-    if amount == 0 || from == to { amount } else { div_floor(i128::from(amount) * i128::from(to), i128::from(from)) as i64 }
+    if amount == 0 || from == 0 || from == to { amount } else { div_floor(i128::from(amount) * i128::from(to), i128::from(from)) as i64 }
 }
 
 /// One minute's growth of an index at a yearly rate, rounded up.
