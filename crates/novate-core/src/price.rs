@@ -306,7 +306,7 @@ impl PriceState {
         self.fresh_sources = fresh.len() as u16;
         self.unflagged_sources =
             fresh.iter().filter(|q| now.saturating_sub(q.venue_time_ns) <= params.flag_after_ns).count() as u16;
-        let consensus = agree(fresh, params, self.last_external);
+        let consensus = settled(fresh, params, self.last_external);
         let used = consensus.as_ref().map_or(&[][..], |c| c.used);
         self.current = consensus.as_ref().map_or(0, |c| c.price);
         self.keep_reopening(params, session, now);
@@ -649,6 +649,20 @@ fn median(quotes: &[Quote], index: Price) -> Price {
 
 fn middle(quotes: &[Quote]) -> (Price, Price) {
     (quotes[(quotes.len() - 1) / 2].price, quotes[quotes.len() / 2].price)
+}
+
+/// What fresh quotes say together once it no longer depends on the last index: of two middle prices the nearer one is taken,
+/// so a confirmed price may itself decide the next choice, and the same quotes must not move the index twice.
+fn settled<'a>(fresh: &'a [Quote], params: &PriceParams, index: Price) -> Option<Consensus<'a>> {
+    let mut found = agree(fresh, params, index)?;
+    for _ in 0..MAX_SOURCES {
+        let again = agree(fresh, params, found.price)?;
+        if again.price == found.price {
+            return Some(again);
+        }
+        found = again;
+    }
+    Some(found)
 }
 
 /// What ascending fresh quotes say together; `None` when there are none.
