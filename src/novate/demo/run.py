@@ -26,7 +26,7 @@ from novate.demo.market import Market
 from novate.demo.participants import Participant
 from novate.demo.portrait import Painter, Portrait
 from novate.demo.recorder import SAMPLE_NS, WANTED, Recorder
-from novate.demo.replay import TICK_MICRO_USD, Replay
+from novate.demo.replay import Replay
 from novate.journal import journal_bytes
 from novate.marketdata import Scenario, default_scenario, find_data, load_scenario
 from novate.messages import (
@@ -35,7 +35,6 @@ from novate.messages import (
     FundInsurance,
     OpenAccount,
     PostPrice,
-    PriceClass,
     PriceKind,
     encode,
     reports,
@@ -146,8 +145,7 @@ class Stage:
             if name in self.scenario.last_price_e6:
                 time_ns, price = self.scenario.last_price_e6[name]
                 source = int(self.scenario.ticks_of(name)["source"][0]) + 1
-                nav = self.listing.terms[name].price_class == PriceClass.NAV
-                commands.append(_price(number, source, price, time_ns, nav=nav))
+                commands.append(_price(number, source, price, time_ns))
         for bucket in self.listing.bucket.values():
             amount = INSURANCE_DOLLARS * 1_000_000
             commands.append(FundInsurance(bucket=bucket, asset=self.listing.asset["USDC"], amount=amount))
@@ -422,16 +420,16 @@ def _account_summary(account: model.Account) -> dict[str, Any]:
     }
 
 
-def _price(number: int, source: int, price: int, venue_time_ns: int, *, nav: bool) -> PostPrice:
+def _price(number: int, source: int, price: int, venue_time_ns: int) -> PostPrice:
     return PostPrice(
         underlying=number,
         source=source,
         price=price,
         confidence_ppm=1_000_000,
-        price_kind=PriceKind.ISSUER if nav else PriceKind.QUOTE,
+        price_kind=PriceKind.TRADE,
         reserved0=0,
         reserved1=0,
         venue_time_ns=venue_time_ns,
-        size=TICK_MICRO_USD,
+        size=0,
         raw_hash=bytes(16),
     )

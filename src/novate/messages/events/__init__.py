@@ -11,7 +11,6 @@ from novate.messages.events import (
     lending,
     liquidation,
     orders,
-    packages,
     prices,
 )
 from novate.messages.events.first import LAST
@@ -20,7 +19,6 @@ from novate.messages.fields import Event
 EVENTS: tuple[type[Event], ...] = (
     *first.EVENTS,
     *orders.EVENTS,
-    *packages.EVENTS,
     *prices.EVENTS,
     *lending.EVENTS,
     *liquidation.EVENTS,
