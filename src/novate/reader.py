@@ -11,7 +11,6 @@ journal does not bear out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -20,9 +19,8 @@ import numpy as np
 
 from novate._core import Engine, ruleset
 from novate.errors import JournalError
-from novate.journal.recovery import HomePaths, Judged, judge, restore_checked
-from novate.journal.scan import Frame, Walk, segment_paths, walk_journal
-from novate.journal.snapshots import BadSnapshot
+from novate.journal.recovery import HomePaths, Judged, frames_after, judge, restore_newest
+from novate.journal.scan import Frame, segment_paths
 from novate.messages import PostPrice, read_table, reports, split
 from novate.messages.reports import explain as questions
 
@@ -77,18 +75,14 @@ class Reader:
         Raises JournalError when the moment lies before the first or, for a sequence, after the last command.
         """
         target, posts = self._target(sequence, time_ns)
-        engine = self._nearest(target)
-        for frame in self._frames(engine.sequence):
+        earlier = tuple(snapshot for snapshot in self._judged.snapshots if snapshot.sequence <= target)
+        engine, base, _ = restore_newest(Engine, earlier)
+        for frame in frames_after(self.paths.journal, base):
             if frame.first_sequence > target:
                 break
-            engine.apply(_until(frame, target))
+            if frame.count:
+                engine.apply(_until(frame, target))
         return Moment(engine, engine.sequence, engine.time_ns, _taken(engine, posts))
-
-    def _frames(self, after: int = 0) -> Iterator[Frame]:
-        """The frames of commands behind command `after`."""
-        for frame in walk_journal(self.paths.journal, Walk()):
-            if frame.count and frame.last_sequence > after:
-                yield frame
 
     def _target(self, sequence: int | None, time_ns: int | None) -> tuple[int, dict[tuple[int, int], Post]]:
         """The command meant, and the last post of every source up to it."""
@@ -100,7 +94,9 @@ class Reader:
         end = self.last_sequence if sequence is None else sequence
         posts: dict[tuple[int, int], Post] = {}
         found, unread = 0, bytearray()
-        for frame in self._frames():
+        for frame in frames_after(self.paths.journal, 0):
+            if frame.count == 0:
+                continue
             if frame.first_sequence > end or (time_ns is not None and _first_time(frame) > time_ns):
                 break
             taken = _until(frame, end, time_ns)
@@ -114,16 +110,6 @@ class Reader:
         if found == 0:
             raise JournalError(f"The journal's first command is later than {time_ns} ns.", time_ns=time_ns)
         return found, posts
-
-    def _nearest(self, target: int) -> Engine:
-        """An engine from the newest sound snapshot not after `target`, or a fresh one."""
-        for snapshot in self._judged.snapshots:
-            if snapshot.sequence <= target:
-                try:
-                    return restore_checked(Engine, snapshot)
-                except BadSnapshot:
-                    continue  # an older one, or the whole journal, serves as well
-        return Engine()
 
 
 def _taken(engine: Engine, posts: dict[tuple[int, int], Post]) -> dict[tuple[int, int], Post]:

@@ -154,7 +154,7 @@ def rebuild(
     `on_events` gets the events of every replayed frame, in order. Raises EngineHalted if the engine fails inside a
     command, ReplayDiverged if a seal on the way recorded another state.
     """
-    engine, base, skipped = _restore_newest(engines, judged.snapshots)
+    engine, base, skipped = restore_newest(engines, judged.snapshots)
     replayed = 0
     for frame in frames_after(paths.journal, base):
         if frame.is_seal:
@@ -187,6 +187,19 @@ def restore_checked(engines: EngineFactory[EngineT], snapshot: Snapshot) -> Engi
     return engine
 
 
+def restore_newest(
+    engines: EngineFactory[EngineT], snapshots: tuple[Snapshot, ...]
+) -> tuple[EngineT, int, tuple[str, ...]]:
+    """The newest snapshot that restores, else a fresh engine; with what was skipped on the way."""
+    skipped: list[str] = []
+    for snapshot in snapshots:
+        try:
+            return restore_checked(engines, snapshot), snapshot.sequence, tuple(skipped)
+        except BadSnapshot as bad:
+            skipped.append(f"snapshot {snapshot.sequence}: {bad}")
+    return engines(), 0, tuple(skipped)
+
+
 def apply_frame(engine: Engine, frame: Frame) -> bytes:
     """Applies one frame of commands. Raises EngineHalted, naming the frame, whatever the engine raised."""
     try:
@@ -208,19 +221,6 @@ def check_seal(engine: Engine, frame: Frame) -> None:
             f"but the venue that shut down there recorded {frame.payload.hex()}.",
             sequence=frame.last_sequence,
         )
-
-
-def _restore_newest(
-    engines: EngineFactory[EngineT], snapshots: tuple[Snapshot, ...]
-) -> tuple[EngineT, int, tuple[str, ...]]:
-    """The newest snapshot that restores, else a fresh engine; with what was skipped on the way."""
-    skipped: list[str] = []
-    for snapshot in snapshots:
-        try:
-            return restore_checked(engines, snapshot), snapshot.sequence, tuple(skipped)
-        except BadSnapshot as bad:
-            skipped.append(f"snapshot {snapshot.sequence}: {bad}")
-    return engines(), 0, tuple(skipped)
 
 
 def _read_snapshots(directory: Path, ruleset: int | None) -> tuple[list[Snapshot], list[str]]:
