@@ -123,10 +123,12 @@ def _contributions(account: Account) -> Html:
 def _distances(account: Account) -> Html:
     if not account.distances:
         return Html("")
-    rows = [(row.underlying, *story.distance_cells(row)) for row in account.distances]
-    return Html(
-        tag("h3", "How far each state was, before: one name's fall / rise") + table(("underlying", *story.STATES), rows)
-    )
+    rows = [
+        (row.underlying, *(Html(tag("span", fall) + tag("span", rise, css="sub")) for fall, rise in story.distances(row)))
+        for row in account.distances
+    ]
+    title = tag("h3", "How far each state was, before: one name's fall, and below it its rise")
+    return Html(title + table(("underlying", *story.STATES), rows))
 
 
 def _ahead(account: Account) -> Html:

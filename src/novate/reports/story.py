@@ -52,9 +52,9 @@ def liquidated_if(account: Account) -> str:
 STATES = ("yellow", "orange", "red", "black")
 
 
-def distance_cells(row: Distance) -> tuple[str, ...]:
-    """Fall and rise to each state, `-12.3 % / none`."""
-    return tuple(f"{_move(fall)} / {_move(rise)}" for fall, rise in zip(row.falls, row.rises, strict=True))
+def distances(row: Distance) -> tuple[tuple[str, str], ...]:
+    """(fall, rise) that lead to each state: `-12.3 %`, or `none`."""
+    return tuple((_move(fall), _move(rise)) for fall, rise in zip(row.falls, row.rises, strict=True))
 
 
 def _move(ppm: int | None) -> str:

@@ -133,7 +133,7 @@ def _distances(account: Account) -> Table:
     table = plain_table("", "one name's move to", *story.STATES)
     table.title = None
     for row in account.distances:
-        table.add_row(*plain_cells(row.underlying, *story.distance_cells(row)))
+        table.add_row(*plain_cells(row.underlying, *map(" / ".join, story.distances(row))))
     return table
 
 
