@@ -49,6 +49,7 @@ impl Bytes<'_> {
         for (name, ty) in &definition.fields {
             match ty.as_str() {
                 "String" | "[u8;16]" => line += &format!(" {name}={}", (b'a' + self.byte() % 3) as char),
+                "Bytes" => line += &format!(" {name}={:02x}{:02x}", self.byte(), self.byte()),
                 "Vec<i64>" => line += &format!(" {name}={},{},{}", self.number("i64"), self.number("i64"), self.number("i64")),
                 ty => line += &format!(" {name}={}", self.number(ty)),
             }

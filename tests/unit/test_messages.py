@@ -81,6 +81,8 @@ def _values(wire_type):
             return st.lists(_integers("i64"), max_size=20).map(tuple)
         case "[u8;16]":
             return st.binary(min_size=16, max_size=16)
+        case "Bytes":
+            return st.binary(max_size=40) | st.sampled_from([b"x" * 255, b"x" * 256, b"x" * 65_536])
     return _integers(wire_type)
 
 
@@ -90,7 +92,7 @@ def _messages(cls):
 
 def _extreme(cls, at):
     """A message with every number at its least (0) or greatest (1) value."""
-    other = {"String": "", "Vec<i64>": (RANGES["i64"][at],) * 16, "[u8;16]": bytes([255 * at]) * 16}
+    other = {"String": "", "Vec<i64>": (RANGES["i64"][at],) * 16, "[u8;16]": bytes([255 * at]) * 16, "Bytes": b""}
     return cls(
         **{
             f.attribute: RANGES[f.type][at] if f.type in RANGES else other[f.type]

@@ -7,6 +7,9 @@
 use crate::reject::{Refusal, Reject};
 use serde::{Serialize, de::DeserializeOwned};
 
+/// Opaque bytes in a document, MessagePack's own binary form.
+pub type Bytes = serde_bytes::ByteBuf;
+
 /// Size of a message header in bytes.
 pub const HEADER: usize = 48;
 /// The only message version so far.

@@ -3,6 +3,14 @@
 //! Responsible for: the definitions and their numbers. Never checks or applies anything. Type and field numbers
 //! are append-only. The account a command acts for is in the header; venue commands carry account 0.
 
+mod orders;
+mod prices;
+mod lending;
+mod liquidation;
+mod clearing;
+mod governance;
+mod corporate;
+
 use crate::codec::{Body, Header, definition_json};
 use crate::reject::{Refusal, Reject};
 use crate::{document, record};
@@ -213,4 +221,11 @@ commands! {
     ListDatedRow, ListUnderlying, ListSource, ListAsset, ListMarket, ListPool, OpenAccount, Deposit,
     RequestWithdrawal, SettleWithdrawal, VoidWithdrawal, Transfer, Lend, Recall, FundInsurance, SetSession,
     PostLiquidity, ResumeVenue,
+    // orders: 400 to 449
+    // prices: 600 to 649
+    // lending: 700 to 749
+    // liquidation: 800 to 849
+    // clearing: 900 to 949
+    // governance: 1000 to 1049
+    // corporate: 1200 to 1249
 }

@@ -61,6 +61,13 @@ pub fn dispatch(cx: &mut Context<'_>, header: &Header, body: &[u8]) -> Result<()
             timer::resume(cx);
             Ok(())
         }
+        // orders
+        // prices
+        // lending
+        // liquidation
+        // clearing
+        // governance
+        // corporate
     }
 }
 
@@ -78,5 +85,12 @@ fn acts_for_an_account(command: &Command) -> bool {
             | Command::Transfer(_)
             | Command::Lend(_)
             | Command::Recall(_)
+            // orders
+            // prices
+            // lending
+            // liquidation
+            // clearing
+            // governance
+            // corporate
     )
 }

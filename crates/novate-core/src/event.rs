@@ -4,6 +4,14 @@
 //! account. Never decides anything. Every body begins with index, flags and account sequence; those three are
 //! written here, so the definitions below list only what follows them.
 
+mod orders;
+mod prices;
+mod lending;
+mod liquidation;
+mod clearing;
+mod governance;
+mod corporate;
+
 use crate::codec::{Body, Field, HEADER, Header, VERSION, definition_json};
 use crate::{document, record};
 
@@ -158,6 +166,13 @@ events! {
     WithdrawalVoided, Transferred, Lent, InsuranceFunded, SessionChanged, LiquidityPosted, VenueResumed, FundingSet,
     Settled, InterestPaid, AccountStateChanged, LiquidationStarted, LiquidationSlice, LiquidationSliceSkipped,
     LiquidationEnded, ShortfallReported,
+    // orders: 450 to 499
+    // prices: 650 to 699
+    // lending: 750 to 799
+    // liquidation: 850 to 899
+    // clearing: 950 to 999
+    // governance: 1050 to 1099
+    // corporate: 1250 to 1299
 }
 
 /// Collects the events of one call. One command at a time: `begin`, any number of `emit`, `finish`.

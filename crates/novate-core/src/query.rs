@@ -1,9 +1,16 @@
 //! Questions about the state: MessagePack array in, MessagePack map out.
 //!
 //! Responsible for: reading, never changing. The margin report and what-if run the production evaluation. The request is an
-//! array whose first element is the question's number; `src/novate/messages/reports/` has the other side.
+//! array whose first element is the question's number; `src/novate/messages/reports.py` has the other side.
 
 mod explain;
+mod orders;
+mod prices;
+mod lending;
+mod liquidation;
+mod clearing;
+mod governance;
+mod corporate;
 
 use crate::account::LiquidityRate;
 use crate::margin::explain::{Contribution, binding_words, contributions, distance, without_orders};
@@ -54,6 +61,13 @@ pub fn answer(state: &State, request: &[u8]) -> Result<Vec<u8>, String> {
             reply(&with_row(state, account, date, moves_ppm)?)
         }
         500..=549 => explain::answer(state, number, request),
+        400..=499 => orders::answer(state, number, request),
+        600..=699 => prices::answer(state, number, request),
+        700..=799 => lending::answer(state, number, request),
+        800..=899 => liquidation::answer(state, number, request),
+        900..=999 => clearing::answer(state, number, request),
+        1000..=1099 => governance::answer(state, number, request),
+        1200..=1299 => corporate::answer(state, number, request),
         other => Err(unknown(other)),
     }
 }

@@ -104,6 +104,16 @@ refusals! {
     701 pool_must_have_liquidity true "The pool has not this much to lend or to return now.";
     702 loan_must_stay_within_caps true "The owner's or the venue's borrowing cap is reached.";
     703 lent_must_cover_recall false "The account has not lent this much.";
+
+    // 8xx liquidation
+
+    // 9xx clearing
+
+    // 10xx governance
+
+    // 11xx eligibility
+
+    // 12xx corporate actions
 }
 
 /// Why a command was refused: the rule, which field of its body (1-based, 0 for none), the offending

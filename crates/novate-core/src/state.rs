@@ -2,6 +2,14 @@
 //!
 //! Responsible for: the records of listed things beside their live parts, and look-ups by id. Never contains a rule.
 
+pub mod trading;
+pub mod prices;
+pub mod lending;
+pub mod liquidation;
+pub mod clearing;
+pub mod governance;
+pub mod corporate;
+
 use crate::account::{Account, LiquidityRate, Owner, Position};
 use crate::book::Book;
 use crate::command::{ConfigureVenue, ListAsset, ListBucket, ListDatedRow, ListMarket, ListPool, ListUnderlying};
@@ -278,6 +286,20 @@ pub struct State {
     pub sweep_left: u32,
     /// Last time the venue's clocks (marks, samples) advanced.
     pub advanced_ns: Nanos,
+    /// Orders beyond the plain ones: stops, time in force, batches, packages, auctions, blocks, quotes.
+    pub trading: trading::Trading,
+    /// Closed hours, reopening, halts, outages and cancelled prints.
+    pub prices: prices::Prices,
+    /// Pools, curves, committed lines, stock loans and cash calls.
+    pub lending: lending::Lending,
+    /// Backstop, insurance, auto-deleveraging, loss sharing and recovery.
+    pub liquidation: liquidation::Liquidation,
+    /// Issuance and redemption: quotes, requests, broker legs, backing.
+    pub clearing: clearing::Clearing,
+    /// Roles, proposals, eligibility, freezes, limits and releases.
+    pub governance: governance::Governance,
+    /// Corporate actions: schedule, effect, receivables and corrections.
+    pub corporate: corporate::Corporate,
 }
 
 macro_rules! lookup {

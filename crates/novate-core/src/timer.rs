@@ -130,6 +130,10 @@ pub fn advance(cx: &mut Context<'_>) {
             funding::sample(cx.state, id, cx.state.now);
         }
     }
+    // orders: expiries, dead-man timers, triggers, slices of a TWAP, auctions
+    // lending: minute ticks, calls, recalls
+    // clearing: expired quotes, settlement of broker legs
+    // corporate: the cursor of an action
     let accounts = cx.state.config().sweep_accounts;
     settlement::run(cx, accounts);
     sweep(cx, accounts);

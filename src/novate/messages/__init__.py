@@ -24,8 +24,8 @@ from novate.messages.codes import (
     Side,
     TimeInForce,
 )
-from novate.messages.commands import (
-    COMMANDS,
+from novate.messages.commands import COMMANDS
+from novate.messages.commands.first import (
     ActivateRelease,
     AdvanceTime,
     AmendOrder,
@@ -54,9 +54,8 @@ from novate.messages.commands import (
     Transfer,
     VoidWithdrawal,
 )
-from novate.messages.events import (
-    EVENTS,
-    LAST,
+from novate.messages.events import EVENTS, LAST
+from novate.messages.events.first import (
     AccountOpened,
     AccountStateChanged,
     BookChanged,

@@ -48,6 +48,7 @@ Nanos = Annotated[int, Wire("i64", "ns")]
 TimeNs = Annotated[int, Wire("i64", "ns since 1970 UTC")]
 Text = Annotated[str, Wire("String", "text")]
 Bytes16 = Annotated[bytes, Wire("[u8;16]", "16 bytes")]
+Bytes = Annotated[bytes, Wire("Bytes", "bytes")]
 
 SideCode = Annotated[int, Wire("u8", "`Side`")]
 OrderKindCode = Annotated[int, Wire("u8", "`OrderKind`")]

@@ -34,6 +34,7 @@ _GROUPS = {
     9: "Clearing",
     10: "Governance",
     11: "Eligibility",
+    12: "Corporate action",
     20: "Gateway",
 }
 
@@ -41,7 +42,7 @@ _MESSAGES_HEAD = f"""\
 # Messages
 
 Written by `python -m novate.messages.reference` from the definitions in `src/novate/messages/`; the engine holds the
-same ones in `crates/novate-core/src/command.rs` and `event.rs`.
+same ones in `crates/novate-core/src/command.rs` and `event.rs` and the folders beside them.
 
 A buffer is messages back to back. A message is a {HEADER_SIZE}-byte header and a body; all numbers are little-endian.
 

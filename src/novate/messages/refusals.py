@@ -11,7 +11,7 @@ import msgspec
 
 from novate._core import refusals
 from novate.errors import MessageError
-from novate.messages.events import CommandRefused
+from novate.messages.events.first import CommandRefused
 from novate.messages.layout import COMMAND_KINDS, LAYOUTS
 
 

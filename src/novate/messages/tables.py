@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from novate.errors import MessageError, UnitError
-from novate.messages.commands import PostPrice
+from novate.messages.commands.first import PostPrice
 from novate.messages.fields import Command, Event, Message
 from novate.messages.layout import LAYOUTS, RANGES, VERSION, Layout
 from novate.messages.wire import BytesLike, select

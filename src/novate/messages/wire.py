@@ -191,8 +191,9 @@ def _checked_value(value: object, wire_type: str, where: str) -> object:
         if isinstance(value, str | bytes) or not isinstance(value, Iterable):
             raise MessageError(f"{where} must be a sequence of integers, not {type(value).__name__}")
         return [checked_integer(item, "i64", f"{where}[{at}]") for at, item in enumerate(value)]
-    if not isinstance(value, bytes | bytearray | memoryview) or memoryview(value).nbytes != 16:
-        raise MessageError(f"{where} must be exactly 16 bytes")
+    exact = wire_type == "[u8;16]"
+    if not isinstance(value, bytes | bytearray | memoryview) or (exact and memoryview(value).nbytes != 16):
+        raise MessageError(f"{where} must be {'exactly 16 bytes' if exact else 'bytes'}")
     return bytes(value)
 
 

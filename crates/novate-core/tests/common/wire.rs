@@ -95,6 +95,7 @@ fn put_field(ty: &str, value: Option<&str>, document: bool, out: &mut Vec<u8>) -
             let list: Result<Vec<i64>, _> = value.unwrap_or("").split(',').filter(|w| !w.is_empty()).map(str::parse).collect();
             rmp_serde::encode::write(out, &list.map_err(|e| e.to_string())?).map_err(|e| e.to_string())?;
         }
+        "Bytes" => put_bytes(&hex(value.unwrap_or(""))?, out),
         "[u8;16]" => {
             let mut id = [0; 16];
             let text = value.unwrap_or("").as_bytes();
@@ -110,6 +111,23 @@ fn put_field(ty: &str, value: Option<&str>, document: bool, out: &mut Vec<u8>) -
         _ => bytes((number()? as i64).to_le_bytes().to_vec(), out),
     }
     Ok(())
+}
+
+fn hex(text: &str) -> Result<Vec<u8>, String> {
+    let digits: Vec<char> = text.chars().collect();
+    digits.chunks(2).map(|pair| u8::from_str_radix(&pair.iter().collect::<String>(), 16).map_err(|e| e.to_string())).collect()
+}
+
+/// MessagePack's binary form.
+fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    match bytes.len() {
+        n @ 0..=0xff => out.extend_from_slice(&[0xc4, n as u8]),
+        n => {
+            out.push(0xc5);
+            out.extend_from_slice(&(n as u16).to_be_bytes());
+        }
+    }
+    out.extend_from_slice(bytes);
 }
 
 /// An event's fields by name, each as the table writes it: numbers in digits, texts as they are, lists with commas.
@@ -169,6 +187,12 @@ fn read_value(rest: &mut &[u8]) -> String {
         marker => {
             take::<1>(rest);
             match marker {
+                0xc4 => {
+                    let length = usize::from(take::<1>(rest)[0]);
+                    let bytes: String = rest[..length].iter().map(|b| format!("{b:02x}")).collect();
+                    *rest = &rest[length..];
+                    bytes
+                }
                 0xcc => take::<1>(rest)[0].to_string(),
                 0xcd => u16::from_be_bytes(take(rest)).to_string(),
                 0xce => u32::from_be_bytes(take(rest)).to_string(),

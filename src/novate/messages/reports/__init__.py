@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from enum import IntEnum
 from typing import NamedTuple
 
-from novate.messages.commands import ListDatedRow
+from novate.messages.commands.first import ListDatedRow
 from novate.messages.reports.base import Answers, Report, ask
 
 

@@ -1,0 +1,9 @@
+//! Pools, curves, committed lines, stock loans and cash calls: what of it is state.
+//!
+//! Responsible for: the records. Never contains a rule.
+
+use serde::{Deserialize, Serialize};
+
+/// This area's part of the state.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Lending {}

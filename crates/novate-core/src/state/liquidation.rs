@@ -1,0 +1,9 @@
+//! Backstop, insurance, auto-deleveraging, loss sharing and recovery: what of it is state.
+//!
+//! Responsible for: the records. Never contains a rule.
+
+use serde::{Deserialize, Serialize};
+
+/// This area's part of the state.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Liquidation {}

@@ -1,0 +1,9 @@
+//! Closed hours, reopening, halts, outages and cancelled prints: what of it is state.
+//!
+//! Responsible for: the records. Never contains a rule.
+
+use serde::{Deserialize, Serialize};
+
+/// This area's part of the state.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Prices {}
