@@ -5,7 +5,7 @@ from importlib.resources import files
 
 from novate import Venue
 from novate.config import load_listing
-from novate.messages import Deposit, OpenAccount, PlaceOrder, PostPrice, SetSession, Side, reports
+from novate.messages import Deposit, OpenAccount, PlaceOrder, PostPrice, PriceKind, SetSession, Side, reports
 
 OPENING = 1_760_016_600_000_000_000  # Thursday 9 October 2025, 09:30 in New York
 ANN, MAKER = 7, 8
@@ -28,8 +28,9 @@ def price(underlying: str, source: int, price_e6: int) -> PostPrice:
     """What a source says now."""
     number = listing.underlying[underlying]
     return PostPrice(
-        underlying=number, source=source, price=price_e6, confidence_ppm=1_000_000, price_kind=0, reserved0=0,
-        reserved1=0, venue_time_ns=OPENING, size=0, raw_hash=bytes(16),
+        underlying=number, source=source, price=price_e6, confidence_ppm=1_000_000, reserved0=0,
+        price_kind=PriceKind.ISSUER if underlying == "USDC" else PriceKind.QUOTE, reserved1=0, venue_time_ns=OPENING,
+        size=10**12, raw_hash=bytes(16),
     )  # fmt: skip
 
 

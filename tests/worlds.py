@@ -21,11 +21,15 @@ from novate.messages import (
     CancelOrder,
     Command,
     CommandRefused,
+    ConfigureOrders,
+    ConfigurePrices,
+    ConfigureLending,
     ConfigureVenue,
     Deposit,
     EventMessage,
     Flags,
     FundInsurance,
+    FundPool,
     Lend,
     ListAsset,
     ListBucket,
@@ -55,12 +59,18 @@ from novate.messages import (
     reports,
     rule,
 )
+from venues import LIQUIDATION, PACKAGES
 
 M = 1_000_000
 SECOND = 1_000_000_000
 HOUR = 3_600 * SECOND
 START_NS = 1_767_623_400 * SECOND
 """Monday 2026-01-05, 09:30 in New York."""
+ORDERS = ConfigureOrders(
+    batch_legs=20, orders_per_account=1_000, orders_per_book=10_000, order_interval_ns=1_000, order_burst=10**9,
+    timers_per_advance=100, longest_expiry_ns=86_400 * SECOND, twap_interval_ns=SECOND, twap_slices=1_000, twap_catch_up=3,
+    silence_least_ns=SECOND, silence_most_ns=86_400 * SECOND, call_ns=60 * SECOND, reducing_corners=256,
+)  # fmt: skip
 
 EQUITY, CRYPTO, RATES, CASH = 1, 2, 3, 4
 USD, EUR = 1, 2
@@ -68,6 +78,12 @@ USD, EUR = 1, 2
 COINS = {USD: 91, EUR: 92}
 LENDER = 6
 """Account that only lends."""
+
+LENDING = ConfigureLending(
+    call_above_ppm=950_000, call_after_ns=3_600 * SECOND, call_deadline_ns=86_400 * SECOND, unsettled_after_ns=3_600 * SECOND,
+    cash_call_ns=4 * 3_600 * SECOND, recall_opens=2, ticks_per_command=1_440,
+)  # fmt: skip
+"""Lending parameters."""
 
 Send = Callable[[Command, int, int], list[EventMessage]]
 """Sends one command: command, account, time; returns its events."""
@@ -102,6 +118,7 @@ class World:
         self.refused: Counter[str] = Counter()
         self.parameters: ConfigureVenue
         self.buckets: dict[int, ListBucket] = {}
+        self.pools: dict[int, ListPool] = {}
         self.dated_rows: dict[int, ListDatedRow] = {}
         self.underlyings: dict[int, ListUnderlying] = {}
         self.assets: dict[int, ListAsset] = {}
@@ -144,14 +161,17 @@ class World:
             self.submit(ActivateRelease(release=_core.release(), ruleset=_core.ruleset()))
         self.parameters = self._parameters()
         self._list(self.parameters)
+        self._list(ORDERS)
+        self._list(self._price_parameters())
+        self._list(PACKAGES)
+        self._list(LIQUIDATION)
+        self._list(LENDING)
         self._list_buckets()
         for coin, underlying in COINS.items():
             self._list_coin(coin, underlying)
         for underlying in range(1, names + 1):
             self._list_name(underlying)
-        self._list(
-            ListPool(asset=USD, rate_ppm=80_000, reserve_ppm=100_000, owner_cap=10**12, venue_cap=10**13)
-        )
+        self._list_pool(USD)
         for account in range(1, accounts + 1):
             self.owners[account] = self.random.randint(1, max(1, accounts - 2)) if account != LENDER else 99
             self.submit(OpenAccount(owner=self.owners[account]), account)
@@ -160,6 +180,15 @@ class World:
             self.submit(FundInsurance(bucket=bucket, asset=USD, amount=10**10))
         for account in self.owners:
             self._fund(account)
+
+    def _list_pool(self, asset: int) -> None:
+        self.pools[asset] = ListPool(
+            asset=asset, rate_ppm=80_000, reserve_ppm=100_000, owner_cap=10**12, venue_cap=10**13, utilisation_ppm=(800_000, M),
+            rates_ppm=(80_000, 500_000), locked_deposit=10**6, reserve_target=10**9, insurance_bucket=1,
+            lent_charge_ppm=self.random.choice((0, 33_333, 100_000)),
+        )  # fmt: skip
+        self._list(self.pools[asset])
+        self._list(FundPool(asset=asset, amount=10**6))
 
     def _list(self, command: Command) -> None:
         assert self.accepted(command), f"refused: {command}"
@@ -178,7 +207,18 @@ class World:
             premium_gap_ns=360 * SECOND, sweep_accounts=draw(1, 20), client_ids_kept=8, orders_per_market=50,
             liquidation_fee_ppm=15_000, liquidation_fee_share_ppm=250_000, liquidation_fee_equity_ppm=500_000,
             liquidation_volume_ppm=M, liquidation_depth_ppm=M, liquidation_closed_ppm=250_000,
-            liquidation_min_tolerance_ppm=20_000,
+            liquidation_min_tolerance_ppm=20_000, production=0,
+        )  # fmt: skip
+
+    def _price_parameters(self) -> ConfigurePrices:
+        """Short closures, halts and blends, so that a stream of minutes meets them all."""
+        draw = self.random.randint
+        return ConfigurePrices(
+            statements_kept=draw(2, 8), venues_while_closed=2, drift_ns=draw(600, 7_200) * SECOND,
+            re_anchor_at_ppm=draw(500_000, M), breach_ns=draw(60, 600) * SECOND, long_closure_ns=HOUR,
+            reopening_ns=draw(0, 900) * SECOND, blend_ns=draw(0, 60) * SECOND, outage_ns=5 * SECOND, cancel_only_ns=60 * SECOND,
+            halt_first_ns=60 * SECOND, halt_first_gap_ppm=300_000, halt_second_ns=300 * SECOND, halt_second_gap_ppm=600_000,
+            halt_last_ns=900 * SECOND, halt_settle_ns=HOUR, earnings_multiple_ppm=draw(M, 2 * M), earnings_ramp_ns=600 * SECOND,
         )  # fmt: skip
 
     def _list_buckets(self) -> None:
@@ -211,7 +251,7 @@ class World:
             asset=coin, name=f"COIN{coin}", asset_kind=AssetKind.STABLECOIN,
             decimals=6 if coin == USD else self.random.choice((4, 6, 8)), underlying=underlying,
             multiplier_ppb=10**9, wrap_ppm=0, borrow_wrap_ppm=0, depeg_ppm=self.random.randint(0, 50_000),
-            loan_to_value_ppm=0, owner_cap=0, venue_cap=0,
+            loan_to_value_ppm=0, owner_cap=0, venue_cap=0, sale_rank=0,
         )  # fmt: skip
         self._list(self.assets[coin])
 
@@ -253,7 +293,7 @@ class World:
             spot_volume=self.random.choice((0, draw(10**10, 10**13))) if severity == M else 10**12,
             perp_volume=self.random.choice((0, draw(10**10, 10**13))), session_share_ppm=draw(100_000, M),
             crowd_ppm=self.random.choice((0, upto(50_000))), crowd_low=low, crowd_high=low + draw(1, 10**12),
-            confidence_floor_ppm=draw(0, M), confidence_slope_ppm=draw(0, 2 * M),
+            confidence_floor_ppm=draw(0, M), confidence_slope_ppm=draw(0, 2 * M), min_size=M,
         )  # fmt: skip
 
     def _list_sources(self, underlying: int) -> None:
@@ -268,7 +308,7 @@ class World:
             multiplier_ppb=self.random.choice((10**9, draw(10**8, 3 * 10**9))), wrap_ppm=draw(0, 30_000),
             borrow_wrap_ppm=draw(0, 60_000), depeg_ppm=0, loan_to_value_ppm=self.random.choice((0, draw(300_000, 900_000))),
             owner_cap=self.random.choice((0, 10 ** (decimals + 1), 10 ** (decimals + 7))),
-            venue_cap=self.random.choice((10 ** (decimals + 1), 10 ** (decimals + 7))),
+            venue_cap=self.random.choice((10 ** (decimals + 1), 10 ** (decimals + 7))), sale_rank=asset % 5,
         )  # fmt: skip
         while not self.accepted(token):
             token = ListAsset(
@@ -292,7 +332,7 @@ class World:
             min_lots=1, max_lots=10**12, maker_fee_ppm=draw(0, 200), taker_fee_ppm=draw(200, 900),
             band_ppm=draw(50_000, 500_000), collar_ppm=50_000, self_trade=0, impact_notional=10**9, funding_ppm=500_000,
             funding_closed_ppm=250_000, interest_ppm=100, premium_clamp_ppm=500, funding_cap_ppm=1_000,
-            funding_closed_cap_ppm=200,
+            funding_closed_cap_ppm=200, band_extended_ppm=500_000, band_closed_ppm=500_000, opens_by_auction=0,
         )  # fmt: skip
         self._list(self.markets[market])
 
@@ -353,6 +393,7 @@ class World:
                     price=price,
                     confidence_ppm=confidence_ppm,
                     venue_time_ns=self.time_ns,
+                    size=10**10,
                 )
             )
 

@@ -16,8 +16,9 @@ from collections import Counter
 import pytest
 
 from novate import Engine
-from novate.messages import OrderPlaced, PlaceOrder, Quality, Side, reports
+from novate.messages import OrderPlaced, PlaceOrder, Side, reports
 from novate.messages.reports import BindingRow, GapGroup, LevelReport, RowKind
+from novate.messages.reports.prices import gates as gates_of
 from reference import margin as reference
 from reference.inputs import AccountView, Balance, Liquidity, OpenOrder, Position, PriceView, Venue
 from worlds import World, sender
@@ -40,18 +41,24 @@ def venue_of(world: World) -> Venue:
     lines = reports.underlyings(world.engine)
     marks = {line.market: line.mark for line in reports.markets(world.engine) if line.mark}
     prices = {}
+    gates = {gate.underlying: gate for gate in gates_of(world.engine)}
     for line in lines:
+        gate = gates[line.underlying]
         par = 10 ** world.underlyings[line.underlying].decimals
         prices[line.underlying] = PriceView(
             index=line.index,
             stable=line.stable,
-            last_external=line.last_external if line.quality == Quality.CLOSED else None,
+            last_external=line.last_external,
             marks={m: mark for m, mark in marks.items() if world.markets[m].underlying == line.underlying},
             session_initial_ppm=line.initial_ppm,
             session_maintenance_ppm=line.maintenance_ppm,
             confidence_ppm=line.confidence_ppm,
             price_ppm=line.index * M // par if line.index else M,
             uses_slower=line.uses_slower,
+            blending_to=gate.current if gate.blending and gate.current else None,
+            least_gap_initial_ppm=gate.least_gap_initial_ppm,
+            least_gap_maintenance_ppm=gate.least_gap_maintenance_ppm,
+            worthless_unmatched=gate.worthless_unmatched,
         )
     cap = world.parameters.liquidity_cap_ppm
     empty = {
@@ -71,6 +78,7 @@ def venue_of(world: World) -> Venue:
         underlyings=world.underlyings,
         assets=world.assets,
         markets=world.markets,
+        pools=world.pools,
         prices=prices,
         liquidity=liquidity | stored,
         open_interest={line.underlying: line.open_interest for line in lines},
@@ -93,7 +101,7 @@ def account_of(world: World, account: int) -> AccountView:
     owner = world.owners[account]
     return AccountView(
         owner=owner,
-        balances={b.asset: Balance(b.pledged, b.lent, b.admitted) for b in report.balances},
+        balances={b.asset: Balance(b.pledged, b.lent, b.admitted, b.escrowed, b.due) for b in report.balances},
         positions={
             p.market: Position(p.lots, p.cost, p.claim, p.hedged_claim, p.debt)
             for p in report.positions

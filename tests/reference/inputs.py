@@ -48,6 +48,7 @@ class ConfigureVenue:
     liquidation_depth_ppm: int = 0
     liquidation_closed_ppm: int = 0
     liquidation_min_tolerance_ppm: int = 0
+    production: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +107,9 @@ class ListUnderlying:
     crowd_high: int = 1
     confidence_floor_ppm: int = 0
     confidence_slope_ppm: int = 0
+    min_size: int = 0
+    discovery_ppm: int = 0
+    re_anchors: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +128,14 @@ class ListAsset:
     loan_to_value_ppm: int = 0
     owner_cap: int = 0
     venue_cap: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListPool:
+    """Where an asset is lent."""
+
+    asset: int
+    lent_charge_ppm: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,13 +164,18 @@ class ListMarket:
     premium_clamp_ppm: int = 0
     funding_cap_ppm: int = 0
     funding_closed_cap_ppm: int = 0
+    band_extended_ppm: int = 0
+    band_closed_ppm: int = 0
+    opens_by_auction: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class PriceView:
     """One underlying's prices now.
 
-    `index` is the confirmed index, `last_external` is None unless the session is closed, `marks` is one price per perp
+    `index` drifts while closed and blends while reopening, `last_external` is the last confirmed one (None: the index),
+    `blending_to` the external price a reopening goes to; `least_gap_*_ppm` is what halts and reports ask of the gap rate,
+    `worthless_unmatched` whether a halt has lasted so long that only matched tokens count. `marks` is one price per perp
     market that has one, `session_*_ppm` the factor of the bucket's session, `price_ppm` a stablecoin's dollar price, `uses_slower` whether the
     index is too thinly supported to liquidate at.
     """
@@ -172,6 +189,15 @@ class PriceView:
     confidence_ppm: int = 1_000_000
     price_ppm: int = 1_000_000
     uses_slower: bool = True
+    blending_to: int | None = None
+    least_gap_initial_ppm: int = 0
+    least_gap_maintenance_ppm: int = 0
+    worthless_unmatched: bool = False
+
+    @property
+    def confirmed(self) -> int:
+        """The last price that the outside confirmed."""
+        return self.index if self.last_external is None else self.last_external
 
 
 class Liquidity(NamedTuple):
@@ -196,14 +222,20 @@ class Venue:
     liquidity: Mapping[tuple[int, int], Liquidity]
     open_interest: Mapping[int, int] = field(default_factory=dict)
     admitted: Mapping[int, int] = field(default_factory=dict)
+    due_ppm: int = 1_000_000
+    """Part of cash due from redemptions that counts."""
+    pools: Mapping[int, ListPool] = field(default_factory=dict)
 
 
 class Balance(NamedTuple):
-    """Smallest units; `admitted` units of a token count as unhedged collateral at initial."""
+    """Smallest units; `admitted` units of a token count as unhedged collateral at initial. `escrowed` units are held for
+    requests to issue or redeem, `due` cash is owed by the venue for redemptions."""
 
     pledged: int
     lent: int = 0
     admitted: int = 0
+    escrowed: int = 0
+    due: int = 0
 
 
 class Position(NamedTuple):

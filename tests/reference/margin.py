@@ -28,7 +28,7 @@ SPOT, PERP = 0, 1
 BID, ASK = 0, 1
 STABLECOIN, TOKEN = 0, 1
 THIRDS = (("1", M), ("2/3", 666_667), ("1/3", 333_334))
-TERMS = ("SR", "GAP", "BASIS", "WRAP", "FX", "LIQ", "CROWD", "LOSS")
+TERMS = ("SR", "GAP", "BASIS", "WRAP", "FX", "LIQ", "CROWD", "LOSS", "LENT")
 
 
 def floor_div(dividend: int, divisor: int) -> int:
@@ -90,6 +90,8 @@ class Exposure:
     k: Liquidity
     m: int
     cf: int
+    event: int
+    """Least gap rate that a halt or a report asks for."""
     none: Corner
     straight: tuple[Corner, ...]
     """None, all bids, all asks: for SR and GAP."""
@@ -136,14 +138,16 @@ def charged(
         "LIQ": liquidation_cost(exposures),
         "CROWD": crowd(venue, exposures) if level == INITIAL else 0,
         "LOSS": immediate_loss(venue, exposures, orders, level, slower),
+        "LENT": lent_charge(venue, account, exposures),
     }
     return cash, binding, terms
 
 
 def requirement(venue: Venue, terms: Mapping[str, int], level: int) -> int:
-    """R = up(SR + GAP + BASIS + WRAP + FX, lambda) + LIQ + CROWD + LOSS."""
+    """R = up(SR + GAP + BASIS + WRAP + FX, lambda) + LIQ + CROWD + LOSS + LENT."""
     stress = sum(terms[name] for name in ("SR", "GAP", "BASIS", "WRAP", "FX"))
-    return up(stress, level_factor(venue.parameters, level)) + terms["LIQ"] + terms["CROWD"] + terms["LOSS"]
+    flat = sum(terms[name] for name in ("LIQ", "CROWD", "LOSS", "LENT"))
+    return up(stress, level_factor(venue.parameters, level)) + flat
 
 
 # --- Levels and prices ---------------------------------------------------------------------------------------------
@@ -157,20 +161,20 @@ def level_factor(parameters: ConfigureVenue, level: int) -> int:
 def long_and_short_price(view: PriceView, level: int, slower: bool) -> tuple[int, int]:
     """The price of a long and of a short exposure: worst candidates at initial, the better one at the slower price."""
     if slower and view.uses_slower:
-        return max(view.index, view.stable), min(view.index, view.stable)
+        return max(view.confirmed, view.stable), min(view.confirmed, view.stable)
     if level != INITIAL:
-        return view.index, view.index
-    candidates = [view.index, view.stable]
-    if view.last_external is not None:
-        candidates.append(view.last_external)
+        return view.confirmed, view.confirmed
+    candidates = [view.index, view.stable, view.confirmed]
+    if view.blending_to is not None:
+        candidates.append(view.blending_to)
     return min(candidates), max(candidates)
 
 
 def price_for(view: PriceView, shares: int, level: int, slower: bool) -> int:
-    """One price for all legs, by the sign of the net exposure; the index when there is none."""
+    """One price for all legs, by the sign of the net exposure; the confirmed one when there is none."""
     long_price, short_price = long_and_short_price(view, level, slower)
     if shares == 0:
-        return view.index
+        return view.confirmed
     return long_price if shares > 0 else short_price
 
 
@@ -194,7 +198,7 @@ def token_shares(asset: ListAsset, amount: int) -> int:
 
 def held(venue: Venue, account: AccountView, with_orders: bool) -> list[int]:
     """Underlyings with a token, a perp position, a claim, a debt or (counting orders) an open order, ascending."""
-    tokens = [venue.assets[a] for a, balance in account.balances.items() if balance.pledged + balance.lent]
+    tokens = [venue.assets[a] for a, balance in account.balances.items() if balance.pledged + balance.lent + balance.escrowed]
     found = {asset.underlying for asset in tokens if asset.asset_kind == TOKEN}
     found |= {
         venue.markets[m].underlying
@@ -246,7 +250,7 @@ def amounts_at(venue: Venue, account: AccountView, underlying: int, side: int | 
     for a in tokens_of(venue, underlying):
         balance = account.balances.get(a, Balance(0))
         ordered = 0 if side is None else order_units(venue, account, a, side)
-        amounts[a] = balance.pledged + balance.lent + (ordered if side == BID else -ordered)
+        amounts[a] = balance.pledged + balance.lent + balance.escrowed + (ordered if side == BID else -ordered)
     return amounts
 
 
@@ -256,8 +260,11 @@ def counted_at(
     amounts: Mapping[int, int],
     side: int | None,
     perps: int,
+    level: int,
+    worthless: bool,
 ) -> dict[int, int]:
-    """Units of each token that count at initial: what the own short perp matches, and beyond that what is admitted."""
+    """Units of each token that count: what the own short perp matches, beyond that what is admitted at initial, all below;
+    nothing beyond it once a halt made that worthless."""
     short = max(-perps, 0)
     counted = {}
     for a, amount in amounts.items():
@@ -265,6 +272,10 @@ def counted_at(
         admitted = account.balances.get(a, Balance(0)).admitted
         if side == BID:
             admitted += min(order_units(venue, account, a, BID), cap_room(venue, account, a))
+        if level != INITIAL:
+            admitted = max(amount, 0)
+        if worthless:
+            admitted = 0
         matched = min(max(amount, 0), floor_div(short * 10**asset.decimals, asset.multiplier_ppb))
         short -= token_shares(asset, matched)
         counted[a] = min(amount, matched + min(admitted, amount - matched))
@@ -296,8 +307,10 @@ def exposure(
             perps += sign * order_perp_shares(venue, account, underlying, perp_side)
         amounts = amounts_at(venue, account, underlying, spot_side)
         counted = amounts
-        if level == INITIAL:
-            counted = counted_at(venue, account, amounts, spot_side, perps)
+        if level == INITIAL or view.worthless_unmatched:
+            counted = counted_at(
+                venue, account, amounts, spot_side, perps, level, view.worthless_unmatched
+            )
         units.append(counted)
         owned = sum(token_shares(venue.assets[a], amount) for a, amount in amounts.items())
         tokens = {a: token_shares(venue.assets[a], amount) for a, amount in counted.items()}
@@ -309,17 +322,19 @@ def exposure(
     uncounted = 0
     if with_orders:
         bids, asks = corner(BID, BID), corner(ASK, ASK)
-        uncounted = sum(
-            -token_shares(venue.assets[a], -max(0, now + order_units(venue, account, a, BID) - units[1][a]))
-            for a, now in units[0].items()
-        )
+        if level == INITIAL:
+            uncounted = sum(
+                -token_shares(venue.assets[a], -max(0, now + order_units(venue, account, a, BID) - units[1][a]))
+                for a, now in units[0].items()
+            )
         bids_asks, asks_bids = corner(BID, ASK), corner(ASK, BID)
         straight = (none, bids, asks)
         corners = (none, bids, asks, bids_asks, asks_bids)
     m = view.session_initial_ppm if level == INITIAL else view.session_maintenance_ppm
     k = venue.liquidity[account.owner, underlying]
     cf = confidence_factor(listing, view) if level == INITIAL else M
-    return Exposure(listing, view, k, m, cf, none, straight, corners, uncounted)
+    event = view.least_gap_initial_ppm if level == INITIAL else view.least_gap_maintenance_ppm
+    return Exposure(listing, view, k, m, cf, event, none, straight, corners, uncounted)
 
 
 def valued(
@@ -403,10 +418,13 @@ def smallest_fraction(e: Exposure) -> tuple[int, int]:
 def cash_per_stablecoin(
     venue: Venue, account: AccountView, exposures: list[Exposure], level: int
 ) -> dict[int, int]:
-    """c: pledged + lent + claims - debts + perp results, less (at initial) the gains that do not count."""
+    """c: pledged + lent + escrowed + the part of dues that counts + claims - debts + perp results, less (at initial) the gains that do not count."""
     exposed = {e.listing.underlying: e for e in exposures}
     coins = {a: b for a, b in account.balances.items() if venue.assets[a].asset_kind == STABLECOIN}
-    units = {a: balance.pledged + balance.lent for a, balance in coins.items()}
+    units = {
+        a: balance.pledged + balance.lent + balance.escrowed + balance.due * venue.due_ppm // 10**6
+        for a, balance in coins.items()
+    }
     for m in (*account.positions, *(order.market for order in account.orders)):
         units.setdefault(venue.markets[m].quote, 0)
     cash = {a: micro(amount, venue.assets[a]) for a, amount in units.items()}
@@ -567,7 +585,7 @@ def gap_rate(venue: Venue, e: Exposure) -> int:
     wraps = [venue.assets[a].wrap_ppm for a in tokens_of(venue, listing.underlying)]
     largest_wrap = up(max(wraps, default=0), e.m)
     room = venue.parameters.long_charge_limit_ppm - r - largest_wrap - ceil_div(3 * e.k.k_spot_ppm, 2)
-    return min(up(up(up(listing.gap_ppm, e.m), e.cf), listing.leverage_ppm), max(0, room))
+    return min(up(max(up(up(listing.gap_ppm, e.m), e.cf), e.event), listing.leverage_ppm), max(0, room))
 
 
 def gap_groups(venue: Venue, exposures: list[Exposure]) -> list[tuple[int, int]]:
@@ -647,6 +665,24 @@ def liquidation_cost(exposures: list[Exposure]) -> int:
         + up(max(abs(c.perp) for c in e.corners), e.k.k_perp_ppm)
         for e in exposures
     )
+
+
+def lent_charge(venue: Venue, account: AccountView, exposures: list[Exposure]) -> int:
+    """LENT: per lent claim, its value rounded up times the pool's charge: a token at the price of its underlying's exposure,
+    a stablecoin at its own price, at most par."""
+    price_of = {e.listing.underlying: (e.none.price, e.listing) for e in exposures}
+    total = 0
+    for a, balance in account.balances.items():
+        asset = venue.assets[a]
+        if balance.lent <= 0 or a not in venue.pools:
+            continue
+        if asset.asset_kind == STABLECOIN:
+            value = up(micro_up(balance.lent, asset), min(coin_price(venue, a), M))
+        else:
+            price, listing = price_of[asset.underlying]
+            value = ceil_div(token_shares(asset, balance.lent) * price, unit(listing))
+        total += up(value, venue.pools[a].lent_charge_ppm)
+    return total
 
 
 def isqrt_up(n: int) -> int:

@@ -4,7 +4,8 @@
 //! between accounts (the ledger does) and never values anything (margin does).
 
 use crate::order::{NIL, Side};
-use crate::units::{Amount, Lots, Ticks};
+use crate::stage::Stage;
+use crate::units::{Amount, Lots, Nanos, Ticks};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -30,9 +31,9 @@ pub enum AccountState {
 pub struct Balance {
     /// The asset.
     pub asset: u32,
-    /// Backs the portfolio; negative is a loan from the pool (stablecoins only).
+    /// Backs the portfolio; negative is a loan from the asset's pool, as of `borrow_index`.
     pub pledged: Amount,
-    /// Claim on the lending pool.
+    /// Claim on the lending pool, as of `supply_index`.
     pub lent: Amount,
     /// Part of `pledged` (or of the pool's room) that open spot orders may use.
     pub reserved: Amount,
@@ -40,6 +41,22 @@ pub struct Balance {
     pub admitted: Amount,
     /// Last deposit reference booked.
     pub last_reference: u64,
+    /// Segregated units: no margin value, never lent, sold, liquidated or loss-shared.
+    pub held: Amount,
+    /// Held for requests to issue or redeem until a broker fills them; still the holder's, so it backs the portfolio.
+    pub escrowed: Amount,
+    /// Cash of redemptions that is not paid yet; a listed part of it counts.
+    pub due: Amount,
+    /// The pool's borrow index that the loan in `pledged` was last brought up to.
+    pub borrow_index: i64,
+    /// The pool's supply index that `lent` was last brought up to.
+    pub supply_index: i64,
+    /// Size of the committed line, and its type; 0 without one.
+    pub line: Amount,
+    /// Type of the line.
+    pub line_type: u32,
+    /// The index of that type that the drawn part was last brought up to.
+    pub line_index: i64,
 }
 
 impl Balance {
@@ -49,16 +66,34 @@ impl Balance {
         (self.pledged - self.reserved).max(0)
     }
 
+    /// All units that are the account's, wherever they lie; negative when borrowed. What a token brings is brought to these.
+    #[must_use]
+    pub fn units(&self) -> i128 {
+        i128::from(self.pledged) + i128::from(self.lent) + i128::from(self.held) + i128::from(self.escrowed)
+    }
+
     /// What the pool must still be able to lend for the open orders of this balance, beyond the loan there is.
     #[must_use]
     pub fn pool_room(&self) -> Amount {
         (self.reserved - self.pledged.max(0)).max(0)
     }
 
-    /// The loan: how far below zero the balance is.
+    /// The loan: how far below zero the balance is, interest to its last change included.
     #[must_use]
     pub fn loan(&self) -> Amount {
         (-self.pledged).max(0)
+    }
+
+    /// Part of the loan that is inside the committed line: a line is drawn first.
+    #[must_use]
+    pub fn drawn(&self) -> Amount {
+        self.loan().min(self.line)
+    }
+
+    /// Room that the pool keeps: for open orders or for what is undrawn of the line, whichever is more.
+    #[must_use]
+    pub fn kept(&self) -> Amount {
+        self.pool_room().max(self.line - self.drawn())
     }
 }
 
@@ -92,6 +127,18 @@ pub struct Position {
     pub debt: i64,
     /// Part of `debt` that a settlement left unpaid: it bears interest until the next one.
     pub overdue: i64,
+    /// All results booked so far, fees and funding included, in quote units: what is open is not in it.
+    pub booked: i64,
+    /// `booked` when the position was last opened from nothing.
+    pub opened: i64,
+    /// Booked and open results when the account was last seen green.
+    pub green_result: i64,
+    /// The same when the account was last seen while no account was black, with its lots and price then.
+    pub calm_result: i64,
+    /// Signed lots then.
+    pub calm_lots: Lots,
+    /// Maintenance price then.
+    pub calm_price: Ticks,
     /// Open bids.
     pub bids: OpenSide,
     /// Open asks.
@@ -139,6 +186,7 @@ impl Position {
 
     /// Books a signed result in quote units into claim or debt, netting the two. `hedged_ppm` of a gain is hedged.
     pub fn book_result(&mut self, result: i64, hedged_ppm: i64) {
+        self.booked = self.booked.saturating_add(result);
         if result >= 0 {
             let pays = result.min(self.debt);
             self.debt -= pays;
@@ -165,6 +213,7 @@ impl Position {
 
     /// Changes the position by signed lots at a signed cost; returns what the closed part realised.
     pub fn trade(&mut self, lots: Lots, cost: i64) -> i64 {
+        let before = self.lots;
         let opposite = self.lots.signum() == -lots.signum();
         let closing = if opposite { lots.abs().min(self.lots.abs()) } else { 0 };
         let mut realised = 0;
@@ -178,6 +227,10 @@ impl Position {
         }
         self.cost += opening_cost;
         self.lots += lots;
+        if before.signum() != self.lots.signum() {
+            // What the closed part makes is booked by the caller, and belongs to the position before.
+            self.opened = self.booked.saturating_add(realised);
+        }
         realised
     }
 
@@ -202,6 +255,8 @@ pub struct ClientOrder {
 pub struct ClientIds {
     known: BTreeMap<[u8; 16], ClientOrder>,
     ended: VecDeque<[u8; 16]>,
+    /// The greatest id that is no longer remembered: a new id must be above it, or it may have been used before.
+    horizon: [u8; 16],
 }
 
 impl ClientIds {
@@ -211,7 +266,13 @@ impl ClientIds {
         self.known.get(id).copied()
     }
 
-    /// Remembers a new live order.
+    /// Whether the id may have been used by an order that is no longer remembered.
+    #[must_use]
+    pub fn is_too_old(&self, id: &[u8; 16]) -> bool {
+        *id <= self.horizon
+    }
+
+    /// Remembers a new live order, or the order that a trigger became.
     pub fn insert(&mut self, id: [u8; 16], order: ClientOrder) {
         self.known.insert(id, order);
     }
@@ -222,6 +283,7 @@ impl ClientIds {
         while self.ended.len() > keep {
             if let Some(oldest) = self.ended.pop_front() {
                 self.known.remove(&oldest);
+                self.horizon = self.horizon.max(oldest);
             }
         }
     }
@@ -240,6 +302,14 @@ pub struct Liquidation {
     pub skipped: BTreeMap<u32, u8>,
     /// The shortfall was reported; nothing is left to do.
     pub exhausted: bool,
+    /// Red again before this time: the books get their turn first.
+    pub auction_after_ns: Nanos,
+    /// Black again before this time: what is left waits for its prices.
+    pub waterfall_after_ns: Nanos,
+    /// What insurance paid, by bucket and asset: it goes back first when there is more than the requirement.
+    pub advanced: BTreeMap<(u32, u32), Amount>,
+    /// Openings of an underlying's session when its tokens were first found unsold.
+    pub unsold: BTreeMap<u32, u32>,
 }
 
 /// An account.
@@ -247,10 +317,14 @@ pub struct Liquidation {
 pub struct Account {
     /// Its id.
     pub id: u64,
-    /// Dense index of its owner.
+    /// Dense index of its obligor: the owner, or the group of owners it belongs to.
     pub owner: u32,
+    /// Id of the owner in law: eligibility and freezes go by it.
+    pub holder: u32,
     /// Where it stands.
     pub state: AccountState,
+    /// How far its liquidation has come.
+    pub stage: Stage,
     /// Events so far.
     pub event_sequence: u64,
     /// First of its open orders in the slab.
@@ -259,10 +333,18 @@ pub struct Account {
     pub balances: Vec<Balance>,
     /// Sorted by market.
     pub positions: Vec<Position>,
+    /// Orders that wait outside the books: triggers and parent orders.
+    pub waiting: u32,
+    /// When the account's order rate would be used up no more: the rate limit's only memory.
+    pub rate_ns: i64,
     /// Idempotency keys.
     pub clients: ClientIds,
     /// Present while the account is being liquidated; its transfers are frozen.
     pub liquidation: Option<Liquidation>,
+    /// Since when it is below close-out at the drifted index of closed hours without a break; 0 while it is not.
+    pub drift_breach_since_ns: Nanos,
+    /// That lasted: until it is out of liquidation or nothing drifts, it is judged at the drifted index.
+    pub judged_adrift: bool,
 }
 
 impl Account {
@@ -272,13 +354,19 @@ impl Account {
         Self {
             id,
             owner,
+            holder: 0,
             state: AccountState::Green,
+            stage: Stage::Free,
             event_sequence: 0,
             orders: NIL,
             balances: Vec::new(),
             positions: Vec::new(),
+            waiting: 0,
+            rate_ns: 0,
             clients: ClientIds::default(),
             liquidation: None,
+            drift_breach_since_ns: 0,
+            judged_adrift: false,
         }
     }
 
@@ -317,6 +405,12 @@ impl Account {
     #[must_use]
     pub fn lots(&self, market: u32) -> Lots {
         self.position(market).map_or(0, |p| p.lots)
+    }
+
+    /// Open orders in all markets and waiting ones.
+    #[must_use]
+    pub fn order_count(&self) -> u32 {
+        self.positions.iter().map(|p| p.bids.orders + p.asks.orders).sum::<u32>() + self.waiting
     }
 
     /// Whether anything but unencumbered money is here: the sweep skips accounts without risk.
@@ -390,5 +484,6 @@ mod tests {
             ids.end([n; 16], 3);
         }
         assert!(ids.find(&[2; 16]).is_none() && ids.find(&[3; 16]).is_some());
+        assert!(ids.is_too_old(&[1; 16]) && ids.is_too_old(&[2; 16]) && !ids.is_too_old(&[9; 16]), "what is forgotten is refused");
     }
 }

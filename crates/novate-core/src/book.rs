@@ -569,7 +569,7 @@ mod tests {
         }
 
         fn ask(&mut self, price: Ticks) -> u32 {
-            let new = NewOrder { price, leaves: 1, account: 0, market: 0, client: NIL, side: Side::Ask, flags: 0 };
+            let new = NewOrder { price, leaves: 1, account: 0, market: 0, client: NIL, side: Side::Ask, flags: 0, self_trade: crate::order::SelfTrade::CancelNewest };
             let slot = self.slab.insert(new, &mut self.head);
             self.book.insert(&mut self.slab, slot);
             slot

@@ -4,12 +4,22 @@
 //! are append-only. The account a command acts for is in the header; venue commands carry account 0.
 
 mod orders;
+mod packages;
 mod prices;
 mod lending;
 mod liquidation;
 mod clearing;
 mod governance;
 mod corporate;
+
+pub use orders::*;
+pub use prices::*;
+pub use clearing::*;
+pub use corporate::*;
+pub use governance::*;
+pub use liquidation::*;
+pub use packages::*;
+pub use lending::*;
 
 use crate::codec::{Body, Header, definition_json};
 use crate::reject::{Refusal, Reject};
@@ -89,6 +99,8 @@ document! {
         /// Share of the day's volume, and of the book's depth, that liquidation may take; and the closed factor.
         liquidation_volume_ppm: i64, liquidation_depth_ppm: i64, liquidation_closed_ppm: i64,
         liquidation_min_tolerance_ppm: i64,
+        /// 1: what only tests and replays may list is refused.
+        production: u8,
     }
     /// A risk bucket. Gains inside it count at `gain_ppm`; session factors multiply shocks, gap and wrap.
     ListBucket = 22 {
@@ -115,9 +127,17 @@ document! {
         spot_volume: i64, perp_volume: i64, session_share_ppm: i64,
         crowd_ppm: i64, crowd_low: i64, crowd_high: i64,
         confidence_floor_ppm: i64, confidence_slope_ppm: i64,
+        /// Quotes and trades below this many micro-dollars neither move nor confirm the index.
+        min_size: i64,
+        /// Closed index: half-width of the discovery bounds, and re-anchors per direction and closure.
+        discovery_ppm: i64, re_anchors: u32,
     }
-    /// An independent price source of an underlying.
-    ListSource = 25 { underlying: u32, source: u32, name: String }
+    /// A price source of an underlying. Sources of one origin (operator, venue) count once; 0 is an origin of its own.
+    ListSource = 25 {
+        underlying: u32, source: u32, name: String, origin: u32,
+        /// 1 for a venue that trades while the primary market is closed.
+        always_open: u8,
+    }
     /// What an account holds.
     ListAsset = 26 {
         asset: u32, name: String,
@@ -132,6 +152,8 @@ document! {
         loan_to_value_ppm: i64,
         /// Units counted as unhedged collateral, per owner and in all.
         owner_cap: i64, venue_cap: i64,
+        /// Place in the order in which collateral is sold for a cash deficit; lower goes first.
+        sale_rank: u32,
     }
     /// What trades.
     ListMarket = 27 {
@@ -151,9 +173,26 @@ document! {
         /// Perps: notional of the impact price in quote units, and the funding terms of RULES section 9.
         impact_notional: i64, funding_ppm: i64, funding_closed_ppm: i64, interest_ppm: i64, premium_clamp_ppm: i64,
         funding_cap_ppm: i64, funding_closed_cap_ppm: i64,
+        /// Price band before and after the regular session, and overnight, closed and halted; `band_ppm` holds in the regular one.
+        band_extended_ppm: i64, band_closed_ppm: i64,
+        /// 1: closed until its first auction.
+        opens_by_auction: u8,
     }
-    /// Lenders' money for cash loans at a simple yearly rate.
-    ListPool = 28 { asset: u32, rate_ppm: i64, reserve_ppm: i64, owner_cap: i64, venue_cap: i64 }
+    /// Lenders' money or tokens for loans of an asset, at a yearly rate by utilisation.
+    ListPool = 28 {
+        asset: u32,
+        /// Yearly rate while nothing is used: where the curve begins.
+        rate_ppm: i64,
+        reserve_ppm: i64, owner_cap: i64, venue_cap: i64,
+        /// The curve's further points, ascending: the last one is at full use.
+        utilisation_ppm: Vec<i64>, rates_ppm: Vec<i64>,
+        /// Units the operator locks before the pool opens.
+        locked_deposit: i64,
+        /// What the reserve keeps; interest beyond it goes to the insurance of a bucket, which bears losses first.
+        reserve_target: i64, insurance_bucket: u32,
+        /// Part of a lent claim's value that is added to the requirement of its lender.
+        lent_charge_ppm: i64,
+    }
     /// Opens an account (its id is the header's) for an owner.
     OpenAccount = 29 { owner: u32 }
     /// Money or tokens that arrived in custody. References rise per account and asset.
@@ -221,11 +260,29 @@ commands! {
     ListDatedRow, ListUnderlying, ListSource, ListAsset, ListMarket, ListPool, OpenAccount, Deposit,
     RequestWithdrawal, SettleWithdrawal, VoidWithdrawal, Transfer, Lend, Recall, FundInsurance, SetSession,
     PostLiquidity, ResumeVenue,
-    // orders: 400 to 449
+    PlaceOrderFull, CancelAfter, PlaceTwap, SetMarketPhase, OrderBatch, ConfigureOrders,
+    // packages: 430 to 449
+    ConfigurePackages, ListBlockTerms, PlacePackage, ProposeBlock, AcceptBlock, DeclineBlock, WithdrawBlock, RequestQuotes, GiveQuote,
+    AcceptQuote, WithdrawQuote, CancelQuoteRequest, FundTreasury, CompensateError,
     // prices: 600 to 649
+    ConfigurePrices, CancelPrint, ScheduleEarnings, SettleHalted,
     // lending: 700 to 749
+    ConfigureLending, FundPool,
     // liquidation: 800 to 849
+    ConfigureLiquidation, CommitBackstop, WithdrawBackstop, BidBackstop, FundOperatorTranche, PayRecovery,
     // clearing: 900 to 949
+    ConfigureClearing, ListBroker, ListIssuance, AttestBacking, FundBroker, FundInventory, PostDepth, RequestFirmPrice,
+    GiveFirmPrice, RequestIssuance, RequestRedemption, RequestInKind, CancelRequest, ReportBrokerAccepted, ReportBrokerFill,
+    ReportBrokerReject, ReportBrokerCancelled, ReportBrokerLine, ReportBust, ReportCorrection, ReportSettlement, DeliverRequest,
+    ReportInKind, ReportStatement, RequestConversion, ReportConversion, PauseIssuance, EnableBroker, ReportBrokerDefault,
+    AuthoriseParticipant, AssignBreak, ResolveBreak,
     // governance: 1000 to 1049
+    ConfigureEligibility, ListHolderClass, SetEligibility, ClassifyOwner, Hold, Pledge,
+    ConfigureGovernance, RegisterActor, GrantRole, RevokeRole, RevokeActor, ProposeChange,
+    ApproveChange, RejectChange, Restrict, ConfirmRestriction, LiftRestriction, ChangeTerms,
+    SetLimit, MoveOwnership, JoinOwners, SetOwnerPolicy, AddAddress, RemoveAddress,
+    WithdrawTo, PermitRelease, EnterRelease, QuarantineCommand, ListFeeTier,
     // corporate: 1200 to 1249
+    ScheduleCorporateAction, ConfirmCorporateAction, CancelCorporateAction, CorrectCorporateAction, ListWithholding,
+    FundDistributions, BookReinvestment, PayDistribution,
 }

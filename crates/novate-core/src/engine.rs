@@ -3,13 +3,16 @@
 //! Responsible for: framing of a buffer, the order of commands, and the check of touched accounts at the end of
 //! each. Never reads a clock, a file or a random number; the same commands give the same state on any machine.
 
-use crate::codec::{HEADER, Header};
+use crate::codec::{Body, HEADER, Header};
+use crate::command::EnterRelease;
 use crate::context::{Context, Scratch};
-use crate::dispatch::dispatch;
+use crate::dispatch::{dispatch, handle};
 use crate::event::{CommandRefused, EventWriter};
+use crate::governance::effect;
 use crate::reject::{Refusal, Reject, require};
 use crate::state::State;
-use crate::{ladder, query, snapshot};
+use crate::{ladder, lending, query, snapshot};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// The buffer's framing is wrong; nothing of it was applied.
@@ -32,11 +35,15 @@ impl fmt::Display for BadBuffer {
 pub struct Engine {
     state: State,
     scratch: Scratch,
+    /// Commands to answer without applying, with the digest of their message; read from the journal before its replay.
+    quarantined: BTreeMap<u64, [u8; 32]>,
+    /// A rehearsal: the command of this sequence panics.
+    rehearsal: Option<u64>,
 }
 
 impl Clone for Engine {
     fn clone(&self) -> Self {
-        Self { state: self.state.clone(), scratch: Scratch::default() }
+        Self { state: self.state.clone(), quarantined: self.quarantined.clone(), ..Self::default() }
     }
 }
 
@@ -58,24 +65,55 @@ impl Engine {
         let mut rest = input;
         while let Some(header) = Header::read(rest) {
             let (message, tail) = rest.split_at(header.length as usize);
-            self.apply_one(header, &message[HEADER..], &mut events);
+            self.apply_one(header, message, &mut events);
             rest = tail;
         }
         *out = events.into_bytes();
         Ok(())
     }
 
-    fn apply_one(&mut self, header: Header, body: &[u8], events: &mut EventWriter) {
+    /// Answers the commands of these sequences without applying them, as long as their message has the digest. A panic made the
+    /// engine unusable at them; two people said so in the journal.
+    pub fn quarantine(&mut self, sequence: u64, digest: [u8; 32]) {
+        self.quarantined.insert(sequence, digest);
+    }
+
+    /// Sequences answered unapplied that two people have not confirmed: at the end of a journal there must be none.
+    #[must_use]
+    pub fn unconfirmed(&self) -> Vec<u64> {
+        let governance = &self.state.governance;
+        let confirmed = |s: &u64| governance.quarantined.get(s).is_some_and(|q| q.people.len() >= 2);
+        governance.skipped.iter().copied().filter(|s| !confirmed(s)).collect()
+    }
+
+    /// Rehearses the way back from a panic: the command of this sequence panics, once it is applied. Not part of the state.
+    pub fn rehearse_panic(&mut self, sequence: u64) {
+        self.rehearsal = Some(sequence);
+    }
+
+    /// Whether this message is quarantined.
+    fn is_quarantined(&self, header: &Header, message: &[u8]) -> bool {
+        self.quarantined.get(&header.sequence).is_some_and(|digest| blake3::hash(message).as_bytes() == digest)
+    }
+
+    fn apply_one(&mut self, header: Header, message: &[u8], events: &mut EventWriter) {
+        let body = &message[HEADER..];
+        let quarantined = !self.quarantined.is_empty() && self.is_quarantined(&header, message);
+        assert!(quarantined || self.rehearsal != Some(header.sequence), "rehearsed panic of command {}", header.sequence);
+        self.scratch.state_before = (header.kind == EnterRelease::KIND).then(|| snapshot::hash(&self.state));
         events.begin(header);
         self.scratch.touched.clear();
+        self.scratch.minted.clear();
         let mut cx = Context { state: &mut self.state, events, scratch: &mut self.scratch };
-        if let Err(refusal) = sequenced(&mut cx, &header).and_then(|()| dispatch(&mut cx, &header, body)) {
+        let act = |cx: &mut Context<'_>| if quarantined { skip(cx, &header) } else { dispatch(cx, &header, body) };
+        if let Err(refusal) = sequenced(&mut cx, &header).and_then(|()| act(&mut cx)) {
             refuse(&mut cx, &header, &refusal);
         }
         let mut touched = std::mem::take(&mut cx.scratch.touched);
         for &account in &touched {
             ladder::check(&mut cx, account);
         }
+        lending::tell_interest(&mut cx);
         touched.clear();
         cx.scratch.touched = touched;
         cx.events.finish();
@@ -86,7 +124,10 @@ impl Engine {
     /// # Errors
     /// A sentence that says what is wrong with the request.
     pub fn query(&self, request: &[u8]) -> Result<Vec<u8>, String> {
-        query::answer(&self.state, request)
+        match query::number(request)? {
+            effect::EFFECT => effect::answer(&self.state, request, handle),
+            _ => query::answer(&self.state, request),
+        }
     }
 
     /// The whole state as bytes.
@@ -100,7 +141,7 @@ impl Engine {
     /// # Errors
     /// A sentence that says what is wrong with the bytes.
     pub fn restore(bytes: &[u8]) -> Result<Self, String> {
-        Ok(Self { state: snapshot::read(bytes)?, scratch: Scratch::default() })
+        Ok(Self { state: snapshot::read(bytes)?, ..Self::default() })
     }
 
     /// BLAKE3 of the state.
@@ -161,8 +202,15 @@ fn sequenced(cx: &mut Context<'_>, header: &Header) -> Result<(), Refusal> {
     require(header.sequence == next, Reject::sequence_must_be_next.at(0, header.sequence as i64, next as i64))?;
     cx.state.sequence = next;
     require(header.time_ns >= cx.state.now, Reject::time_must_not_run_backwards.at(0, header.time_ns, cx.state.now))?;
+    cx.state.prices.before_ns = cx.state.now;
     cx.state.now = header.time_ns;
     Ok(())
+}
+
+/// A quarantined command takes its sequence and its time, nothing else.
+fn skip(cx: &mut Context<'_>, header: &Header) -> Result<(), Refusal> {
+    cx.state.governance.skipped.push(header.sequence);
+    Err(Reject::command_quarantined.into())
 }
 
 fn refuse(cx: &mut Context<'_>, header: &Header, refusal: &Refusal) {

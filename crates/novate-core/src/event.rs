@@ -5,12 +5,22 @@
 //! written here, so the definitions below list only what follows them.
 
 mod orders;
+mod packages;
 mod prices;
 mod lending;
 mod liquidation;
 mod clearing;
 mod governance;
 mod corporate;
+
+pub use orders::*;
+pub use prices::*;
+pub use clearing::*;
+pub use corporate::*;
+pub use governance::*;
+pub use liquidation::*;
+pub use packages::*;
+pub use lending::*;
 
 use crate::codec::{Body, Field, HEADER, Header, VERSION, definition_json};
 use crate::{document, record};
@@ -82,6 +92,18 @@ pub enum CancelReason {
     BelowMaintenance = 6,
     /// Its replacement by an amendment.
     Amended = 7,
+    /// Its time is over.
+    Expired = 8,
+    /// The dead-man switch of its account fired.
+    Silence = 9,
+    /// A parent order has sent all its slices.
+    Done = 10,
+    /// A corporate action of its underlying takes effect.
+    CorporateAction = 12,
+    /// The perps of a halted underlying are settled by decision.
+    MarketSettled = 30,
+    /// An emergency power, a change of fees, or a lapse of eligibility.
+    Restricted = 40,
 }
 
 document! {
@@ -166,13 +188,37 @@ events! {
     WithdrawalVoided, Transferred, Lent, InsuranceFunded, SessionChanged, LiquidityPosted, VenueResumed, FundingSet,
     Settled, InterestPaid, AccountStateChanged, LiquidationStarted, LiquidationSlice, LiquidationSliceSkipped,
     LiquidationEnded, ShortfallReported,
-    // orders: 450 to 499
+    LegRefused, OrderDecremented, TriggerPlaced, TriggerFired, WaitingEnded, TwapPlaced, TwapSlice, CancelAfterSet,
+    CancelAfterFired, MarketPhaseChanged, AuctionUncrossed, BatchDone, OrdersConfigured,
+    // packages: 480 to 499
+    PackagesConfigured, PackageTraded, BlockProposed, BlockEnded, BlockTraded, BlockPublished, QuotesRequested, QuoteGiven, QuoteEnded,
+    QuoteRequestEnded, TreasuryFunded, ErrorCompensated, CompensationReceived,
     // prices: 650 to 699
+    PricesConfigured, PrintIgnored, PrintCancelled, DriftBreached, EarningsScheduled, OutageEnded, HaltSettlementStarted,
+    HaltSettled, HaltSettlementEnded,
     // lending: 750 to 799
+    LendingConfigured, PoolFunded, PoolRateChanged, LoanShortfallAbsorbed, LentTransferred, LentLossBorne,
     // liquidation: 850 to 899
+    LiquidationConfigured, LiquidationStageChanged, OwnAccountSetOff, OwnPositionsClosed, BankruptcyPriced,
+    InsurancePaid, InsuranceRepaid, LoanDeficitAbsorbed, Deleveraged, MarketSettled, PositionSettled, LossShared,
+    BackstopCommitted, BackstopWithdrawn, BackstopTrancheExhausted, BackstopAuctionOpened, BackstopSliceTaken,
+    BackstopAuctionEnded, CollateralSold, ResidueBought, InsuranceTargetSet, OperatorTrancheFunded,
+    CollateralPassedToRecovery, RecoveryPaid,
     // clearing: 950 to 999
+    ClearingConfigured, BackingAttested, BrokerFunded, InventoryFunded, FirmPriceRequested, FirmPriceGiven, RequestReserved,
+    RequestStateChanged, BrokerOrderRaised, BrokerCancelRaised, TokensIssued, TokensRedeemed, RequestReturned, ExecutionSettled,
+    ExecutionCarried, RequestPaid, BreakOpened, BreakAssigned, BreakResolved, CapacityChanged, ConversionRequested, ConversionEnded,
+    IssuancePaused, BrokerChanged, ShortageChanged, RequestsNetted, DepthPosted, StatementAgreed, ParticipantAuthorised,
+    SettlementOverdue,
     // governance: 1050 to 1099
+    EligibilityConfigured, EligibilitySet, OwnerClassified, Held, GovernanceConfigured, ActorRegistered,
+    RoleGranted, RoleRevoked, ActorRevoked, ChangeProposed, ChangeApproved, ChangeEnded,
+    ChangeExecuted, ChangePostponed, Restricted, RestrictionEnded, TermsChanged, LimitSet,
+    OwnershipMoved, OwnersJoined, OwnerPolicySet, AddressAdded, AddressRemoved, WithdrawalQueued,
+    ReleasePermitted, ReleaseEntered, CommandQuarantined, FeeTierListed, EligibilityLapsed, EligibilityRedeemed,
     // corporate: 1250 to 1299
+    CorporateActionChanged, CorporateActionTaken, PositionAdjusted, BalanceAdjusted, ReceivableChanged, DistributionPaid,
+    DistributionsFunded,
 }
 
 /// Collects the events of one call. One command at a time: `begin`, any number of `emit`, `finish`.
@@ -195,6 +241,12 @@ impl EventWriter {
     pub fn begin(&mut self, command: Header) {
         self.header = command;
         self.index = 0;
+    }
+
+    /// Key that sent the command at hand.
+    #[must_use]
+    pub const fn actor(&self) -> u64 {
+        self.header.actor
     }
 
     /// Appends an event about `account` (0 for the venue) with its account sequence.

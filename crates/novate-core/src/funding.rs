@@ -3,6 +3,7 @@
 //! Responsible for: sampling and the rate. Paying it is `settlement`'s business.
 
 use crate::order::Side;
+use crate::phase::Deed;
 use crate::price::{Action, Permission, Quality};
 use crate::state::{Market, State};
 use crate::units::{Nanos, PPM, div_floor};
@@ -10,13 +11,16 @@ use crate::units::{Nanos, PPM, div_floor};
 /// Billion: the denominator of `_ppb` rates.
 pub const PPB: i128 = 1_000_000_000;
 
-/// Premium of the impact prices over the index, ppb; a side without enough depth counts as 0.
+/// Premium of the impact prices over the index, ppb; a side without enough depth, or a market in which
+/// nothing matches, counts as 0.
 #[must_use]
 pub fn premium_ppb(market: &Market, index: i64) -> i64 {
-    let (tick, unit) = (i128::from(market.terms.tick_size), i128::from(market.unit));
-    let notional = i128::from(market.terms.impact_notional) / unit;
+    let notional = i128::from(market.terms.impact_notional) / i128::from(market.unit);
     let index = i128::from(index);
-    let price = |side| market.book.impact_price(side, notional).map(|p| i128::from(p) * tick);
+    if !market.phase.allows(Deed::Match) {
+        return 0;
+    }
+    let price = |side| market.book.impact_price(side, notional).map(|p| i128::from(market.price_of(p)));
     let above = price(Side::Bid).map_or(0, |bid| (bid - index).max(0));
     let below = price(Side::Ask).map_or(0, |ask| (index - ask).max(0));
     div_floor((above - below) * PPB, index.max(1)) as i64

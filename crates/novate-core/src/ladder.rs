@@ -1,17 +1,20 @@
-//! The ladder: which state an account is in, and stages 0 and 1 (RULES section 10).
+//! The ladder: which state an account is in, stages 0 and 1, and every move on the table of `stage` (RULES section 10).
 //!
-//! Responsible for: the transition table, cancelling what an account below its requirement may not keep, and starting a
-//! liquidation. Stage 2 is `liquidation`. An account is looked at after every command that touches it and by the sweep.
+//! Responsible for: cancelling what an account below its requirement may not keep, starting a liquidation at its state's
+//! stage, moving it when its state changes, and letting it go. Stages 2 to 8 are the modules after this one, driven by
+//! `liquidation`. An account is looked at after every command that touches it and by the sweep.
 
 use crate::account::{AccountState, Liquidation};
 use crate::context::Context;
-use crate::event::{AccountStateChanged, CancelReason, LiquidationEnded, LiquidationStarted};
+use crate::event::{AccountStateChanged, BackstopAuctionEnded, CancelReason, DriftBreached, LiquidationEnded, LiquidationStageChanged, LiquidationStarted};
 use crate::margin::{Evaluation, Level, Question, explain, liquidity};
-use crate::matching;
 use crate::order::NIL;
 use crate::price::{Action, Permission};
-use crate::trading::{Fill, Unfilled, cancel_where};
+use crate::reducing::{Fill, Unfilled, all_reduce};
+use crate::stage::{self, Cause, Stage};
+use crate::trading::cancel_where;
 use crate::units::{Value, narrow, rate_up};
+use crate::{cash_deficit, insurance, matching, perp};
 
 /// What an account's excesses say.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +29,10 @@ struct Standing {
 /// price, whichever leaves the account more. The slower price protects; it never hurts. Returns what was asked, too.
 pub fn careful(cx: &mut Context<'_>, account: u32, level: Level, orders: bool) -> (Question<'static>, Evaluation) {
     let plain = Question { orders, ..Question::at(level) };
+    if cx.state.accounts[account as usize].judged_adrift {
+        let question = Question { drifted: true, ..plain };
+        return (question, cx.evaluate(account, &question));
+    }
     let index = cx.evaluate(account, &plain);
     if !cx.scratch.portfolio.exposures.iter().any(|e| cx.state.known_underlying(e.underlying).price.liquidation_uses_slower()) {
         return (plain, index);
@@ -57,34 +64,141 @@ fn standing(cx: &mut Context<'_>, account: u32, orders: bool) -> Standing {
     found
 }
 
+/// Moves the account on the table and says why.
+///
+/// # Panics
+/// When the table has no such move: a caller asks only for moves of the stage it works on.
+pub fn step(cx: &mut Context<'_>, account: u32, cause: Cause) {
+    let from = cx.state.accounts[account as usize].stage;
+    let to = stage::next(from, cause).expect("a move of the table");
+    cx.state.accounts[account as usize].stage = to;
+    cx.tell_account(account, &LiquidationStageChanged { from: from as u8, to: to as u8, cause: cause as u8 });
+}
+
 /// Puts the account where its excesses say and does what the state asks for.
 pub fn check(cx: &mut Context<'_>, account: u32) {
+    if cx.state.corporate.running.is_some() {
+        return;
+    }
     let holder = &cx.state.accounts[account as usize];
     if !holder.has_risk() {
-        if holder.state != AccountState::Green {
+        if holder.state != AccountState::Green || holder.stage != Stage::Free {
             settle_down(cx, account);
+        } else if !holder.positions.is_empty() {
+            perp::remember(cx.state, account, true);
         }
+        if cx.state.prices.breached.remove(&account) {
+            cx.state.accounts[account as usize].drift_breach_since_ns = 0;
+        }
+        cx.state.accounts[account as usize].judged_adrift = false;
         return;
     }
     liquidity::refresh(cx.state, holder.owner);
     let mut now = standing(cx, account, true);
-    if now.state >= AccountState::Yellow && has_orders(cx, account) {
-        cancel_largest_first(cx, account);
-        now = standing(cx, account, false);
-    }
-    if now.state >= AccountState::Orange && cx.state.accounts[account as usize].liquidation.is_none() && may_start(cx) {
-        let deficit = now.maintenance.map_or(0, |m| -m.excess());
-        tell_state(cx, account, &now);
-        let orders_cancelled = cancel_where(cx, account, CancelReason::BelowMaintenance, |_| true);
-        now = standing(cx, account, true);
-        if now.state >= AccountState::Orange {
-            cx.state.accounts[account as usize].liquidation = Some(Liquidation::default());
-            cx.state.liquidating.insert(account);
-            cx.tell_account(account, &LiquidationStarted { deficit: shown(deficit), orders_cancelled });
+    if now.state >= AccountState::Yellow {
+        if cx.state.accounts[account as usize].stage == Stage::Free {
+            step(cx, account, Cause::BelowInitial);
+        }
+        if has_orders(cx, account) {
+            cancel_largest_first(cx, account);
+            now = standing(cx, account, false);
         }
     }
+    if judge_drift(cx, account, now.state) {
+        now = standing(cx, account, true);
+    }
+    if now.state >= AccountState::Orange && cx.state.accounts[account as usize].liquidation.is_none() && may_start(cx) {
+        tell_state(cx, account, &now);
+        now = start(cx, account, &now);
+    }
     tell_state(cx, account, &now);
+    follow(cx, account, now.state);
     end_if_healthy(cx, account);
+    let green = now.state == AccountState::Green;
+    if green && cx.state.accounts[account as usize].stage == Stage::CancelRisk {
+        step(cx, account, Cause::Restored);
+    }
+    perp::remember(cx.state, account, green);
+}
+
+/// Stage 1, and the stage after it in the same command.
+fn start(cx: &mut Context<'_>, account: u32, found: &Standing) -> Standing {
+    let deficit = found.maintenance.map_or(0, |m| -m.excess());
+    step(cx, account, Cause::BelowMaintenance);
+    let orders_cancelled = cancel_where(cx, account, CancelReason::BelowMaintenance, |_| true);
+    let now = standing(cx, account, true);
+    if now.state < AccountState::Orange {
+        step(cx, account, if now.state == AccountState::Green { Cause::Restored } else { Cause::Eased });
+        return now;
+    }
+    freeze(cx, account, deficit, orders_cancelled);
+    let entry = match now.state {
+        AccountState::Black => Cause::Black,
+        AccountState::Red => Cause::Red,
+        _ => Cause::StillOrange,
+    };
+    step(cx, account, entry);
+    now
+}
+
+fn freeze(cx: &mut Context<'_>, account: u32, deficit: Value, orders_cancelled: u32) {
+    cx.state.accounts[account as usize].liquidation = Some(Liquidation::default());
+    cx.state.liquidating.insert(account);
+    cx.tell_account(account, &LiquidationStarted { deficit: shown(deficit), orders_cancelled });
+}
+
+/// A cash call or a called loan is overdue, or cash is negative beyond its caps: stage 4, whatever the excess.
+pub fn start_for_cash(cx: &mut Context<'_>, account: u32) {
+    let stage = cx.state.accounts[account as usize].stage;
+    if cx.state.accounts[account as usize].liquidation.is_none() {
+        step(cx, account, Cause::CashDue);
+        let orders_cancelled = cancel_where(cx, account, CancelReason::BelowMaintenance, |_| true);
+        freeze(cx, account, 0, orders_cancelled);
+        step(cx, account, Cause::CashDue);
+    } else if matches!(stage, Stage::Reduce | Stage::Pace) {
+        step(cx, account, Cause::CashDue);
+    }
+}
+
+/// An account in liquidation that fell further goes to its state's stage; a red one that got better goes back to the books.
+fn follow(cx: &mut Context<'_>, account: u32, state: AccountState) {
+    let now = cx.state.now;
+    let holder = &cx.state.accounts[account as usize];
+    let Some(running) = &holder.liquidation else { return };
+    let cause = match (holder.stage, state) {
+        (Stage::Reduce | Stage::Pace | Stage::SellCollateral | Stage::Backstop, AccountState::Black) if now >= running.waterfall_after_ns => Cause::Black,
+        (Stage::Reduce | Stage::Pace | Stage::SellCollateral, AccountState::Red) if now >= running.auction_after_ns => Cause::Red,
+        (Stage::Exhausted, AccountState::Green | AccountState::Yellow | AccountState::Orange | AccountState::Red) => Cause::Covered,
+        _ => return,
+    };
+    step(cx, account, cause);
+}
+
+/// On the drifted index of closed hours an account is liquidated only after it was below close-out there for the listed time
+/// without a break (RULES section 5); until then it is below initial and only reduces. Keeps the clock of the breach; true when
+/// the account is judged at the drifted index from now on.
+fn judge_drift(cx: &mut Context<'_>, account: u32, state: AccountState) -> bool {
+    let adrift = cx.scratch.portfolio.exposures.iter().any(|e| cx.state.known_underlying(e.underlying).price.is_adrift());
+    // Whoever is not below initial at the worse price is not below close-out at the drifted one.
+    let judged = adrift && state >= AccountState::Yellow;
+    let breached = judged && cx.evaluate(account, &Question { drifted: true, ..Question::at(Level::CloseOut) }).excess() < 0;
+    let (now, holder) = (cx.state.now, &mut cx.state.accounts[account as usize]);
+    let since_ns = match (breached, holder.drift_breach_since_ns) {
+        (true, 0) => now,
+        (true, since) => since,
+        (false, _) => 0,
+    };
+    if since_ns != holder.drift_breach_since_ns {
+        let told = if breached { since_ns } else { holder.drift_breach_since_ns };
+        holder.drift_breach_since_ns = since_ns;
+        if breached { cx.state.prices.breached.insert(account) } else { cx.state.prices.breached.remove(&account) };
+        cx.tell_account(account, &DriftBreached { breached: u32::from(breached), reserved0: 0, since_ns: told });
+    }
+    let lasted = breached && cx.state.prices.terms.as_ref().is_some_and(|t| now - since_ns >= t.breach_ns);
+    let holder = &mut cx.state.accounts[account as usize];
+    let before = holder.judged_adrift;
+    holder.judged_adrift = lasted || (before && adrift && holder.liquidation.is_some());
+    holder.judged_adrift != before
 }
 
 fn has_orders(cx: &Context<'_>, account: u32) -> bool {
@@ -97,6 +211,20 @@ fn settle_down(cx: &mut Context<'_>, account: u32) {
     let state = if initial.equity < 0 { AccountState::Black } else { AccountState::Green };
     tell_state(cx, account, &Standing { state, initial, maintenance: None, close_out: None });
     end_if_healthy(cx, account);
+    if state == AccountState::Green && cx.state.accounts[account as usize].stage == Stage::CancelRisk {
+        step(cx, account, Cause::Restored);
+    }
+    perp::remember(cx.state, account, state == AccountState::Green);
+}
+
+/// Keeps the set of black accounts: those whose loss is still being covered.
+pub fn count_black(cx: &mut Context<'_>, account: u32) {
+    let holder = &cx.state.accounts[account as usize];
+    if holder.state == AccountState::Black && holder.stage != Stage::Exhausted {
+        cx.state.liquidation.black.insert(account);
+    } else {
+        cx.state.liquidation.black.remove(&account);
+    }
 }
 
 /// At least one held underlying may be liquidated at its present price quality; nothing happens on stale prices alone.
@@ -112,6 +240,7 @@ fn tell_state(cx: &mut Context<'_>, account: u32, found: &Standing) {
         return;
     }
     cx.state.accounts[account as usize].state = found.state;
+    count_black(cx, account);
     let requirement = |e: &Option<Evaluation>| e.map_or(0, |e| shown(e.requirement));
     let event = AccountStateChanged {
         from: from as u8,
@@ -149,7 +278,7 @@ fn cancel_largest_first(cx: &mut Context<'_>, account: u32) {
         let (reduces, _, slot) = ranked[at];
         if reduces {
             let rest: Vec<Fill> = ranked[at..].iter().map(|r| Fill::of(cx.state, r.2)).collect();
-            if bound.still_holds(cx, account, &rest) {
+            if all_reduce(cx, account, &rest, &bound) {
                 return;
             }
         }
@@ -157,12 +286,17 @@ fn cancel_largest_first(cx: &mut Context<'_>, account: u32) {
     }
 }
 
-/// No account stays in liquidation once its excess at liquidation-end is not negative.
+/// No account stays in liquidation once its excess at liquidation-end is not negative and no cash is due. What insurance has
+/// paid goes back first, as far as the excess and the free cash allow.
 pub fn end_if_healthy(cx: &mut Context<'_>, account: u32) {
     let Some(running) = cx.state.accounts[account as usize].liquidation.clone() else { return };
-    let (_, end) = careful(cx, account, Level::LiquidationEnd, true);
-    if end.excess() < 0 {
+    let (question, mut end) = careful(cx, account, Level::LiquidationEnd, true);
+    if end.excess() < 0 || cash_deficit::due(cx.state, account).is_some() {
         return;
+    }
+    if !running.advanced.is_empty() {
+        insurance::repay(cx, account, end.excess());
+        end = cx.evaluate(account, &question);
     }
     cx.state.accounts[account as usize].liquidation = None;
     cx.state.liquidating.remove(&account);
@@ -174,6 +308,11 @@ pub fn end_if_healthy(cx: &mut Context<'_>, account: u32) {
         fees: running.fees,
     };
     cx.tell_account(account, &event);
+    let green = cx.evaluate(account, &Question::at(Level::Initial)).excess() >= 0;
+    step(cx, account, if green { Cause::Restored } else { Cause::Eased });
+    if let Some(auction) = cx.state.liquidation.auctions.remove(&account) {
+        cx.tell_account(account, &BackstopAuctionEnded { auction: auction.id, reason: 0, sold_ppm: auction.sold_ppm });
+    }
 }
 
 /// A value for an event; no venue reaches the ends of 64 bits.

@@ -1,78 +1,52 @@
-//! Stage 2: reducing an account through the books until its excess at liquidation-end is not negative, and stage 3: the
-//! venue-wide speed limit (RULES section 10).
+//! Stages 2 to 8 in order: what each account in liquidation does in one command, and stage 3, the venue-wide speed limit
+//! (RULES section 10).
 //!
-//! Responsible for: choosing slices, their worst price, size and fee, and telling why. A hedged pair goes whole; the
-//! requirement never rises on the way. Red and black accounts run the same stages to the end in this ruleset; what stays
-//! below zero is an unsettled debt, reported as a shortfall.
+//! Responsible for: the order of the stages, bounded work per command, and when a loss is a shortfall. Each stage's rule is
+//! its own module; the moves between them are the table in `stage`.
 
+use crate::account::AccountState;
+use crate::bankruptcy;
+use crate::command::ConfigureLiquidation;
 use crate::context::Context;
-use crate::event::{LiquidationSlice, LiquidationSliceSkipped, ShortfallReported};
+use crate::event::{LiquidationConfigured, ShortfallReported};
 use crate::ladder::{self, careful, shown};
-use crate::ledger::Party;
-use crate::margin::portfolio::Corner;
-use crate::margin::{Change, Evaluation, Level, Question};
-use crate::matching::{self, Taker};
-use crate::order::Side;
-use crate::price::{Action, Permission};
-use crate::state::State;
-use crate::units::{Lots, PPM, SECOND, Ticks, Value, div_ceil, div_floor, narrow, rate_down, rate_up};
+use crate::margin::Level;
+use crate::outage;
+use crate::params::check_liquidation;
+use crate::reduction::{self, Reduced};
+use crate::reject::{Refusal, Reject, require};
+use crate::stage::{Cause, Stage};
+use crate::units::{PPM, Value, div_ceil, narrow};
+use crate::{backstop, cash_deficit, collateral_sale, deleveraging, insurance, loss_sharing, own_accounts, recovery};
 
-/// Seconds of trading in a regular session, over which a day's volume is spread.
-const SESSION_SECONDS: i128 = 23_400;
-/// Seconds of budget that may pile up.
-const BURST_SECONDS: i128 = 10;
-/// Slices of one account in one command.
-const SLICES: u32 = 8;
+/// Steps of one account in one command: a slice, or a move to another stage.
+const STEPS: u32 = 16;
 
-/// Why a slice was not taken; the numbers of `LiquidationSliceSkipped`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-enum Skip {
-    SpeedLimit = 0,
-    NoDepth = 1,
-    RequirementWouldRise = 2,
-    CostAboveRelief = 3,
-    PriceQuality = 4,
+/// `ConfigureLiquidation`.
+///
+/// # Errors
+/// 303, 309, 317.
+pub fn configure(cx: &mut Context<'_>, command: &ConfigureLiquidation) -> Result<(), Refusal> {
+    require(cx.state.venue.is_some(), Reject::venue_must_be_configured)?;
+    require(cx.state.liquidation.terms.is_none(), Reject::configuration_must_not_change_after_listing)?;
+    check_liquidation(command)?;
+    cx.state.liquidation.terms = Some(command.clone());
+    cx.tell(&LiquidationConfigured {});
+    Ok(())
 }
 
-/// One leg of a slice.
-#[derive(Clone, Copy, Debug)]
-struct Leg {
-    market: u32,
-    side: Side,
-    lots: Lots,
-    worst: Ticks,
-}
-
-/// A slice that could be taken.
-#[derive(Clone, Copy, Debug)]
-struct Candidate {
-    leg: Leg,
-    /// The other leg of a hedged pair.
-    pair: Option<Leg>,
-    underlying: u32,
-    notional: Value,
-    fee: Value,
-    relief: Value,
-    before: Value,
-    /// What was asked before it.
-    question: Question<'static>,
-}
-
-/// How an account stands before a slice. The slice is judged by the same question.
-#[derive(Clone, Copy, Debug)]
-struct Before {
-    question: Question<'static>,
-    end: Evaluation,
-    maintenance: Evaluation,
-}
-
-/// Fills every underlying's budget and works on every account in liquidation, in the order of their indexes.
+/// Looks for cash that is due, fills every underlying's budget, and works on every account in liquidation, in the order of
+/// their indexes.
 pub fn run(cx: &mut Context<'_>) {
-    if cx.state.liquidating.is_empty() {
+    if cx.state.liquidation.terms.is_none() || cx.state.corporate.running.is_some() {
         return;
     }
-    fill_budgets(cx.state);
+    backstop::watch(cx);
+    insurance::sweep_targets(cx);
+    if cx.state.liquidating.is_empty() || outage::cancel_only(cx.state) {
+        return;
+    }
+    reduction::fill_budgets(cx.state);
     let accounts: Vec<u32> = cx.state.liquidating.iter().copied().collect();
     let deficits: Vec<Value> = accounts.iter().map(|&a| (-careful(cx, a, Level::LiquidationEnd, true).1.excess()).max(0)).collect();
     let total: Value = deficits.iter().sum();
@@ -82,356 +56,161 @@ pub fn run(cx: &mut Context<'_>) {
     }
 }
 
-fn fill_budgets(state: &mut State) {
-    let now = state.now;
-    let (volume_ppm, closed_ppm) = (state.config().liquidation_volume_ppm, state.config().liquidation_closed_ppm);
-    for underlying in state.underlyings.iter_mut().flatten() {
-        let bounded = underlying.price.permission(Action::Liquidate) == Permission::Bounded;
-        let share = if bounded { rate_down(i128::from(volume_ppm), closed_ppm) as i64 } else { volume_ppm };
-        let day = rate_down(i128::from(underlying.liquidity.spot_volume.max(underlying.liquidity.perp_volume)), share);
-        let most = day * BURST_SECONDS / SESSION_SECONDS;
-        let elapsed = i128::from(now - underlying.speed_time_ns);
-        let earned = div_floor(day * elapsed, SESSION_SECONDS * i128::from(SECOND));
-        let first = underlying.speed_time_ns == 0;
-        let budget = if first { most } else { (i128::from(underlying.speed_budget) + earned).min(most) };
-        underlying.speed_budget = narrow(budget).unwrap_or(i64::MAX);
-        underlying.speed_time_ns = now;
-    }
-}
-
 fn work(cx: &mut Context<'_>, account: u32, share_ppm: i64) {
-    for _ in 0..SLICES {
-        ladder::end_if_healthy(cx, account);
-        if cx.state.accounts[account as usize].liquidation.is_none() {
-            break;
-        }
-        let Some(best) = best_candidate(cx, account, share_ppm) else {
-            report_shortfall(cx, account);
-            break;
+    for _ in 0..STEPS {
+        ladder::check(cx, account);
+        let going = match cx.state.accounts[account as usize].stage {
+            Stage::Free | Stage::CancelRisk | Stage::CancelAll | Stage::Exhausted => false,
+            Stage::Reduce => reduce(cx, account, share_ppm),
+            Stage::Pace => unpace(cx, account, share_ppm),
+            Stage::SellCollateral => collateral_sale::run(cx, account, share_ppm),
+            Stage::Backstop => offer(cx, account),
+            Stage::Insurance | Stage::Deleverage | Stage::ShareLoss => cover(cx, account),
         };
-        if !execute(cx, account, &best) {
+        if !going {
             break;
         }
     }
     ladder::check(cx, account);
 }
 
-/// The slice with the greatest fall of R per cost.
-fn best_candidate(cx: &mut Context<'_>, account: u32, share_ppm: i64) -> Option<Candidate> {
-    let (question, end) = careful(cx, account, Level::LiquidationEnd, true);
-    let (_, maintenance) = careful(cx, account, Level::Maintenance, true);
-    let before = Before { question, end, maintenance };
-    let mut best: Option<Candidate> = None;
-    for (leg, pair, underlying) in proposals(cx, account) {
-        match weigh(cx, account, (leg, pair, underlying), share_ppm, &before) {
-            Ok(found) => {
-                let better = best.as_ref().is_none_or(|b| found.relief * (b.fee + 1) > b.relief * (found.fee + 1));
-                if better {
-                    best = Some(found);
-                }
-            }
-            Err(reason) => tell_skip(cx, account, leg, reason),
-        }
+/// Stage 2; true when there is more to do in this command.
+fn reduce(cx: &mut Context<'_>, account: u32, share_ppm: i64) -> bool {
+    if cash_deficit::due(cx.state, account).is_some() && collateral_sale::can_sell(cx, account) {
+        ladder::step(cx, account, Cause::CashDue);
+        return true;
     }
-    best
-}
-
-fn tell_skip(cx: &mut Context<'_>, account: u32, leg: Leg, reason: Skip) {
-    let Some(running) = &mut cx.state.accounts[account as usize].liquidation else { return };
-    if running.skipped.insert(leg.market, reason as u8) != Some(reason as u8) {
-        cx.tell_account(account, &LiquidationSliceSkipped { market: leg.market, reason: reason as u8, lots: leg.lots });
-    }
-}
-
-/// What could be closed: hedged pairs, unhedged perps, unhedged tokens. Sizes are the most that reduces.
-fn proposals(cx: &mut Context<'_>, account: u32) -> Vec<(Leg, Option<Leg>, u32)> {
-    cx.evaluate(account, &Question { orders: false, ..Question::at(Level::LiquidationEnd) });
-    let mut found = Vec::new();
-    let exposures = cx.scratch.portfolio.exposures.clone();
-    for exposure in &exposures {
-        let listed = cx.state.known_underlying(exposure.underlying);
-        let Corner { spot, perp: held, .. } = exposure.corners[0];
-        let net = spot + held;
-        let (perps, spots) = (listed.perps.clone(), listed.spots.clone());
-        for &market in &perps {
-            let Some(perp) = perp_leg(cx.state, account, market, None) else { continue };
-            let hedges = spot > 0 && held < 0;
-            let free = if hedges || spot.signum() * held.signum() < 0 { net.abs() } else { held.abs() };
-            if net.signum() == held.signum() || spot == 0 {
-                found.extend(perp_leg(cx.state, account, market, Some(free)).map(|leg| (leg, None, exposure.underlying)));
-            }
-            if hedges && perp.side == Side::Bid {
-                found.extend(spots.iter().filter_map(|&spot| pair_legs(cx.state, account, spot, perp)).map(|(s, p)| (s, Some(p), exposure.underlying)));
-            }
-        }
-        if spot > 0 && net > 0 {
-            let free = net.min(spot);
-            found.extend(spots.iter().filter_map(|&spot| spot_leg(cx.state, account, spot, free)).map(|leg| (leg, None, exposure.underlying)));
-        }
-    }
-    found
-}
-
-fn perp_leg(state: &State, account: u32, market: u32, most_shares: Option<i128>) -> Option<Leg> {
-    let held = state.accounts[account as usize].lots(market);
-    let listed = state.known_market(market);
-    let lots = match most_shares {
-        None => held.abs(),
-        Some(shares) => held.abs().min(narrow(div_ceil(shares, i128::from(listed.terms.lot_size)))?),
+    recovery::buy_residues(cx, account);
+    let cause = match reduction::run(cx, account, share_ppm) {
+        Reduced::Traded => return true,
+        Reduced::Waits => return false,
+        Reduced::Paced => Cause::Paced,
+        Reduced::Nothing if recovery::pass_unsold(cx, account) => return true,
+        Reduced::Nothing => Cause::NothingReduces,
     };
-    (lots > 0).then_some(Leg { market, side: if held > 0 { Side::Ask } else { Side::Bid }, lots, worst: 0 })
-}
-
-fn spot_leg(state: &State, account: u32, market: u32, most_shares: i128) -> Option<Leg> {
-    let listed = state.known_market(market);
-    let held = state.accounts[account as usize].balance(listed.terms.base)?.free() / listed.terms.lot_size;
-    let per_lot = state.shares_of(listed, 1).max(1);
-    let lots = held.min(narrow(div_ceil(most_shares, per_lot))?);
-    (lots > 0).then_some(Leg { market, side: Side::Ask, lots, worst: 0 })
-}
-
-/// Equal shares on both legs, the lesser of the two, in whole lots of each.
-fn pair_legs(state: &State, account: u32, spot: u32, perp: Leg) -> Option<(Leg, Leg)> {
-    let perp_market = state.known_market(perp.market);
-    let perp_shares = state.shares_of(perp_market, i128::from(perp.lots));
-    let leg = spot_leg(state, account, spot, i128::from(i64::MAX))?;
-    let shares = state.shares_of(state.known_market(spot), i128::from(leg.lots)).min(perp_shares);
-    size_pair(state, leg, perp, shares)
-}
-
-fn size_pair(state: &State, spot: Leg, perp: Leg, shares: i128) -> Option<(Leg, Leg)> {
-    let spot_lot = state.shares_of(state.known_market(spot.market), 1).max(1);
-    let perp_lot = state.shares_of(state.known_market(perp.market), 1).max(1);
-    let spot_lots = narrow(div_floor(shares, spot_lot))?.min(spot.lots);
-    let perp_lots = narrow(div_floor(i128::from(spot_lots) * spot_lot, perp_lot))?.min(perp.lots);
-    (spot_lots > 0 && perp_lots > 0).then_some((Leg { lots: spot_lots, ..spot }, Leg { lots: perp_lots, ..perp }))
-}
-
-/// Sizes and prices a proposal, or says why it can't be taken now.
-fn weigh(
-    cx: &mut Context<'_>,
-    account: u32,
-    (leg, pair, underlying): (Leg, Option<Leg>, u32),
-    share_ppm: i64,
-    before: &Before,
-) -> Result<Candidate, Skip> {
-    let listed = cx.state.known_underlying(underlying);
-    if listed.price.permission(Action::Liquidate) == Permission::No {
-        return Err(Skip::PriceQuality);
-    }
-    let budget = rate_down(i128::from(listed.speed_budget), share_ppm);
-    let index = cx.state.index_ticks(cx.state.known_market(leg.market));
-    let per_lot = notional(cx.state, leg.market, 1, index).max(1) * if pair.is_some() { 2 } else { 1 };
-    let affordable = narrow(budget / per_lot).unwrap_or(i64::MAX);
-    if affordable <= 0 {
-        return Err(Skip::SpeedLimit);
-    }
-    let wanted = leg.lots.min(affordable);
-    let whole = trial(cx, account, leg, pair, wanted, before)?;
-    let depth_ppm = cx.state.config().liquidation_depth_ppm;
-    let (worst, pair_worst) = worst_prices(cx.state, &whole, before);
-    let depth = |leg: &Leg, worst: Ticks, lots: Lots, state: &State| -> Lots {
-        let taker = Taker { account, order: 0, market: leg.market, side: leg.side, limit: worst, lots: i64::MAX / 4, liquidation: true };
-        let there = matching::fillable(state, &taker);
-        lots.min((rate_down(i128::from(there), depth_ppm) as i64).max(there.min(1)))
-    };
-    let mut lots = depth(&leg, worst, wanted, cx.state);
-    if let (Some(pair), Some(pair_worst)) = (whole.pair, pair_worst) {
-        let pair_lots = depth(&pair, pair_worst, pair.lots, cx.state);
-        let pair_shares = cx.state.shares_of(cx.state.known_market(pair.market), i128::from(pair_lots));
-        let lot = cx.state.shares_of(cx.state.known_market(leg.market), 1).max(1);
-        lots = lots.min(narrow(pair_shares / lot).unwrap_or(i64::MAX));
-    }
-    if lots <= 0 {
-        return Err(Skip::NoDepth);
-    }
-    lots = enough(lots, wanted, &before.end, &whole);
-    let mut found = trial(cx, account, leg, pair, lots, before)?;
-    let (worst, pair_worst) = worst_prices(cx.state, &found, before);
-    found.leg.worst = worst;
-    if let (Some(pair), Some(worst)) = (&mut found.pair, pair_worst) {
-        pair.worst = worst;
-    }
-    if slippage(cx.state, &found) + found.fee >= found.relief {
-        return Err(Skip::CostAboveRelief);
-    }
-    let highest = dearest(cx, account, &found, |_, leg| leg.worst).max(dearest(cx, account, &found, touch));
-    if highest > before.end.requirement { Err(Skip::RequirementWouldRise) } else { Ok(found) }
-}
-
-/// The other side's best price: the best that a leg can get.
-fn touch(state: &State, leg: &Leg) -> Ticks {
-    state.known_market(leg.market).book.best(leg.side.opposite()).unwrap_or(leg.worst)
-}
-
-/// The requirement after a slice at these prices. Proceeds move the depeg charge, so it is looked at both ends of what the
-/// slice may get; in between it is lower, and so it is for every part of the slice.
-fn dearest(cx: &mut Context<'_>, account: u32, slice: &Candidate, price: impl Fn(&State, &Leg) -> Ticks) -> Value {
-    let legs = [Some(slice.leg), slice.pair];
-    let close = |leg: &Leg| Change::Trade { market: leg.market, lots: leg.side.sign() * leg.lots, price: price(cx.state, leg) };
-    let changes: Vec<Change> = legs.iter().flatten().map(close).collect();
-    cx.evaluate(account, &Question { changes: &changes, ..slice.question }).requirement
-}
-
-/// As many lots as bring excess to zero, by the relief and fee of the whole.
-fn enough(lots: Lots, whole_lots: Lots, before: &Evaluation, whole: &Candidate) -> Lots {
-    let gain = (whole.relief - whole.fee).max(1);
-    let needed = div_ceil(-before.excess() * i128::from(whole_lots), gain).max(1);
-    lots.min(narrow(needed).unwrap_or(i64::MAX))
-}
-
-/// Evaluates closing `lots` at the index.
-fn trial(cx: &mut Context<'_>, account: u32, leg: Leg, pair: Option<Leg>, lots: Lots, before: &Before) -> Result<Candidate, Skip> {
-    let leg = Leg { lots, ..leg };
-    let (leg, pair) = match pair {
-        None => (leg, None),
-        Some(other) => {
-            let shares = cx.state.shares_of(cx.state.known_market(leg.market), i128::from(lots));
-            let (leg, other) = size_pair(cx.state, leg, other, shares).ok_or(Skip::NoDepth)?;
-            (leg, Some(other))
-        }
-    };
-    let close = |state: &State, leg: &Leg| Change::Trade {
-        market: leg.market,
-        lots: leg.side.sign() * leg.lots,
-        price: state.index_ticks(state.known_market(leg.market)),
-    };
-    let first = close(cx.state, &leg);
-    let changes = [first, pair.map_or(first, |p| close(cx.state, &p))];
-    let after = cx.evaluate(account, &Question { changes: &changes[..1 + usize::from(pair.is_some())], ..before.question });
-    let relief = before.end.requirement - after.requirement;
-    if relief <= 0 {
-        return Err(Skip::RequirementWouldRise);
-    }
-    let size = |leg: &Leg| notional(cx.state, leg.market, leg.lots, cx.state.index_ticks(cx.state.known_market(leg.market)));
-    let notional = size(&leg) + pair.as_ref().map_or(0, size);
-    let config = cx.state.config();
-    let fee = rate_down(notional, config.liquidation_fee_ppm)
-        .min(rate_down(relief, config.liquidation_fee_share_ppm))
-        .min(rate_down(before.end.equity.max(0), config.liquidation_fee_equity_ppm));
-    let underlying = cx.state.known_market(leg.market).terms.underlying;
-    Ok(Candidate { leg, pair, underlying, notional, fee, relief, before: before.end.requirement, question: before.question })
-}
-
-fn notional(state: &State, market: u32, lots: Lots, price: Ticks) -> Value {
-    let listed = state.known_market(market);
-    state.quote_value(listed, i128::from(lots) * i128::from(price) * i128::from(listed.unit))
-}
-
-/// The worst price opens as health falls: a part of the fall in R per dollar, from the listed least part up to the whole
-/// when equity is gone, less the fee.
-fn worst_prices(state: &State, slice: &Candidate, before: &Before) -> (Ticks, Option<Ticks>) {
-    let gone = if before.end.equity <= 0 {
-        PPM
-    } else {
-        PPM - narrow(before.end.equity * i128::from(PPM) / before.maintenance.requirement.max(1)).unwrap_or(PPM).clamp(0, PPM)
-    };
-    let open_ppm = gone.max(state.config().liquidation_min_tolerance_ppm);
-    let room = rate_down(slice.relief - slice.fee, open_ppm).max(0);
-    let tolerance = div_floor(room * i128::from(PPM), slice.notional.max(1)).clamp(0, i128::from(PPM) / 2);
-    let worst = |leg: &Leg| {
-        let index = i128::from(state.index_ticks(state.known_market(leg.market)));
-        let shifted = match leg.side {
-            Side::Ask => div_ceil(index * (i128::from(PPM) - tolerance), i128::from(PPM)),
-            Side::Bid => div_floor(index * (i128::from(PPM) + tolerance), i128::from(PPM)),
-        };
-        narrow(shifted).unwrap_or(i64::MAX).max(1)
-    };
-    (worst(&slice.leg), slice.pair.as_ref().map(worst))
-}
-
-/// What the slice loses against the index if every lot fills at the worst price.
-fn slippage(state: &State, slice: &Candidate) -> Value {
-    let loss = |leg: &Leg| {
-        let index = state.index_ticks(state.known_market(leg.market));
-        notional(state, leg.market, leg.lots, (index - leg.worst).abs())
-    };
-    loss(&slice.leg) + slice.pair.as_ref().map_or(0, loss)
-}
-
-/// Sends the child orders; true when anything traded.
-fn execute(cx: &mut Context<'_>, account: u32, slice: &Candidate) -> bool {
-    let filled = send(cx, account, &slice.leg);
-    if filled == 0 {
+    let later = cx.state.accounts[account as usize].liquidation.as_ref().is_some_and(|l| cx.state.now < l.auction_after_ns);
+    if cause == Cause::NothingReduces && later {
         return false;
     }
-    let mut pair_filled = 0;
-    if let Some(pair) = &slice.pair {
-        let shares = cx.state.shares_of(cx.state.known_market(slice.leg.market), i128::from(filled));
-        let lot = cx.state.shares_of(cx.state.known_market(pair.market), 1).max(1);
-        let lots = narrow(shares / lot).unwrap_or(0).min(pair.lots);
-        pair_filled = if lots > 0 { send(cx, account, &Leg { lots, ..*pair }) } else { 0 };
+    ladder::step(cx, account, cause);
+    cause == Cause::NothingReduces
+}
+
+/// Stage 3: back to stage 2 as soon as the budget has room for a slice.
+fn unpace(cx: &mut Context<'_>, account: u32, share_ppm: i64) -> bool {
+    if reduction::is_paced(cx, account, share_ppm) {
+        return false;
     }
-    let index = cx.state.index_ticks(cx.state.known_market(slice.leg.market));
-    let worth = |market: u32, lots: Lots| notional(cx.state, market, lots, cx.state.index_ticks(cx.state.known_market(market)));
-    let done = worth(slice.leg.market, filled) + slice.pair.map_or(0, |p| worth(p.market, pair_filled));
-    let relief = slice.before - cx.evaluate(account, &slice.question).requirement;
-    let fee = charge(cx, account, slice, filled, relief);
-    let budget = &mut cx.state.underlying_mut(slice.underlying).speed_budget;
-    *budget = budget.saturating_sub(shown(done));
-    let after = cx.evaluate(account, &slice.question).requirement;
-    debug_assert!(after <= slice.before || slice.pair.is_some(), "a slice never raises the requirement");
-    let event = LiquidationSlice {
-        market: slice.leg.market,
-        pair_market: slice.pair.map_or(0, |p| p.market),
-        side: slice.leg.side as u8,
-        lots: filled,
-        pair_lots: pair_filled,
-        worst_price: slice.leg.worst,
-        notional: shown(done),
-        fee,
-        requirement_before: shown(slice.before),
-        requirement_after: shown(after),
-        index,
-    };
-    cx.tell_account(account, &event);
-    if let Some(running) = &mut cx.state.accounts[account as usize].liquidation {
-        running.slices += 1;
-        running.notional = running.notional.saturating_add(shown(done));
-        running.fees = running.fees.saturating_add(fee);
-        running.skipped.remove(&slice.leg.market);
-    }
+    ladder::step(cx, account, Cause::Refilled);
     true
 }
 
-fn send(cx: &mut Context<'_>, account: u32, leg: &Leg) -> Lots {
-    let taker = Taker { account, order: 0, market: leg.market, side: leg.side, limit: leg.worst, lots: leg.lots, liquidation: true };
-    leg.lots - matching::take(cx, &taker).left
-}
-
-/// The fee for what was filled, to the bucket's insurance: through clearing for a perp, from cash for a token.
-/// Never above the listed share of the fall in R that was really reached.
-fn charge(cx: &mut Context<'_>, account: u32, slice: &Candidate, filled: Lots, relief: Value) -> i64 {
-    let market = cx.state.known_market(slice.leg.market);
-    let (quote, bucket, perp) = (market.terms.quote, cx.state.known_underlying(slice.underlying).terms.bucket, market.is_perp());
-    let most = rate_down(relief.max(0), cx.state.config().liquidation_fee_share_ppm);
-    let share = div_floor(slice.fee * i128::from(filled), i128::from(slice.leg.lots.max(1))).min(most);
-    let decimals = crate::units::pow10(cx.state.known_asset(quote).terms.decimals);
-    let fee = narrow(share * decimals / 1_000_000).unwrap_or(0);
-    if perp {
-        let id = slice.leg.market;
-        cx.state.accounts[account as usize].position_mut(id).book_result(-fee, 0);
-        cx.state.market_mut(id).claims.insurance += fee;
-        return shown(share);
+/// Stage 5.
+fn offer(cx: &mut Context<'_>, account: u32) -> bool {
+    own_accounts::set_off(cx, account);
+    if careful(cx, account, Level::LiquidationEnd, true).1.excess() >= 0 {
+        return true;
     }
-    let cash = cx.state.accounts[account as usize].balance(quote).map_or(0, |b| b.pledged.max(0));
-    let fee = fee.min(cash);
-    let State { ledger, accounts, .. } = &mut *cx.state;
-    ledger.post(accounts, quote, Party::Holder(account), Party::Insurance(bucket), fee);
-    shown(rate_up(i128::from(fee) * 1_000_000 / decimals, PPM))
+    let cause = match backstop::run(cx, account) {
+        backstop::Progress::Sold => return true,
+        backstop::Progress::Waits if !sold_enough(cx, account) => return false,
+        backstop::Progress::Waits => {
+            backstop::end(cx, account, 0);
+            Cause::NoLongerRed
+        }
+        backstop::Progress::NoTaker => Cause::NoTaker,
+        backstop::Progress::Exhausted => Cause::BackstopExhausted,
+    };
+    again_after_an_auction(cx, account, false);
+    ladder::step(cx, account, cause);
+    true
 }
 
-/// Nothing can be sold any more: if equity is below zero, say so once.
-fn report_shortfall(cx: &mut Context<'_>, account: u32) {
-    let holder = &cx.state.accounts[account as usize];
-    let holds = holder.positions.iter().any(|p| p.lots != 0) || holder.balances.iter().any(|b| b.pledged > 0 && !cx.state.known_asset(b.asset).is_stablecoin());
-    let told = holder.liquidation.as_ref().is_none_or(|l| l.exhausted);
+/// Slices brought the account above close-out: the rest is the books' again.
+fn sold_enough(cx: &Context<'_>, account: u32) -> bool {
+    let sold = cx.state.liquidation.auctions.get(&account).is_some_and(|a| a.sold_ppm > 0);
+    sold && cx.state.accounts[account as usize].state < AccountState::Red
+}
+
+/// The books get their turn before the next auction, and (`black`) prices theirs before the loss is covered again.
+fn again_after_an_auction(cx: &mut Context<'_>, account: u32, black: bool) {
+    let after = cx.state.now.saturating_add(cx.state.liquidation.terms().auction_duration_ns);
+    if let Some(running) = &mut cx.state.accounts[account as usize].liquidation {
+        running.auction_after_ns = after;
+        if black {
+            running.waterfall_after_ns = after;
+        }
+    }
+}
+
+/// Stages 6 to 8 in one command: own accounts, insurance, winners, the bucket's gains. Waits where a price forbids it.
+fn cover(cx: &mut Context<'_>, account: u32) -> bool {
+    if !bankruptcy::may_close(cx.state, account) {
+        return false;
+    }
+    backstop::end(cx, account, 3);
+    own_accounts::set_off(cx, account);
+    let mut case = bankruptcy::open(cx, account);
+    if case.deficit > 0 {
+        bankruptcy::insure(cx, account, &mut case);
+    }
+    if covered(cx, account) {
+        return true;
+    }
+    ladder::step(cx, account, Cause::NotCovered);
+    for leg in &mut case.legs {
+        deleveraging::run(cx, account, leg);
+    }
+    if covered(cx, account) {
+        return true;
+    }
+    ladder::step(cx, account, Cause::NotCovered);
+    for leg in case.legs.iter().filter(|l| l.open > 0) {
+        deleveraging::settle_market(cx, leg.market);
+        loss_sharing::run(cx, account, leg.market, leg.open);
+    }
+    // What the legs did not carry is an unsettled debt of its market.
+    for (market, debt) in bankruptcy::debts(cx.state, account) {
+        let missing = -careful(cx, account, Level::CloseOut, true).1.equity;
+        let open = debt.min(insurance::units_up(cx.state, cx.state.known_market(market).terms.quote, missing.max(0)));
+        loss_sharing::run(cx, account, market, open);
+    }
+    if covered(cx, account) {
+        return true;
+    }
+    give_up(cx, account);
+    false
+}
+
+/// Net value at close-out is not negative: back to the books with what is left.
+fn covered(cx: &mut Context<'_>, account: u32) -> bool {
     let equity = careful(cx, account, Level::CloseOut, true).1.equity;
-    if holds || told || equity >= 0 {
+    if equity < 0 {
+        return false;
+    }
+    again_after_an_auction(cx, account, false);
+    ladder::step(cx, account, Cause::Covered);
+    true
+}
+
+/// No stage covers the rest now. While something is left to sell the loss waits for it; else it is reported, once.
+fn give_up(cx: &mut Context<'_>, account: u32) {
+    let holder = &cx.state.accounts[account as usize];
+    let token = |b: &crate::account::Balance| (b.pledged > 0 || b.lent > 0) && !cx.state.known_asset(b.asset).is_stablecoin();
+    let holds = holder.positions.iter().any(|p| p.lots != 0) || holder.balances.iter().any(token);
+    if holds {
+        again_after_an_auction(cx, account, true);
+        ladder::step(cx, account, Cause::Waits);
         return;
     }
+    let equity = careful(cx, account, Level::CloseOut, true).1.equity;
+    ladder::step(cx, account, Cause::NothingLeft);
+    ladder::count_black(cx, account);
+    let told = cx.state.accounts[account as usize].liquidation.as_ref().is_none_or(|l| l.exhausted);
     if let Some(running) = &mut cx.state.accounts[account as usize].liquidation {
         running.exhausted = true;
     }
-    cx.tell_account(account, &ShortfallReported { amount: shown(-equity) });
+    if !told {
+        cx.tell_account(account, &ShortfallReported { amount: shown(-equity) });
+    }
 }

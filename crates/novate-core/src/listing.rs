@@ -6,15 +6,16 @@
 use crate::account::{Account, Owner};
 use crate::codec::Header;
 use crate::command::{
-    ConfigureVenue, ListAsset, ListBucket, ListDatedRow, ListMarket, ListPool, ListSource, ListUnderlying, OpenAccount,
+    ConfigureOrders, ConfigurePrices, ConfigureVenue, ListAsset, ListBucket, ListDatedRow, ListMarket, ListPool, ListSource, ListUnderlying, OpenAccount,
 };
 use crate::context::Context;
-use crate::event::{AccountOpened, Listed, VenueConfigured};
+use crate::event::{AccountOpened, Listed, OrdersConfigured, PricesConfigured, VenueConfigured};
 use crate::margin::liquidity;
 use crate::params;
+use crate::phase::{Phase, PhaseState};
 use crate::reject::{Refusal, Reject, require};
 use crate::state::{Asset, Bucket, Liquidity, Market, State, Underlying};
-use crate::units::PPM;
+use crate::units::{PPM, narrow, scale_up};
 use crate::{book::Book, price, session};
 
 fn place<T>(list: &mut Vec<Option<T>>, id: u32, value: T) {
@@ -30,7 +31,14 @@ fn free<T>(list: &[Option<T>], id: u32) -> Result<(), Refusal> {
 }
 
 fn configured(state: &State) -> Result<(), Refusal> {
-    require(state.venue.is_some(), Reject::venue_must_be_configured)
+    let areas = state.packages.terms.is_some() && state.prices.terms.is_some() && state.liquidation.terms.is_some();
+    require(state.venue.is_some() && areas, Reject::venue_must_be_configured)
+}
+
+/// Underlyings, and what stands on them, come after every area's parameters.
+fn fully_configured(state: &State) -> Result<(), Refusal> {
+    configured(state)?;
+    require(state.trading.terms.is_some() && state.lending.terms.is_some(), Reject::venue_must_be_configured)
 }
 
 fn tell(cx: &mut Context<'_>, what: &str, id: u32, name: &str) {
@@ -49,9 +57,35 @@ pub fn venue(cx: &mut Context<'_>, command: &ConfigureVenue) -> Result<(), Refus
     Ok(())
 }
 
+/// `ConfigureOrders`.
+///
+/// # Errors
+/// 303, 309, 317.
+pub fn orders(cx: &mut Context<'_>, command: &ConfigureOrders) -> Result<(), Refusal> {
+    require(cx.state.venue.is_some(), Reject::venue_must_be_configured)?;
+    require(cx.state.trading.terms.is_none(), Reject::configuration_must_not_change_after_listing)?;
+    params::check_orders(command)?;
+    cx.state.trading.terms = Some(command.clone());
+    cx.tell(&OrdersConfigured {});
+    Ok(())
+}
+
+/// `ConfigurePrices`.
+///
+/// # Errors
+/// 303, 309, 317.
+pub fn prices(cx: &mut Context<'_>, command: &ConfigurePrices) -> Result<(), Refusal> {
+    require(cx.state.venue.is_some(), Reject::venue_must_be_configured)?;
+    require(cx.state.prices.terms.is_none(), Reject::configuration_must_not_change_after_listing)?;
+    params::check_prices(command)?;
+    cx.state.prices.terms = Some(command.clone());
+    cx.tell(&PricesConfigured {});
+    Ok(())
+}
+
 /// A scenario that came later would raise requirements that are already met.
-fn before_trading(state: &State) -> Result<(), Refusal> {
-    require(state.accounts.is_empty(), Reject::listing_must_precede_trading)
+fn before_trading(cx: &Context<'_>) -> Result<(), Refusal> {
+    require(cx.state.accounts.is_empty(), Reject::listing_must_precede_trading)
 }
 
 /// `ListBucket`.
@@ -60,7 +94,7 @@ fn before_trading(state: &State) -> Result<(), Refusal> {
 /// 301 to 303, 309, 310, 318.
 pub fn bucket(cx: &mut Context<'_>, command: &ListBucket) -> Result<(), Refusal> {
     configured(cx.state)?;
-    before_trading(cx.state)?;
+    before_trading(cx)?;
     params::check_bucket(command)?;
     free(&cx.state.buckets, command.bucket)?;
     let factors = session::SessionFactors {
@@ -79,7 +113,7 @@ pub fn bucket(cx: &mut Context<'_>, command: &ListBucket) -> Result<(), Refusal>
 /// 301 to 303, 309, 310, 312, 316, 318.
 pub fn dated_row(cx: &mut Context<'_>, command: &ListDatedRow) -> Result<(), Refusal> {
     configured(cx.state)?;
-    before_trading(cx.state)?;
+    require(cx.scratch.governed || cx.state.accounts.is_empty(), Reject::listing_must_precede_trading)?;
     params::listable_id(command.row)?;
     params::plain_name(&command.date, 2)?;
     let known = cx.state.dated_rows.iter().any(|r| r.row == command.row);
@@ -99,6 +133,17 @@ pub fn dated_row(cx: &mut Context<'_>, command: &ListDatedRow) -> Result<(), Ref
     Ok(())
 }
 
+/// That a long dollar of every underlying costs less than the limit, under the terms there are.
+///
+/// # Errors
+/// `charge_per_long_dollar_must_stay_below_its_limit`.
+pub fn check_charges(state: &State) -> Result<(), Refusal> {
+    state.underlyings.iter().flatten().try_for_each(|u| {
+        check_charge(state, u, 0, 0)?;
+        check_discovery(&u.terms, state.bucket(u.terms.bucket)?.factors.closure_ppm)
+    })
+}
+
 fn check_charge(state: &State, underlying: &Underlying, fall_ppm: i64, new_wrap_ppm: i64) -> Result<(), Refusal> {
     let bucket = state.bucket(underlying.terms.bucket)?;
     let fall = fall_ppm.max(bucket.dated_fall_ppm);
@@ -107,15 +152,32 @@ fn check_charge(state: &State, underlying: &Underlying, fall_ppm: i64, new_wrap_
     params::check_long_charge(state.config(), &bucket.terms, &underlying.terms, fall, wrap, k)
 }
 
+/// The farthest that a closed index can drift is covered by what one leg alone needs at initial while closed: shock and gap
+/// at the closure's factor, the smaller of both directions.
+///
+/// # Errors
+/// `drift_must_stay_within_margin`.
+pub fn check_discovery(u: &ListUnderlying, closure_ppm: i64) -> Result<(), Refusal> {
+    let shock = scale_up(scale_up(u.shock_up_ppm.min(u.shock_down_ppm), u.beta_ppm), closure_ppm);
+    let gap = scale_up(scale_up(u.gap_ppm, closure_ppm), u.leverage_ppm);
+    let (reach, covered) = (price::closed::reach_ppm(u.discovery_ppm, u.re_anchors), i128::from(shock) + i128::from(gap));
+    require(reach <= covered, Reject::drift_must_stay_within_margin.at(32, narrow(reach).unwrap_or(i64::MAX), narrow(covered).unwrap_or(i64::MAX)))
+}
+
 /// `ListUnderlying`.
 ///
 /// # Errors
-/// 301 to 303, 307, 309, 310, 312.
+/// 301 to 303, 307, 309, 310, 312, 612.
 pub fn underlying(cx: &mut Context<'_>, command: &ListUnderlying) -> Result<(), Refusal> {
-    configured(cx.state)?;
+    fully_configured(cx.state)?;
     params::check_underlying(command)?;
+    let quorate = cx.state.config().production == 0 || command.quorum > 1;
+    require(quorate, Reject::production_must_have_a_quorum.at(8, i64::from(command.quorum), 2))?;
     free(&cx.state.underlyings, command.underlying)?;
-    cx.state.bucket(command.bucket)?;
+    let factors = cx.state.bucket(command.bucket)?.factors;
+    check_discovery(command, factors.closure_ppm)?;
+    let terms = cx.state.prices.terms.as_ref().ok_or(Reject::venue_must_be_configured)?;
+    let price_terms = price::PriceParams::of(command, cx.state.config(), terms);
     let liquidity = Liquidity {
         spot_volume: command.spot_volume,
         perp_volume: command.perp_volume,
@@ -124,7 +186,7 @@ pub fn underlying(cx: &mut Context<'_>, command: &ListUnderlying) -> Result<(), 
     };
     let listed = Underlying {
         terms: command.clone(),
-        price_terms: price::PriceParams::of(command, cx.state.config()),
+        price_terms,
         price: price::PriceState::new(),
         session: session::SessionState::new(),
         liquidity,
@@ -152,7 +214,8 @@ pub fn underlying(cx: &mut Context<'_>, command: &ListUnderlying) -> Result<(), 
 pub fn source(cx: &mut Context<'_>, command: &ListSource) -> Result<(), Refusal> {
     cx.state.underlying(command.underlying)?;
     params::plain_name(&command.name, 3)?;
-    cx.state.underlying_mut(command.underlying).price.add_source(command.source)?;
+    let always_open = params::flag(command.always_open, 5)?;
+    cx.state.underlying_mut(command.underlying).price.add_source(command.source, command.origin, always_open)?;
     tell(cx, "source", command.source, &command.name);
     Ok(())
 }
@@ -184,6 +247,8 @@ pub fn asset(cx: &mut Context<'_>, command: &ListAsset) -> Result<(), Refusal> {
 pub fn market(cx: &mut Context<'_>, command: &ListMarket) -> Result<(), Refusal> {
     configured(cx.state)?;
     params::check_market(command)?;
+    let prevents = cx.state.config().production == 0 || command.self_trade == 0;
+    require(prevents, Reject::production_must_prevent_self_trade.at(15, i64::from(command.self_trade), 0))?;
     free(&cx.state.markets, command.market)?;
     let underlying = cx.state.underlying(command.underlying)?;
     let quote = cx.state.asset(command.quote)?;
@@ -201,11 +266,13 @@ pub fn market(cx: &mut Context<'_>, command: &ListMarket) -> Result<(), Refusal>
         terms: command.clone(),
         unit,
         book: Book::new(),
+        phase: PhaseState { phase: if command.opens_by_auction == 1 { Phase::Closed } else { Phase::Open }, until_ns: 0 },
         mark: price::MarkState::default(),
         last_trade: 0,
         open_interest: 0,
         premium: crate::state::Premium::default(),
         claims: crate::state::VenueClaims::default(),
+        split: crate::units::Ratio::ONE,
     };
     let underlying = cx.state.underlying_mut(command.underlying);
     let list = if command.market_kind == 1 { &mut underlying.perps } else { &mut underlying.spots };
@@ -219,14 +286,15 @@ pub fn market(cx: &mut Context<'_>, command: &ListMarket) -> Result<(), Refusal>
 /// `ListPool`.
 ///
 /// # Errors
-/// 302, 304, 309, 313.
+/// 302, 304, 307, 309, 704.
 pub fn pool(cx: &mut Context<'_>, command: &ListPool) -> Result<(), Refusal> {
     params::check_pool(command)?;
     let asset = cx.state.asset(command.asset)?;
-    require(asset.is_stablecoin(), Reject::quote_must_be_a_stablecoin.at(1, i64::from(command.asset), 0))?;
     require(asset.pool.is_none(), Reject::id_must_be_new.at(1, i64::from(command.asset), 0))?;
+    let name = asset.terms.name.clone();
+    cx.state.bucket(command.insurance_bucket)?;
     cx.state.asset_mut(command.asset).pool = Some(command.clone());
-    tell(cx, "pool", command.asset, "cash pool");
+    tell(cx, "pool", command.asset, &name);
     Ok(())
 }
 
@@ -247,7 +315,7 @@ pub fn account(cx: &mut Context<'_>, header: &Header, command: &OpenAccount) -> 
     });
     state.owners[owner as usize].accounts.push(index);
     state.account_index.insert(header.account, index);
-    state.accounts.push(Account::new(header.account, owner));
+    state.accounts.push(Account { holder: command.owner, ..Account::new(header.account, owner) });
     cx.tell_account(index, &AccountOpened { owner: command.owner });
     Ok(())
 }

@@ -3,13 +3,18 @@
 //! Responsible for: who trades with whom at which price, the money and positions of each fill, and taking orders out of
 //! books. Never decides whether an order may come in: `trading` has checked margin, bands and funding before.
 
+pub mod sweep;
+
 use crate::account::Position;
 use crate::context::Context;
-use crate::event::{BookChanged, CancelReason, OrderCancelled, OrderFilled};
+use crate::fees;
+use crate::event::{BookChanged, CancelReason, OrderCancelled, OrderDecremented, OrderFilled};
 use crate::ledger::Party;
 use crate::margin::collateral::readmit;
-use crate::order::Side;
+use crate::matching::sweep::Sweep;
+use crate::order::{EXPIRES, SelfTrade, Side};
 use crate::perp;
+use crate::phase::Deed;
 use crate::state::{Market, State};
 use crate::units::{Amount, Lots, Ticks, narrow, rate_up};
 
@@ -28,6 +33,8 @@ pub struct Taker {
     pub limit: Ticks,
     /// Lots wanted.
     pub lots: Lots,
+    /// What happens when it meets an order of its own owner.
+    pub self_trade: SelfTrade,
     /// Placed by the liquidator.
     pub liquidation: bool,
 }
@@ -37,9 +44,11 @@ pub struct Taker {
 pub struct Outcome {
     /// Lots not filled.
     pub left: Lots,
+    /// Lots filled.
+    pub traded: Lots,
     /// Sum of price times lots of the fills.
     pub ticks_lots: i128,
-    /// The incoming order met one of its own owner.
+    /// The incoming order met one of its own owner, and what is left of it goes.
     pub self_trade: bool,
 }
 
@@ -67,95 +76,35 @@ pub fn reservation(market: &Market, side: Side, price: Ticks, lots: Lots) -> (u3
     }
 }
 
-/// Lots of a resting order that can trade now: a reduce-only order's position may have shrunk, a spot bid's cash may
-/// have gone into a settlement.
+/// Lots of a resting order that can trade now.
 #[must_use]
 pub fn available(state: &State, slot: u32) -> Lots {
-    available_after(state, slot, &Swept::default())
+    Sweep::default().available(state, slot)
 }
 
-/// What makers ahead in a sweep have used up.
-#[derive(Debug, Default)]
-struct Swept {
-    /// Lots and, for spot bids, quote units, by account.
-    used: Vec<(u32, Lots, Amount)>,
-    /// Quote units from the pool.
-    pool: Amount,
+/// Whether two accounts are of one owner, in a market that keeps an owner from trading with himself.
+fn is_own(state: &State, market: &Market, maker: u32, owner: u32) -> bool {
+    market.terms.self_trade == 0 && state.accounts[maker as usize].owner == owner
 }
 
-impl Swept {
-    fn of(&self, account: u32) -> (Lots, Amount) {
-        self.used.iter().find(|u| u.0 == account).map_or((0, 0), |u| (u.1, u.2))
-    }
-
-    fn add(&mut self, state: &State, slot: u32, lots: Lots) {
-        let order = state.orders.order(slot);
-        let market = state.known_market(order.market());
-        let account = order.account();
-        let (before, spent) = self.of(account);
-        let mut cost = 0;
-        if !market.is_perp() && order.side() == Side::Bid {
-            cost = lots * reservation(market, Side::Bid, order.price(), 1).1;
-            let cash = state.accounts[account as usize].balance(market.terms.quote).map_or(0, |b| b.pledged.max(0));
-            self.pool += cost - cost.min((cash - spent).max(0));
-        }
-        self.used.retain(|u| u.0 != account);
-        self.used.push((account, before + lots, spent + cost));
-    }
-}
-
-fn available_after(state: &State, slot: u32, swept: &Swept) -> Lots {
-    let order = state.orders.order(slot);
-    let market = state.known_market(order.market());
-    let leaves = order.leaves();
-    let holder = &state.accounts[order.account() as usize];
-    let (used, spent) = swept.of(order.account());
-    if market.is_perp() {
-        if !order.is_reduce_only() {
-            return leaves;
-        }
-        let held = holder.lots(order.market()) * -order.side().sign();
-        return leaves.min((held - used).max(0));
-    }
-    if order.side() == Side::Ask {
-        let units = holder.balance(market.terms.base).map_or(0, |b| b.pledged.max(0));
-        return leaves.min((units / market.terms.lot_size - used).max(0));
-    }
-    let per_lot = reservation(market, Side::Bid, order.price(), 1).1.max(1);
-    let pool = state.ledger.pool(market.terms.quote);
-    let (cash, own_room) = holder.balance(market.terms.quote).map_or((0, 0), |b| (b.pledged.max(0), b.pool_room()));
-    let funds = (cash - spent).max(0) + (pool.available() + own_room - swept.pool).max(0);
-    leaves.min(funds / per_lot)
-}
-
-/// Lots the book would fill at once, stopping at the taker's own orders. Several orders of one maker share what he has.
+/// Lots the book would fill at once. The taker's own orders stop it, are passed over, or take lots from it, as its mode
+/// says. Several orders of one maker share what he has.
 #[must_use]
 pub fn fillable(state: &State, taker: &Taker) -> Lots {
-    let market = state.known_market(taker.market);
-    let owner = state.accounts[taker.account as usize].owner;
-    let (mut found, mut swept) = (0, Swept::default());
-    let mut next = market.book.best_level_head(taker.side.opposite());
-    while let Some(slot) = next {
-        let order = state.orders.order(slot);
-        let own = market.terms.self_trade == 0 && state.accounts[order.account() as usize].owner == owner;
-        if found >= taker.lots || own || !crosses(taker.side, taker.limit, order.price()) {
-            break;
-        }
-        let lots = available_after(state, slot, &swept).min(taker.lots - found);
-        swept.add(state, slot, lots);
-        found += lots;
-        next = market.book.next_in_priority(&state.orders, slot);
-    }
-    found.min(taker.lots)
+    let self_trade = state.known_market(taker.market).terms.self_trade == 1;
+    Sweep::default().walk(state, taker, self_trade, |_| ()).found
 }
 
 /// Trades the incoming order against the book.
 pub fn take(cx: &mut Context<'_>, taker: &Taker) -> Outcome {
     let owner = cx.state.accounts[taker.account as usize].owner;
-    let self_trade_allowed = cx.state.known_market(taker.market).terms.self_trade == 1;
     let mut outcome = Outcome { left: taker.lots, ..Outcome::default() };
+    if !cx.state.known_market(taker.market).phase.allows(Deed::Match) {
+        return outcome;
+    }
     while outcome.left > 0 {
-        let Some(slot) = cx.state.known_market(taker.market).book.best_level_head(taker.side.opposite()) else { break };
+        let market = cx.state.known_market(taker.market);
+        let Some(slot) = market.book.best_level_head(taker.side.opposite()) else { break };
         let (price, maker) = {
             let order = cx.state.orders.order(slot);
             (order.price(), order.account())
@@ -163,9 +112,12 @@ pub fn take(cx: &mut Context<'_>, taker: &Taker) -> Outcome {
         if !crosses(taker.side, taker.limit, price) {
             break;
         }
-        if !self_trade_allowed && cx.state.accounts[maker as usize].owner == owner {
-            outcome.self_trade = true;
-            break;
+        if is_own(cx.state, market, maker, owner) {
+            prevent(cx, taker, slot, &mut outcome);
+            if outcome.self_trade {
+                break;
+            }
+            continue;
         }
         let lots = available(cx.state, slot).min(outcome.left);
         if lots == 0 {
@@ -174,23 +126,74 @@ pub fn take(cx: &mut Context<'_>, taker: &Taker) -> Outcome {
             continue;
         }
         outcome.left -= lots;
+        outcome.traded += lots;
         outcome.ticks_lots += i128::from(price) * i128::from(lots);
         trade(cx, taker, slot, price, lots, outcome.left);
     }
     outcome
 }
 
-fn trade(cx: &mut Context<'_>, taker: &Taker, slot: u32, price: Ticks, lots: Lots, taker_leaves: Lots) {
+/// The incoming order met one of its own owner.
+#[cold]
+pub fn prevent(cx: &mut Context<'_>, taker: &Taker, slot: u32, outcome: &mut Outcome) {
+    match taker.self_trade {
+        SelfTrade::CancelNewest => outcome.self_trade = true,
+        SelfTrade::CancelOldest => cancel(cx, slot, CancelReason::SelfTrade),
+        SelfTrade::CancelBoth => {
+            cancel(cx, slot, CancelReason::SelfTrade);
+            outcome.self_trade = true;
+        }
+        SelfTrade::Decrement => {
+            let resting = cx.state.orders.order(slot).leaves();
+            let lots = resting.min(outcome.left);
+            outcome.left -= lots;
+            if lots == resting {
+                cancel(cx, slot, CancelReason::SelfTrade);
+            } else {
+                shrink(cx, slot, lots);
+            }
+            let (order, market, side) = (taker.order, taker.market, taker.side as u8);
+            cx.tell_account(taker.account, &OrderDecremented { order, market, side, reserved0: 0, reserved1: 0, lots, leaves: outcome.left });
+        }
+    }
+}
+
+/// Takes lots of a resting order out; the rest keeps its place.
+fn shrink(cx: &mut Context<'_>, slot: u32, lots: Lots) {
+    reduce(cx.state, slot, lots);
+    let order = *cx.state.orders.order(slot);
+    let (id, market, side, leaves) = (cx.state.orders.id(slot), order.market(), order.side(), order.leaves());
+    cx.tell_account(order.account(), &OrderDecremented { order: id, market, side: side as u8, reserved0: 0, reserved1: 0, lots, leaves });
+    tell_level(cx, market, side, order.price());
+}
+
+/// Makes a resting order smaller in book, totals and reservation.
+pub fn reduce(state: &mut State, slot: u32, lots: Lots) {
+    let order = *state.orders.order(slot);
+    let (account, market, side, price) = (order.account(), order.market(), order.side(), order.price());
+    state.markets[market as usize].as_mut().expect("resolved").book.reduce(&mut state.orders, slot, lots);
+    release(state, account, market, side, price, order.leaves(), order.leaves() - lots);
+    state.accounts[account as usize].position_mut(market).shrink_order(side, price, lots, false);
+}
+
+/// One fill of the incoming side with a resting order: orders, positions, money, events. `taker_leaves` is what the incoming
+/// side still wants after it.
+pub fn trade(cx: &mut Context<'_>, taker: &Taker, slot: u32, price: Ticks, lots: Lots, taker_leaves: Lots) {
     let maker_order = cx.state.orders.id(slot);
-    let (maker, leaves) = fill_resting(cx.state, slot, price, lots);
+    let (maker, leaves) = fill_resting(cx.state, slot, lots);
     cx.state.last_trade += 1;
     let trade = cx.state.last_trade;
     let market = cx.state.market_mut(taker.market);
     market.last_trade = price;
-    market.mark.traded(price * market.terms.tick_size);
-    let (maker_fee, taker_fee) = (fee(market, price, lots, market.terms.maker_fee_ppm), fee(market, price, lots, market.terms.taker_fee_ppm));
+    let traded = market.price_of(price);
+    market.mark.traded(traded);
+    let market = cx.state.known_market(taker.market);
+    let maker_fee = fee(market, price, lots, fees::rates(cx.state, maker, market).0);
+    let taker_fee = fee(market, price, lots, fees::rates(cx.state, taker.account, market).1);
+    let notional = cx.state.quote_value(market, i128::from(price) * i128::from(lots) * i128::from(market.unit));
     let maker_side = taker.side.opposite();
     let perp = market.is_perp();
+    fees::count(cx.state, [maker, taker.account], notional);
     let (maker_realised, taker_realised) = if perp {
         count_turnover(cx.state, taker.market, price, lots);
         (
@@ -223,7 +226,8 @@ fn trade(cx: &mut Context<'_>, taker: &Taker, slot: u32, price: Ticks, lots: Lot
     cx.touch(maker);
 }
 
-fn count_turnover(state: &mut State, market: u32, price: Ticks, lots: Lots) {
+/// Counts a perp trade into the underlying's volume.
+pub fn count_turnover(state: &mut State, market: u32, price: Ticks, lots: Lots) {
     let m = state.known_market(market);
     let notional = state.quote_value(m, i128::from(price) * i128::from(lots) * i128::from(m.unit));
     let underlying = m.terms.underlying;
@@ -232,9 +236,9 @@ fn count_turnover(state: &mut State, market: u32, price: Ticks, lots: Lots) {
 }
 
 /// Takes lots off a resting order; returns its account and what is left of it.
-fn fill_resting(state: &mut State, slot: u32, price: Ticks, lots: Lots) -> (u32, Lots) {
+pub fn fill_resting(state: &mut State, slot: u32, lots: Lots) -> (u32, Lots) {
     let order = *state.orders.order(slot);
-    let (account, market, side) = (order.account(), order.market(), order.side());
+    let (account, market, side, price) = (order.account(), order.market(), order.side(), order.price());
     let left = state.markets[market as usize].as_mut().expect("resolved").book.fill(&mut state.orders, slot, lots);
     release(state, account, market, side, price, order.leaves(), left);
     state.accounts[account as usize].position_mut(market).shrink_order(side, price, lots, left == 0);
@@ -270,7 +274,11 @@ pub fn reserve(state: &mut State, account: u32, market: u32, side: Side, price: 
 /// Removes an ended order from the slab and remembers its client id for a while.
 pub fn forget(state: &mut State, slot: u32) {
     let id = state.orders.id(slot);
-    let account = state.orders.order(slot).account() as usize;
+    let order = state.orders.order(slot);
+    let account = order.account() as usize;
+    if order.flags() & EXPIRES != 0 {
+        state.trading.expires_no_more(id);
+    }
     state.orders.remove(slot, &mut state.accounts[account].orders);
     end_client(state, account as u32, id);
 }
@@ -287,7 +295,7 @@ pub fn end_client(state: &mut State, account: u32, order: u64) {
 }
 
 /// Spot: tokens against cash, each side's fee to the venue.
-fn exchange(state: &mut State, market: u32, buyer: (u32, i64), seller: (u32, i64), price: Ticks, lots: Lots) {
+pub fn exchange(state: &mut State, market: u32, buyer: (u32, i64), seller: (u32, i64), price: Ticks, lots: Lots) {
     let m = state.known_market(market);
     let (base, quote) = (m.terms.base, m.terms.quote);
     let (units, cost) = (lots * m.terms.lot_size, price * lots * m.unit);

@@ -14,6 +14,10 @@ pub const NIL: u32 = u32::MAX;
 pub const REDUCE_ONLY: u8 = 2;
 /// The order was placed on condition that it would not trade at once.
 pub const POST_ONLY: u8 = 1;
+/// The engine's own mark: the order has a timer.
+pub const EXPIRES: u8 = 4;
+/// Where the self-trade mode begins among the flags of a record.
+const SELF_TRADE_AT: u8 = 4;
 
 /// Which side of the book an order is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -66,6 +70,35 @@ impl TryFrom<u8> for Side {
     }
 }
 
+/// What happens when an order meets another of its own owner. The incoming order's choice counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum SelfTrade {
+    /// The rest of the incoming order is cancelled.
+    #[default]
+    CancelNewest = 0,
+    /// The resting order is cancelled.
+    CancelOldest = 1,
+    /// Both are cancelled.
+    CancelBoth = 2,
+    /// Both shrink by the smaller of the two; what is left of the larger lives on.
+    Decrement = 3,
+}
+
+impl TryFrom<u8> for SelfTrade {
+    type Error = &'static str;
+
+    fn try_from(number: u8) -> Result<Self, Self::Error> {
+        match number {
+            0 => Ok(Self::CancelNewest),
+            1 => Ok(Self::CancelOldest),
+            2 => Ok(Self::CancelBoth),
+            3 => Ok(Self::Decrement),
+            _ => Err("self-trade prevention is 0 to 3"),
+        }
+    }
+}
+
 /// Where a slot is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(u8)]
@@ -93,8 +126,10 @@ pub struct NewOrder {
     pub client: u32,
     /// Side of the book.
     pub side: Side,
-    /// `REDUCE_ONLY | POST_ONLY`.
+    /// `REDUCE_ONLY | POST_ONLY | EXPIRES`.
     pub flags: u8,
+    /// What happens when it meets its owner's order.
+    pub self_trade: SelfTrade,
 }
 
 /// One order: a record of one cache line, linked by slot numbers.
@@ -183,11 +218,17 @@ impl Order {
         self.side
     }
 
-    /// `REDUCE_ONLY | POST_ONLY`.
+    /// `REDUCE_ONLY | POST_ONLY | EXPIRES`.
     #[inline]
     #[must_use]
     pub const fn flags(&self) -> u8 {
-        self.flags
+        self.flags & (REDUCE_ONLY | POST_ONLY | EXPIRES)
+    }
+
+    /// What happens when the order comes in again, by an amendment, and meets its owner's.
+    #[must_use]
+    pub fn self_trade(&self) -> SelfTrade {
+        SelfTrade::try_from(self.flags >> SELF_TRADE_AT).unwrap_or_default()
     }
 
     /// Whether the order may only reduce a position.
@@ -318,7 +359,7 @@ impl OrderSlab {
         order.market = new.market;
         order.client = new.client;
         order.side = new.side;
-        order.flags = new.flags;
+        order.flags = new.flags | (new.self_trade as u8) << SELF_TRADE_AT;
         order.stage = Stage::Held;
         order.next_in_account = *account_head;
         if *account_head != NIL {
@@ -341,8 +382,9 @@ impl OrderSlab {
         if order.next_in_account != NIL {
             self.order_mut(order.next_in_account).prev_in_account = order.prev_in_account;
         }
-        // Generation 0 marks a slot whose ids are used up: it is never given out again.
-        let generation = order.generation.wrapping_add(1);
+        // Generation 0 marks a slot whose ids are used up: it is never given out again. The top bit of an id belongs to
+        // orders that wait outside the slab.
+        let generation = (order.generation + 1) & (u32::MAX >> 1);
         let next = if generation == 0 { NIL } else { std::mem::replace(&mut self.free, slot) };
         *self.order_mut(slot) = Order::blank(generation, next);
         self.live -= 1;

@@ -3,19 +3,26 @@
 //! Responsible for: refusing a listing whose numbers are absurd or whose charges could exceed a long dollar, before
 //! anything is written. A parameter without a bound here does not exist; the engine has no other constants of the venue.
 
-use crate::command::{ConfigureVenue, ListAsset, ListBucket, ListMarket, ListPool, ListUnderlying};
+use crate::command::{ConfigureLending, ConfigureLiquidation, ConfigureOrders, ConfigurePrices, ConfigureVenue, ListAsset, ListBucket, ListMarket, ListPool, ListUnderlying};
 use crate::reject::{Refusal, Reject, require};
-use crate::units::{PPM, SECOND, YEAR, div_ceil, narrow, pow10};
+use crate::units::{HOUR, PPM, SECOND, YEAR, div_ceil, narrow, pow10};
 
 /// Ids of listed things are 1 to this.
 pub const MAX_ID: u32 = 65_535;
 /// Largest listable amount of money or volume: 5 trillion dollars.
-const MONEY: i64 = 5_000_000_000_000 * 1_000_000;
+pub const MONEY: i64 = 5_000_000_000_000 * 1_000_000;
 const ZERO: i64 = 0;
+/// Most units that may be lent to, or borrowed from, one pool: no product of its indexes leaves 128 bits.
+pub const MOST_LENT: i64 = 10_000_000_000_000_000;
 
-type Bound = (u16, i64, i64, i64);
+/// A parameter and its bounds: field, value, lowest, highest.
+pub type Bound = (u16, i64, i64, i64);
 
-fn within(bounds: &[Bound]) -> Result<(), Refusal> {
+/// Refuses the first value outside its bounds: field, value, lowest, highest.
+///
+/// # Errors
+/// `parameter_must_be_within_bounds`.
+pub fn within(bounds: &[Bound]) -> Result<(), Refusal> {
     for &(field, value, low, high) in bounds {
         if value < low {
             return Err(Reject::parameter_must_be_within_bounds.at(field, value, low));
@@ -85,6 +92,54 @@ pub fn check_venue(c: &ConfigureVenue) -> Result<(), Refusal> {
         (32, c.liquidation_depth_ppm, 1_000, PPM),
         (33, c.liquidation_closed_ppm, 0, PPM),
         (34, c.liquidation_min_tolerance_ppm, 0, PPM),
+        (35, i64::from(c.production), 0, 1),
+    ])
+}
+
+/// Bounds of the parameters of orders.
+///
+/// # Errors
+/// `parameter_must_be_within_bounds`.
+pub fn check_orders(c: &ConfigureOrders) -> Result<(), Refusal> {
+    within(&[
+        (1, i64::from(c.batch_legs), 1, 1_000),
+        (2, i64::from(c.orders_per_account), 1, 1_000_000),
+        (3, i64::from(c.orders_per_book), 1, 10_000_000),
+        (4, c.order_interval_ns, 1, 60 * SECOND),
+        (5, i64::from(c.order_burst), 1, 1_000_000_000),
+        (6, i64::from(c.timers_per_advance), 1, 1_000_000),
+        (7, c.longest_expiry_ns, SECOND, 10 * YEAR),
+        (8, c.twap_interval_ns, SECOND / 10, 86_400 * SECOND),
+        (9, i64::from(c.twap_slices), 1, 1_000_000),
+        (10, i64::from(c.twap_catch_up), 1, 100),
+        (11, c.silence_least_ns, SECOND / 10, c.silence_most_ns),
+        (12, c.silence_most_ns, SECOND, YEAR),
+        (13, c.call_ns, SECOND, 86_400 * SECOND),
+        (14, i64::from(c.reducing_corners), 4, 100_000),
+    ])
+}
+
+/// Bounds of the parameters of stages 4 to 8.
+///
+/// # Errors
+/// `parameter_must_be_within_bounds`.
+pub fn check_liquidation(c: &ConfigureLiquidation) -> Result<(), Refusal> {
+    within(&[
+        (1, c.auction_start_ppm, 0, PPM / 10),
+        (2, c.auction_fast_ppm, 0, PPM / 10),
+        (3, c.auction_fast_ns, 0, c.auction_duration_ns),
+        (4, c.auction_slow_ppm, 0, c.auction_fast_ppm),
+        (5, c.auction_duration_ns, SECOND, 24 * HOUR),
+        (6, i64::from(c.auction_closed_factor), 1, 100),
+        (7, c.backstop_notice_ns, SECOND, YEAR),
+        (8, c.insurance_group_day_cap, ZERO, MONEY),
+        (9, c.residue_value, ZERO, 1_000_000_000),
+        (10, c.deleverage_share_ppm, 1, PPM),
+        (11, c.deleverage_notional, 1, MONEY),
+        (12, c.sale_tolerance_ppm, 0, PPM / 2),
+        (13, i64::from(c.recovery_sessions), 1, 1_000),
+        (14, i64::from(c.cover_owners), 1, 1_000_000),
+        (15, c.open_interest_floor_ppm, 0, PPM),
     ])
 }
 
@@ -138,6 +193,46 @@ pub fn check_underlying(u: &ListUnderlying) -> Result<(), Refusal> {
         (28, u.crowd_high, 1, MONEY),
         (29, u.confidence_floor_ppm, 0, PPM),
         (30, u.confidence_slope_ppm, 0, 20 * PPM),
+        // A NAV has no size; every other price names the least that counts.
+        (31, u.min_size, i64::from(u.price_class == 0), MONEY),
+        (32, u.discovery_ppm, 0, PPM / 2),
+        (33, i64::from(u.re_anchors), 0, 10),
+    ])
+}
+
+/// A listed 0 or 1.
+///
+/// # Errors
+/// `parameter_must_be_within_bounds`.
+pub fn flag(value: u8, field: u16) -> Result<bool, Refusal> {
+    within(&[(field, i64::from(value), 0, 1)])?;
+    Ok(value == 1)
+}
+
+/// Bounds of the price parameters.
+///
+/// # Errors
+/// `parameter_must_be_within_bounds`.
+pub fn check_prices(c: &ConfigurePrices) -> Result<(), Refusal> {
+    within(&[
+        (1, i64::from(c.statements_kept), 2, 64),
+        (2, i64::from(c.venues_while_closed), 2, 16),
+        (3, c.drift_ns, 60 * SECOND, 240 * HOUR),
+        (4, c.re_anchor_at_ppm, PPM / 2, PPM),
+        (5, c.breach_ns, 60 * SECOND, 240 * HOUR),
+        (6, c.long_closure_ns, HOUR, 240 * HOUR),
+        (7, c.reopening_ns, 0, 24 * HOUR),
+        (8, c.blend_ns, 0, HOUR),
+        (9, c.outage_ns, SECOND, HOUR),
+        (10, c.cancel_only_ns, 0, HOUR),
+        (11, c.halt_first_ns, 60 * SECOND, c.halt_second_ns),
+        (12, c.halt_first_gap_ppm, 0, c.halt_second_gap_ppm),
+        (13, c.halt_second_ns, 60 * SECOND, c.halt_last_ns),
+        (14, c.halt_second_gap_ppm, 0, PPM),
+        (15, c.halt_last_ns, 60 * SECOND, YEAR),
+        (16, c.halt_settle_ns, HOUR, YEAR),
+        (17, c.earnings_multiple_ppm, PPM, 10 * PPM),
+        (18, c.earnings_ramp_ns, SECOND, 240 * HOUR),
     ])
 }
 
@@ -158,6 +253,7 @@ pub fn check_asset(a: &ListAsset) -> Result<(), Refusal> {
         (10, a.loan_to_value_ppm, 0, PPM),
         (11, a.owner_cap, 0, i64::MAX),
         (12, a.venue_cap, 0, i64::MAX),
+        (13, i64::from(a.sale_rank), 0, 255),
     ])
 }
 
@@ -186,6 +282,9 @@ pub fn check_market(m: &ListMarket) -> Result<(), Refusal> {
         (20, m.premium_clamp_ppm, 0, PPM / 100),
         (21, m.funding_cap_ppm, 0, PPM / 25),
         (22, m.funding_closed_cap_ppm, 0, PPM / 25),
+        (23, m.band_extended_ppm, 1_000, 1_000_000 * PPM),
+        (24, m.band_closed_ppm, 1_000, 1_000_000 * PPM),
+        (25, i64::from(m.opens_by_auction), 0, 1),
     ])
 }
 
@@ -210,10 +309,36 @@ pub fn quote_units(m: &ListMarket, price_decimals: u32, lot_decimals: u32, quote
 /// As named in the body.
 pub fn check_pool(p: &ListPool) -> Result<(), Refusal> {
     within(&[
-        (2, p.rate_ppm, 0, 5 * PPM),
+        (2, p.rate_ppm, 0, 2 * PPM),
         (3, p.reserve_ppm, 0, PPM),
-        (4, p.owner_cap, 0, i64::MAX),
-        (5, p.venue_cap, 0, i64::MAX),
+        (4, p.owner_cap, 0, MOST_LENT),
+        (5, p.venue_cap, 0, MOST_LENT),
+        (8, p.locked_deposit, 1, MOST_LENT),
+        (9, p.reserve_target, 0, MOST_LENT),
+        (11, p.lent_charge_ppm, 0, PPM),
+    ])?;
+    let (used, rates) = (&p.utilisation_ppm, &p.rates_ppm);
+    let points = i64::try_from(used.len()).unwrap_or(i64::MAX);
+    let ends = used.len() == rates.len() && points <= 8 && used.last() == Some(&PPM);
+    let rises = used.windows(2).all(|w| w[0] < w[1]) && used.first().is_some_and(|&u| u > 0);
+    let dear = rates.windows(2).all(|w| w[0] <= w[1]) && rates.first().is_some_and(|&r| r >= p.rate_ppm);
+    let bounded = rates.last().is_some_and(|&r| r <= 2 * PPM);
+    require(ends && rises && dear && bounded, Reject::curve_must_rise_to_full_use.at(6, points, 8))
+}
+
+/// Bounds of the lending parameters.
+///
+/// # Errors
+/// `parameter_must_be_within_bounds`.
+pub fn check_lending(c: &ConfigureLending) -> Result<(), Refusal> {
+    within(&[
+        (1, c.call_above_ppm, PPM / 2, PPM),
+        (2, c.call_after_ns, 60 * SECOND, 86_400 * SECOND),
+        (3, c.call_deadline_ns, 3_600 * SECOND, 30 * 86_400 * SECOND),
+        (4, c.unsettled_after_ns, 0, 86_400 * SECOND),
+        (5, c.cash_call_ns, 60 * SECOND, 10 * 86_400 * SECOND),
+        (6, i64::from(c.recall_opens), 1, 20),
+        (7, i64::from(c.ticks_per_command), 60, 1_000_000),
     ])
 }
 

@@ -1,27 +1,33 @@
 //! From raw prices of many sources to one index, and how far it can be trusted.
 //!
-//! Responsible for: which sources are fresh, the median and its confirmation, quality, confidence, and the prices
-//! that margin and liquidation read. The gate's table, the stable price's window and the mark have files of their
-//! own below this one. Never fetches a price, never knows a calendar, never values a position.
-//!
-//! In this ruleset the closed index is the last external price: no drift, no blend at the reopening.
+//! Responsible for: which sources are fresh, the median and its confirmation, closed and reopening hours, quality, confidence,
+//! and the prices that margin and liquidation read. The gate's table, sources, jumps, the drift of closed hours, changes of
+//! the past, the stable price's window and the mark have files of their own below this one. Never fetches a price, never
+//! knows a calendar, never values a position.
 
+mod cancel;
+pub mod closed;
+mod jump;
 mod mark;
 mod quality;
+mod rescale;
+mod source;
 mod stable;
 
+pub use closed::{Drift, DriftParams};
+pub use jump::{Holder, PendingJump};
 pub use mark::MarkState;
+pub use rescale::ActionRatio;
 pub use quality::{Action, Permission, Quality, permission};
+pub use source::{ISSUER_VALUE, MAX_SOURCES, QUOTE, SourceState, Statement, TRADE};
 
-use crate::command::{ConfigureVenue, ListUnderlying, PostPrice};
+use crate::command::{ConfigurePrices, ConfigureVenue, ListUnderlying, PostPrice};
 use crate::reject::{Refusal, Reject, require};
 use crate::session::Session;
-use crate::units::{Nanos, PPM, Ppm, Price, YEAR, div_floor, narrow};
+use crate::units::{Nanos, PPM, Ppm, Price, div_nearest};
 use serde::{Deserialize, Serialize};
+use source::{Quote, collect};
 use stable::StableWindow;
-
-/// Most sources of one underlying.
-pub const MAX_SOURCES: usize = 16;
 
 /// How an underlying gets its price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +57,8 @@ pub struct PriceParams {
     pub accrual_ppm: Ppm,
     /// NAV: age at which a value stops being fresh.
     pub max_age_ns: Nanos,
+    /// Quotes and trades of fewer micro-dollars neither move nor confirm anything.
+    pub min_size: i64,
     /// Age at which a source is flagged.
     pub flag_after_ns: Nanos,
     /// Age at which a source stops being fresh.
@@ -59,16 +67,28 @@ pub struct PriceParams {
     pub stable_window_ns: Nanos,
     /// How near two sources are that agree.
     pub source_agreement_ppm: Ppm,
-    /// A lone source's jump is confirmed after this time ..
+    /// A jump that its sources keep up is confirmed after this time ..
     pub confirm_after_ns: Nanos,
-    /// .. and this many prices of ascending venue times.
+    /// .. and this many quotes of ascending venue times.
     pub confirm_quotes: u32,
+    /// Statements of a source that may still be cancelled.
+    pub statements_kept: u32,
+    /// Outside venues that make an index while the primary market is closed.
+    pub venues_while_closed: u32,
+    /// A longer closure ends with a suspect index ..
+    pub long_closure_ns: Nanos,
+    /// .. for this long in overnight trading.
+    pub reopening_ns: Nanos,
+    /// Time over which the index blends to the external price.
+    pub blend_ns: Nanos,
+    /// Drift of closed hours.
+    pub drift: DriftParams,
 }
 
 impl PriceParams {
     /// The parameters as listed. Their bounds are checked with the listing.
     #[must_use]
-    pub const fn of(listing: &ListUnderlying, venue: &ConfigureVenue) -> Self {
+    pub const fn of(listing: &ListUnderlying, venue: &ConfigureVenue, prices: &ConfigurePrices) -> Self {
         Self {
             class: if listing.price_class == 1 { PriceClass::Nav } else { PriceClass::Continuous },
             quorum: listing.quorum,
@@ -78,12 +98,24 @@ impl PriceParams {
             price_max: listing.price_max,
             accrual_ppm: listing.accrual_ppm,
             max_age_ns: listing.max_age_ns,
+            min_size: listing.min_size,
             flag_after_ns: venue.flag_after_ns,
             drop_after_ns: venue.drop_after_ns,
             stable_window_ns: venue.stable_window_ns,
             source_agreement_ppm: venue.source_agreement_ppm,
             confirm_after_ns: venue.confirm_after_ns,
             confirm_quotes: venue.confirm_quotes,
+            statements_kept: prices.statements_kept,
+            venues_while_closed: prices.venues_while_closed,
+            long_closure_ns: prices.long_closure_ns,
+            reopening_ns: prices.reopening_ns,
+            blend_ns: prices.blend_ns,
+            drift: DriftParams {
+                bound_ppm: listing.discovery_ppm,
+                re_anchors: listing.re_anchors,
+                re_anchor_at_ppm: prices.re_anchor_at_ppm,
+                time_ns: prices.drift_ns,
+            },
         }
     }
 
@@ -93,48 +125,24 @@ impl PriceParams {
             PriceClass::Nav => self.max_age_ns,
         }
     }
-
-    /// A source's price as of `now`: a NAV grows from its venue time on, rounded down, to its greatest age.
-    fn price_at(&self, source: &SourceState, now: Nanos) -> Price {
-        if self.class == PriceClass::Continuous {
-            return source.price;
-        }
-        let age = now.saturating_sub(source.venue_time_ns).clamp(0, self.max_age_ns.max(0));
-        let grown = (i128::from(source.price) * i128::from(self.accrual_ppm)).checked_mul(i128::from(age));
-        let growth = grown.map(|product| div_floor(product, i128::from(PPM) * i128::from(YEAR)));
-        // Within the bounds of a listing nothing overflows; beyond them the value just stays.
-        growth.and_then(|growth| narrow(i128::from(source.price) + growth)).unwrap_or(source.price)
-    }
 }
 
-/// The last price of one source.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SourceState {
-    /// The source.
-    pub id: u32,
-    /// Its last price; 0 before the first.
-    pub price: Price,
-    /// When the source says it was.
-    pub venue_time_ns: Nanos,
-    /// The source's confidence in it.
-    pub confidence_ppm: u32,
-    /// Posted since the listing or the last restart.
-    pub posted: bool,
-}
-
-/// A lone source's jump that waits for its confirmation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PendingJump {
-    /// The source.
-    pub source: u32,
-    /// Its last price beyond the limit.
-    pub candidate: Price,
-    /// Journal time at which it went there.
+/// A reopening's way from the closed index to the external price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blend {
+    /// The index when it began.
+    pub from: Price,
+    /// When.
     pub since_ns: Nanos,
-    /// Prices of ascending venue times since, the first one included.
-    pub advancing: u32,
-    /// Venue time of the last of them.
-    pub venue_time_ns: Nanos,
+}
+
+/// What became of a posted price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Posted {
+    /// It is what its source says now.
+    Counted,
+    /// Smaller than the listed minimum: journaled, and nothing else.
+    TooSmall,
 }
 
 /// Index, quality and sources of one underlying. Values are those of the last `refresh`.
@@ -145,6 +153,8 @@ pub struct PriceState {
     index: Price,
     index_time_ns: Nanos,
     last_external: Price,
+    /// What the fresh sources say together, confirmed or not; 0 when there are none.
+    current: Price,
     quality: Quality,
     confidence_ppm: u32,
     fresh_sources: u16,
@@ -155,24 +165,24 @@ pub struct PriceState {
     agreeing_sources: u16,
     awaiting_quorum: bool,
     pending: Option<PendingJump>,
+    /// Since when no outside price has confirmed the index because the market is closed.
+    closed_since_ns: Option<Nanos>,
+    /// When the market that was closed opened; `None` while closed, and once an outside price confirmed the index.
+    opened_ns: Option<Nanos>,
+    /// While closed, from the first look at the venue's own book on.
+    drift: Option<Drift>,
+    blend: Option<Blend>,
     stable: Price,
     /// `None` before the first index.
     window: Option<StableWindow>,
+    /// Splits whose other scale is guarded against.
+    action_ratios: Vec<ActionRatio>,
 }
 
 impl Default for PriceState {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// One fresh price: what the median is taken of.
-#[derive(Clone, Copy, Default)]
-struct Quote {
-    price: Price,
-    source: u32,
-    confidence_ppm: u32,
-    venue_time_ns: Nanos,
 }
 
 /// What the fresh sources say together.
@@ -194,6 +204,7 @@ impl PriceState {
             index: 0,
             index_time_ns: 0,
             last_external: 0,
+            current: 0,
             quality: Quality::Stale,
             confidence_ppm: PPM as u32,
             fresh_sources: 0,
@@ -202,32 +213,37 @@ impl PriceState {
             agreeing_sources: 0,
             awaiting_quorum: true,
             pending: None,
+            closed_since_ns: None,
+            opened_ns: None,
+            drift: None,
+            blend: None,
             stable: 0,
             window: None,
+            action_ratios: Vec::new(),
         }
     }
 
-    /// Adds a source.
+    /// Adds a source. Sources of one origin count once; 0 is an origin of its own.
     ///
     /// # Errors
     /// `id_must_be_new`; `parameter_must_be_within_bounds` beyond `MAX_SOURCES`. Nothing is written.
-    pub fn add_source(&mut self, id: u32) -> Result<(), Refusal> {
+    pub fn add_source(&mut self, id: u32, origin: u32, always_open: bool) -> Result<(), Refusal> {
         let Err(place) = self.sources.binary_search_by_key(&id, |s| s.id) else {
             return Err(Reject::id_must_be_new.at(2, i64::from(id), 0));
         };
         let (count, limit) = (self.sources.len() + 1, MAX_SOURCES);
         require(count <= limit, Reject::parameter_must_be_within_bounds.at(2, count as i64, limit as i64))?;
-        let source = SourceState { id, price: 0, venue_time_ns: 0, confidence_ppm: 0, posted: false };
-        self.sources.insert(place, source);
+        self.sources.insert(place, SourceState::new(id, origin, always_open));
         Ok(())
     }
 
-    /// Records a source's price. The index is untouched until `refresh`.
+    /// Records a source's price. The index is untouched until `refresh`. A print below the minimum size changes nothing.
     ///
     /// # Errors
     /// `source_must_exist`, `price_must_be_positive_and_plausible`, `price_must_not_be_from_the_future`,
-    /// `price_time_must_not_run_backwards`, `confidence_must_be_a_fraction`; nothing is written.
-    pub fn post(&mut self, params: &PriceParams, post: &PostPrice, now: Nanos) -> Result<(), Refusal> {
+    /// `price_time_must_not_run_backwards`, `confidence_must_be_a_fraction`, `price_kind_must_fit_its_class`; nothing is
+    /// written.
+    pub fn post(&mut self, params: &PriceParams, post: &PostPrice, now: Nanos) -> Result<Posted, Refusal> {
         let Ok(place) = self.sources.binary_search_by_key(&post.source, |s| s.id) else {
             return Err(Reject::source_must_exist.at(2, i64::from(post.source), 0));
         };
@@ -238,50 +254,90 @@ impl PriceState {
         let greatest = params.price_max;
         require(price <= greatest, Reject::price_must_be_positive_and_plausible.at(3, price, greatest))?;
         require(time <= now, Reject::price_must_not_be_from_the_future.at(8, time, now))?;
-        let last = if source.price == 0 { Nanos::MIN } else { source.venue_time_ns };
+        let last = source.current().map_or(Nanos::MIN, |s| s.venue_time_ns);
         require(time >= last, Reject::price_time_must_not_run_backwards.at(8, time, last))?;
         let confidence = i64::from(post.confidence_ppm);
         require(confidence <= PPM, Reject::confidence_must_be_a_fraction.at(4, confidence, PPM))?;
-        source.price = price;
-        source.venue_time_ns = time;
-        source.confidence_ppm = post.confidence_ppm;
+        let nav = params.class == PriceClass::Nav;
+        let fits = if nav { post.price_kind == ISSUER_VALUE } else { post.price_kind <= TRADE };
+        require(fits, Reject::price_kind_must_fit_its_class.at(5, i64::from(post.price_kind), i64::from(ISSUER_VALUE)))?;
+        if !nav && post.size < params.min_size {
+            return Ok(Posted::TooSmall);
+        }
+        let said = Statement {
+            first: price,
+            first_ns: time,
+            since_ns: now,
+            price,
+            venue_time_ns: time,
+            confidence_ppm: post.confidence_ppm,
+            holds: post.price_kind != TRADE,
+            index_before: self.index,
+            moved: false,
+        };
+        source.say(said, params);
         source.posted = true;
-        Ok(())
+        Ok(Posted::Counted)
     }
 
     /// Recomputes everything for `now`: after each accepted price, on each `AdvanceTime`, after each change of
-    /// session. Returns whether index, stable price, quality, confidence or the number of fresh sources changed.
+    /// session. Returns whether index, stable price, quality, confidence or the number of fresh sources changed, or a
+    /// reopening begins or ends.
     ///
-    /// Sources are fresh by venue time. With none: stale. Their median is the candidate (of two middle prices the
-    /// one nearer the last index, else the lower); of three or more, those too far from it are dropped and it is
+    /// Sources are fresh by venue time, one per origin. With none: stale. Their median is the candidate (of two middle
+    /// prices the one nearer the last index, else the lower); of three or more, those too far from it are dropped and it is
     /// taken again. Suspect: not more than half of the fresh remain, or two middle prices that don't agree.
-    /// Degraded: fewer than the quorum remain. A candidate beyond the jump limit stays suspect until another
-    /// source agrees with it or, at quorum 1, the lone source stays beyond the limit for the stated time and
-    /// number of prices. Otherwise the candidate is the index, live. Before the first quorum, and before the first
-    /// after a restart, the price is stale instead of suspect or degraded. A NAV ignores closed sessions.
+    /// Degraded: fewer than the quorum remain. A candidate beyond the jump limit stays suspect until it is confirmed
+    /// (`jump`). Otherwise the candidate is the index, live. Before the first quorum, and before the first after a restart,
+    /// the price is stale instead of suspect or degraded. While closed only venues that never close count, and the listed
+    /// number of them must. A NAV ignores closed sessions.
     pub fn refresh(&mut self, params: &PriceParams, session: Session, now: Nanos) -> bool {
-        let before = (self.index, self.stable, self.quality, self.confidence_ppm, self.fresh_sources);
+        let seen = |p: &Self| (p.index, p.stable, p.quality, p.confidence_ppm, p.fresh_sources, p.blend.is_some());
+        let (before, index_before) = (seen(self), self.index);
         if let Some(window) = &mut self.window {
             window.observe(self.index, params.stable_window_ns, now);
         }
+        let closed = session == Session::Closed && params.class == PriceClass::Continuous;
         let mut buffer = [Quote::default(); MAX_SOURCES];
-        let fresh = self.collect(params, params.fresh_for(), now, &mut buffer);
+        let young = |s: &SourceState, said: &Statement| {
+            now.saturating_sub(said.venue_time_ns) <= params.fresh_for() && (!closed || s.always_open) && !self.is_other_scale(said.price, now)
+        };
+        let fresh = collect(&self.sources, params, now, young, &mut buffer);
         self.fresh_sources = fresh.len() as u16;
         self.unflagged_sources =
             fresh.iter().filter(|q| now.saturating_sub(q.venue_time_ns) <= params.flag_after_ns).count() as u16;
-        let consensus = settled(fresh, params, self.index);
+        let consensus = settled(fresh, params, self.last_external);
         let used = consensus.as_ref().map_or(&[][..], |c| c.used);
+        self.current = consensus.as_ref().map_or(0, |c| c.price);
+        self.keep_reopening(params, session, now);
+        let outside = fresh.len() >= params.venues_while_closed as usize;
         self.quality = match session {
             Session::Halted => self.hold(Quality::Halted),
-            Session::Closed if params.class == PriceClass::Continuous => self.refresh_closed(params, now),
-            _ => self.refresh_open(params, consensus.as_ref(), now),
+            Session::Closed if closed && (self.awaiting_quorum || !outside) => self.refresh_closed(params, now),
+            _ => self.refresh_open(params, session, consensus.as_ref(), now),
         };
         self.used_sources = used.len() as u16;
         self.agreeing_sources =
             used.iter().filter(|q| near(q.price, self.index, params.source_agreement_ppm)).count() as u16;
         self.confidence_ppm = used.iter().map(|q| q.confidence_ppm).min().unwrap_or(PPM as u32);
+        if self.index != index_before {
+            self.remember_who_moved(params);
+        }
         self.stable = self.window.as_ref().and_then(StableWindow::mean).unwrap_or(self.index);
-        before != (self.index, self.stable, self.quality, self.confidence_ppm, self.fresh_sources)
+        before != seen(self)
+    }
+
+    /// The closed index drifts towards the venue's own impact price for the time that has passed. Called before `refresh`.
+    pub fn drift_towards(&mut self, params: &PriceParams, impact: Option<Price>, now: Nanos) {
+        if self.quality != Quality::Closed || self.index == 0 {
+            return;
+        }
+        if let Some(window) = &mut self.window {
+            window.observe(self.index, params.stable_window_ns, now);
+        }
+        let (index, since) = (self.index, self.closed_since_ns.unwrap_or(now));
+        let drift = self.drift.get_or_insert_with(|| Drift::from(index, since));
+        self.index = drift.towards(impact, &params.drift, now);
     }
 
     /// After a restart: no source counts until it posts again, and the price is stale until a quorum does. A source
@@ -293,11 +349,19 @@ impl PriceState {
         self.awaiting_quorum = true;
         self.pending = None;
         self.quality = Quality::Stale;
+        self.current = 0;
         (self.fresh_sources, self.unflagged_sources, self.used_sources, self.agreeing_sources) = (0, 0, 0, 0);
         self.confidence_ppm = PPM as u32;
     }
 
-    /// The last confirmed index; 0 before the first.
+    /// A price that two people decided for a halted name: index, last external and stable price from now on.
+    pub fn decide(&mut self, price: Price, now: Nanos) {
+        self.confirm(price, now);
+        self.window = Some(StableWindow::starting(now));
+        self.stable = price;
+    }
+
+    /// The index; 0 before the first. Confirmed, or while closed drifted and while reopening blended.
     #[must_use]
     pub const fn index(&self) -> Price {
         self.index
@@ -309,10 +373,16 @@ impl PriceState {
         self.index_time_ns
     }
 
-    /// The last index that outside prices confirmed: what a closed market is valued at.
+    /// The last index that outside prices confirmed: the maintenance price of every quality.
     #[must_use]
     pub const fn last_external(&self) -> Price {
         self.last_external
+    }
+
+    /// What the fresh sources say together, confirmed or not; 0 when there are none.
+    #[must_use]
+    pub const fn current(&self) -> Price {
+        self.current
     }
 
     /// What the index is good for.
@@ -345,10 +415,16 @@ impl PriceState {
         self.awaiting_quorum
     }
 
-    /// A lone source's jump that waits for its confirmation.
+    /// A jump that waits for its confirmation.
     #[must_use]
     pub const fn pending(&self) -> Option<&PendingJump> {
         self.pending.as_ref()
+    }
+
+    /// The drift of a closed market.
+    #[must_use]
+    pub const fn drift(&self) -> Option<&Drift> {
+        self.drift.as_ref()
     }
 
     /// The sources, ascending by id.
@@ -357,32 +433,68 @@ impl PriceState {
         &self.sources
     }
 
-    /// Time-weighted mean of the confirmed index over the stable window, rounded to nearest; the index itself until
-    /// time has passed since the first one.
+    /// Time-weighted mean of the index over the stable window, rounded to nearest; the index itself until time has passed
+    /// since the first one.
     #[must_use]
     pub const fn stable(&self) -> Price {
         self.stable
     }
 
-    /// What long exposure counts at initial: the least of index, stable price and, while closed, last external.
+    /// Whether the index has drifted from the last external price.
+    #[must_use]
+    pub fn is_adrift(&self) -> bool {
+        self.quality == Quality::Closed && self.index != self.last_external
+    }
+
+    /// Whether the market closed and no external price has confirmed the index since.
+    #[must_use]
+    pub const fn is_away(&self) -> bool {
+        self.closed_since_ns.is_some()
+    }
+
+    /// Whether the index is on its way to the external price.
+    #[must_use]
+    pub const fn blending(&self) -> bool {
+        self.blend.is_some()
+    }
+
+    /// Whether the confirmed price may be old or wrong: withdrawals and loans then look at the current one too.
+    #[must_use]
+    pub const fn is_doubtful(&self) -> bool {
+        !matches!(self.quality, Quality::Live | Quality::Closed)
+    }
+
+    /// Prices of a long and of a short exposure at initial: the least and the greatest of index, stable and last external
+    /// price; in a blend of the external price too, and for a withdrawal of what the sources say now where that is in doubt.
+    #[must_use]
+    pub fn initial_prices(&self, withdrawal: bool) -> (Price, Price) {
+        let low = self.index.min(self.stable).min(self.last_external);
+        let high = self.index.max(self.stable).max(self.last_external);
+        if self.current != 0 && (self.blending() || (withdrawal && self.is_doubtful())) {
+            return (low.min(self.current), high.max(self.current));
+        }
+        (low, high)
+    }
+
+    /// What long exposure counts at initial.
     #[must_use]
     pub fn long_price(&self) -> Price {
-        self.index.min(self.stable).min(self.external_or_index())
+        self.initial_prices(false).0
     }
 
-    /// What short exposure counts at initial: the greatest of index, stable price and, while closed, last external.
+    /// What short exposure counts at initial.
     #[must_use]
     pub fn short_price(&self) -> Price {
-        self.index.max(self.stable).max(self.external_or_index())
+        self.initial_prices(false).1
     }
 
-    /// The slower price: of index and stable price the better for an account with exposure of this sign.
+    /// The slower price: of the confirmed and the stable price the better for an account with exposure of this sign.
     #[must_use]
     pub fn slower_price(&self, exposure_sign: i32) -> Price {
         match exposure_sign {
-            1.. => self.index.max(self.stable),
-            0 => self.index,
-            _ => self.index.min(self.stable),
+            1.. => self.last_external.max(self.stable),
+            0 => self.last_external,
+            _ => self.last_external.min(self.stable),
         }
     }
 
@@ -397,40 +509,43 @@ impl PriceState {
         }
     }
 
-    /// The gate's cell for the present quality.
+    /// The gate's cell for the present quality. While the index blends nothing leaves, is lent, issued or liquidated.
     #[must_use]
     pub const fn permission(&self, action: Action) -> Permission {
-        permission(self.quality, action)
-    }
-
-    fn external_or_index(&self) -> Price {
-        if self.quality == Quality::Closed { self.last_external } else { self.index }
-    }
-
-    /// Prices posted since the last restart and not older than `limit`, ascending.
-    fn collect<'a>(
-        &self,
-        params: &PriceParams,
-        limit: Nanos,
-        now: Nanos,
-        buffer: &'a mut [Quote; MAX_SOURCES],
-    ) -> &'a [Quote] {
-        let mut count = 0;
-        for s in self.sources.iter().filter(|s| s.posted && now.saturating_sub(s.venue_time_ns) <= limit) {
-            buffer[count] = Quote {
-                price: params.price_at(s, now),
-                source: s.id,
-                confidence_ppm: s.confidence_ppm,
-                venue_time_ns: s.venue_time_ns,
-            };
-            count += 1;
+        match action {
+            Action::Withdraw | Action::Borrow | Action::Mint | Action::Liquidate if self.blending() => Permission::No,
+            _ => permission(self.quality, action),
         }
-        let quotes = &mut buffer[..count];
-        quotes.sort_unstable_by_key(|q| (q.price, q.source));
-        quotes
     }
 
-    fn refresh_open(&mut self, params: &PriceParams, consensus: Option<&Consensus<'_>>, now: Nanos) -> Quality {
+    /// Follows the session into a closure, out of it, and to the end of a blend.
+    fn keep_reopening(&mut self, params: &PriceParams, session: Session, now: Nanos) {
+        if self.closed_since_ns.is_none() {
+            return;
+        }
+        match session {
+            Session::Closed => (self.opened_ns, self.blend) = (None, None),
+            Session::Halted => self.blend = None,
+            _ => self.opened_ns = self.opened_ns.or(Some(now)),
+        }
+        if self.blend.is_some_and(|b| now.saturating_sub(b.since_ns) >= params.blend_ns) {
+            self.end_closure();
+        }
+    }
+
+    fn end_closure(&mut self) {
+        (self.closed_since_ns, self.opened_ns, self.blend, self.drift) = (None, None, None, None);
+    }
+
+    /// After a long closure overnight trading is believed only after a while.
+    fn reopens_too_early(&self, params: &PriceParams, session: Session, now: Nanos) -> bool {
+        let (Some(closed), Some(opened)) = (self.closed_since_ns, self.opened_ns) else { return false };
+        session == Session::Overnight
+            && opened.saturating_sub(closed) > params.long_closure_ns
+            && now.saturating_sub(opened) < params.reopening_ns
+    }
+
+    fn refresh_open(&mut self, params: &PriceParams, session: Session, consensus: Option<&Consensus<'_>>, now: Nanos) -> Quality {
         let Some(consensus) = consensus else { return self.hold(Quality::Stale) };
         let short = if !consensus.agreed {
             Some(Quality::Suspect)
@@ -443,21 +558,38 @@ impl PriceState {
             return self.hold(if self.awaiting_quorum { Quality::Stale } else { quality });
         }
         self.awaiting_quorum = false;
+        if self.reopens_too_early(params, session, now) {
+            return self.hold(Quality::Suspect);
+        }
         if self.index != 0 && !self.jump_is_confirmed(params, consensus, now) {
             return Quality::Suspect;
         }
-        self.confirm(consensus.price, now);
+        let opening = self.index != 0 && self.opened_ns.is_some() && matches!(session, Session::Pre | Session::Regular);
+        if opening && params.blend_ns > 0 {
+            self.blend_towards(params, consensus.price, now);
+        } else {
+            self.confirm(consensus.price, now);
+        }
         Quality::Live
     }
 
-    /// Posts don't move a closed market's index. Only a first price, or a restart, needs them: a quorum of posts,
-    /// however old their venue times, that agree with each other and, after a restart, with the index.
+    /// The index goes in a straight line from where it was to the external price, rounded to nearest.
+    fn blend_towards(&mut self, params: &PriceParams, external: Price, now: Nanos) {
+        let blend = *self.blend.get_or_insert(Blend { from: self.index, since_ns: now });
+        let elapsed = now.saturating_sub(blend.since_ns).clamp(0, params.blend_ns);
+        let way = (i128::from(external) - i128::from(blend.from)) * i128::from(elapsed);
+        self.index = (i128::from(blend.from) + div_nearest(way, i128::from(params.blend_ns))) as Price;
+        self.pending = None;
+    }
+
+    /// Posts of the primary market don't move a closed index. Only a first price, or a restart, needs them: a quorum of
+    /// posts, however old their venue times, that agree with each other and, after a restart, with the last external price.
     fn refresh_closed(&mut self, params: &PriceParams, now: Nanos) -> Quality {
         if self.awaiting_quorum {
             let mut buffer = [Quote::default(); MAX_SOURCES];
-            let posted = self.collect(params, Nanos::MAX, now, &mut buffer);
-            let agreed = agree(posted, params, self.index).filter(|c| {
-                let known = self.index == 0 || near(c.price, self.index, params.source_agreement_ppm);
+            let posted = collect(&self.sources, params, now, |_, said| !self.is_other_scale(said.price, now), &mut buffer);
+            let agreed = agree(posted, params, self.last_external).filter(|c| {
+                let known = self.last_external == 0 || near(c.price, self.last_external, params.source_agreement_ppm);
                 c.agreed && known && c.used.len() >= params.quorum as usize
             });
             let Some(consensus) = agreed else { return self.hold(Quality::Stale) };
@@ -465,6 +597,13 @@ impl PriceState {
             if self.index == 0 {
                 self.confirm(consensus.price, now);
             }
+        }
+        if self.closed_since_ns.is_none() {
+            self.closed_since_ns = Some(now);
+        }
+        if let Some(drift) = self.drift.as_mut().filter(|_| self.quality != Quality::Closed) {
+            // No time passes for the drift while the price is stale or halted.
+            drift.time_ns = now;
         }
         self.hold(Quality::Closed)
     }
@@ -480,47 +619,18 @@ impl PriceState {
         self.index_time_ns = now;
         self.last_external = price;
         self.pending = None;
+        self.end_closure();
         if self.window.is_none() {
             self.window = Some(StableWindow::starting(now));
         }
     }
 
-    fn jump_is_confirmed(&mut self, params: &PriceParams, c: &Consensus<'_>, now: Nanos) -> bool {
-        if near(c.price, self.index, params.jump_ppm) {
-            return true;
+    /// The statements that the index came to rest on, so that taking one back takes the index back.
+    fn remember_who_moved(&mut self, params: &PriceParams) {
+        let index = self.index;
+        for statement in self.sources.iter_mut().filter(|s| s.posted).filter_map(|s| s.statements.back_mut()) {
+            statement.moved |= near(statement.price, index, params.source_agreement_ppm);
         }
-        let supporters = c.used.iter().filter(|q| near(q.price, c.price, params.source_agreement_ppm)).count();
-        if supporters >= 2 {
-            return true;
-        }
-        // One source that agrees with itself is all there is, and passed the quorum: the listing's quorum is 1.
-        let [lone] = c.used else {
-            self.pending = None;
-            return false;
-        };
-        self.wait_for_lone_source(*lone, now);
-        self.pending.as_ref().is_some_and(|jump| {
-            now.saturating_sub(jump.since_ns) >= params.confirm_after_ns && jump.advancing >= params.confirm_quotes
-        })
-    }
-
-    /// Counts one more price of a jump that the same source keeps up on the same side, or starts a new count.
-    fn wait_for_lone_source(&mut self, quote: Quote, now: Nanos) {
-        let up = quote.price > self.index;
-        let same = |jump: &&mut PendingJump| jump.source == quote.source && (jump.candidate > self.index) == up;
-        if let Some(jump) = self.pending.as_mut().filter(same) {
-            jump.advancing = jump.advancing.saturating_add(u32::from(quote.venue_time_ns > jump.venue_time_ns));
-            jump.venue_time_ns = quote.venue_time_ns;
-            jump.candidate = quote.price;
-            return;
-        }
-        self.pending = Some(PendingJump {
-            source: quote.source,
-            candidate: quote.price,
-            since_ns: now,
-            advancing: 1,
-            venue_time_ns: quote.venue_time_ns,
-        });
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod explain;
 mod orders;
+mod packages;
 mod prices;
 mod lending;
 mod liquidation;
@@ -38,7 +39,7 @@ const WITH_ROW: u64 = 11;
 /// # Errors
 /// A sentence that says what is wrong with the request.
 pub fn answer(state: &State, request: &[u8]) -> Result<Vec<u8>, String> {
-    let number = rmp_serde::from_slice::<(u64,)>(request).map(|n| n.0).or_else(|_| first_number(request))?;
+    let number = number(request)?;
     match number {
         ACCOUNTS => reply(&state.accounts.iter().map(|a| account_line(state, a.id)).collect::<Result<Vec<_>, _>>()?),
         ACCOUNT => reply(&account_report(state, arguments::<(u64, u64)>(request)?.1)?),
@@ -61,6 +62,7 @@ pub fn answer(state: &State, request: &[u8]) -> Result<Vec<u8>, String> {
             reply(&with_row(state, account, date, moves_ppm)?)
         }
         500..=549 => explain::answer(state, number, request),
+        450..=499 => packages::answer(state, number, request),
         400..=499 => orders::answer(state, number, request),
         600..=699 => prices::answer(state, number, request),
         700..=799 => lending::answer(state, number, request),
@@ -70,6 +72,14 @@ pub fn answer(state: &State, request: &[u8]) -> Result<Vec<u8>, String> {
         1200..=1299 => corporate::answer(state, number, request),
         other => Err(unknown(other)),
     }
+}
+
+/// The question's number.
+///
+/// # Errors
+/// A sentence that says what is wrong with the request.
+pub fn number(request: &[u8]) -> Result<u64, String> {
+    rmp_serde::from_slice::<(u64,)>(request).map(|n| n.0).or_else(|_| first_number(request))
 }
 
 fn unknown(number: u64) -> String {
@@ -136,6 +146,9 @@ struct BalanceLine {
     lent: i64,
     reserved: i64,
     admitted: i64,
+    held: i64,
+    escrowed: i64,
+    due: i64,
     value: i64,
 }
 
@@ -184,14 +197,17 @@ fn account_report(state: &State, id: u64) -> Result<AccountReport, String> {
     let balances = account.balances.iter().map(|b| {
         let asset = state.known_asset(b.asset);
         let token = portfolio.tokens.iter().find(|t| t.asset == b.asset).map(|t| t.value);
-        let value = token.unwrap_or_else(|| if asset.is_stablecoin() { asset.face(i128::from(b.pledged) + i128::from(b.lent)) } else { 0 });
+        let value = token.unwrap_or_else(|| if asset.is_stablecoin() { asset.face(state.ledger.pledged_and_lent(b) + i128::from(b.escrowed)) } else { 0 });
         BalanceLine {
             asset: b.asset,
             name: asset.terms.name.clone(),
-            pledged: b.pledged,
-            lent: b.lent,
+            pledged: if b.pledged < 0 { -state.ledger.owed(b) } else { b.pledged },
+            lent: state.ledger.claim(b),
             reserved: b.reserved,
             admitted: b.admitted,
+            held: b.held,
+            escrowed: b.escrowed,
+            due: b.due,
             value: small(value),
         }
     });
@@ -239,6 +255,7 @@ struct TermAmounts {
     liq: i64,
     crowd: i64,
     loss: i64,
+    lent: i64,
 }
 
 #[derive(Serialize)]
@@ -294,6 +311,7 @@ fn level_report(state: &State, account: u32, question: &Question<'_>) -> LevelRe
             liq: small(t.liq),
             crowd: small(t.crowd),
             loss: small(t.loss),
+            lent: small(t.lent),
         },
         requirement_without_orders: small(without.requirement),
         orders: small(whole.requirement - without.requirement),
@@ -361,6 +379,7 @@ fn what_if(state: &State, request: &WhatIf) -> Result<LevelReport, String> {
         level: level_of(request.level)?,
         orders: request.orders,
         slower: request.slower,
+        drifted: false,
         withdrawal: request.withdrawal,
         alone: request.alone,
         shift: (request.shift.0 != 0).then_some(request.shift),

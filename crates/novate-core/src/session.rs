@@ -1,12 +1,12 @@
 //! Sessions of an underlying's primary market and the margin multipliers that follow from them.
 //!
-//! Responsible for: the session in force, the closure ahead, and the factor that sessions put on a bucket's
-//! shocks, gap and wrap at each level. Never knows a calendar: which session comes when is decided outside the
+//! Responsible for: the session in force, the closure ahead, the factor that sessions put on a bucket's
+//! shocks, gap and wrap at each level, and what halts and earnings ask of a name's gap rate. Never knows a calendar: which session comes when is decided outside the
 //! engine and arrives as `SetSession`.
 
-use crate::command::SetSession;
-use crate::reject::{Refusal, Reject};
-use crate::units::{Nanos, PPM, Ppm, div_ceil};
+use crate::command::{ConfigurePrices, ScheduleEarnings, SetSession};
+use crate::reject::{Refusal, Reject, require};
+use crate::units::{Nanos, PPM, Ppm, div_ceil, scale_up};
 use serde::{Deserialize, Serialize};
 
 /// A trading session of the primary market.
@@ -62,6 +62,17 @@ pub struct SessionFactors {
     pub closure_ppm: Ppm,
 }
 
+/// A window in which a company reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Earnings {
+    /// From here ..
+    pub from_ns: Nanos,
+    /// .. to here.
+    pub to_ns: Nanos,
+    /// The move that options imply.
+    pub implied_move_ppm: Ppm,
+}
+
 /// The session in force, the next one, and the weekend or holiday closure ahead or running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionState {
@@ -81,6 +92,10 @@ pub struct SessionState {
     pub closure_end_ns: Nanos,
     /// Since when the market is closed without a break; `None` while it is not.
     closed_since_ns: Option<Nanos>,
+    /// Since when trading is halted without a break; `None` while it is not.
+    halted_since_ns: Option<Nanos>,
+    /// The report ahead or running.
+    earnings: Option<Earnings>,
 }
 
 impl Default for SessionState {
@@ -102,6 +117,8 @@ impl SessionState {
             closure_ramp_to_ns: 0,
             closure_end_ns: 0,
             closed_since_ns: None,
+            halted_since_ns: None,
+            earnings: None,
         }
     }
 
@@ -118,6 +135,10 @@ impl SessionState {
             (Session::Closed, since) => since.or(Some(now)),
             _ => None,
         };
+        let halted_since_ns = match (session, self.halted_since_ns) {
+            (Session::Halted, since) => since.or(Some(now)),
+            _ => None,
+        };
         *self = Self {
             session,
             next_session,
@@ -127,8 +148,68 @@ impl SessionState {
             closure_ramp_to_ns: command.closure_ramp_to_ns,
             closure_end_ns: command.closure_end_ns,
             closed_since_ns,
+            halted_since_ns,
+            earnings: self.earnings,
         };
         Ok(())
+    }
+
+    /// Takes over the window of an earnings report; a move of 0 takes the one there is back.
+    ///
+    /// # Errors
+    /// `event_times_must_be_ordered`, `parameter_must_be_within_bounds`; nothing is written.
+    pub fn schedule(&mut self, command: &ScheduleEarnings, now: Nanos) -> Result<(), Refusal> {
+        let ScheduleEarnings { from_ns, to_ns, implied_move_ppm, .. } = *command;
+        let refusal = Reject::parameter_must_be_within_bounds.at(4, implied_move_ppm, if implied_move_ppm < 0 { 0 } else { PPM });
+        require((0..=PPM).contains(&implied_move_ppm), refusal)?;
+        if implied_move_ppm == 0 {
+            self.earnings = None;
+            return Ok(());
+        }
+        require(from_ns > now, Reject::event_times_must_be_ordered.at(2, from_ns, now))?;
+        require(to_ns > from_ns, Reject::event_times_must_be_ordered.at(3, to_ns, from_ns))?;
+        self.earnings = Some(Earnings { from_ns, to_ns, implied_move_ppm });
+        Ok(())
+    }
+
+    /// The report ahead or running.
+    #[must_use]
+    pub const fn earnings(&self) -> Option<&Earnings> {
+        self.earnings.as_ref()
+    }
+
+    /// How long trading has been halted without a break; 0 while it is not.
+    #[must_use]
+    pub fn halted_for(&self, now: Nanos) -> Nanos {
+        self.halted_since_ns.map_or(0, |since| now.saturating_sub(since))
+    }
+
+    /// Least gap rate of the name: a halt's by its length at every level, and in the window of a report the listed multiple
+    /// of the implied move. At initial that holds from the window's start; below it climbs there over the listed ramp
+    /// (rounded up), which stands still while the market is closed.
+    #[must_use]
+    pub fn least_gap_ppm(&self, terms: &ConfigurePrices, initial: bool, now: Nanos) -> Ppm {
+        let halted = self.halted_for(now);
+        let halt = if halted >= terms.halt_second_ns {
+            terms.halt_second_gap_ppm
+        } else if halted >= terms.halt_first_ns {
+            terms.halt_first_gap_ppm
+        } else {
+            0
+        };
+        let Some(report) = self.earnings.filter(|e| now < e.to_ns) else { return halt };
+        let at = if initial { now } else { self.closed_since_ns.map_or(now, |since| since.min(now)) };
+        if at < report.from_ns {
+            return halt;
+        }
+        let whole = scale_up(report.implied_move_ppm, terms.earnings_multiple_ppm);
+        let done = at - report.from_ns;
+        let gap = if initial || done >= terms.earnings_ramp_ns {
+            whole
+        } else {
+            div_ceil(i128::from(whole) * i128::from(done), i128::from(terms.earnings_ramp_ns)) as Ppm
+        };
+        halt.max(gap)
     }
 
     /// Multiplier at initial: the session's own, and from the closure's step to its end at least the closure's.

@@ -1,4 +1,4 @@
-//! The hourly settlement: interest, marking to market, funding, losers debited before winners are credited.
+//! The hourly settlement: marking to market, funding, losers debited before winners are credited; interest comes into balances.
 //!
 //! Responsible for: one pass over all accounts in phases with a cursor, so that no command does more than its share
 //! (RULES section 8). Winners get what was debited, pro rata when it is short; the rest stays a claim and an equal debt.
@@ -7,10 +7,12 @@ use crate::context::Context;
 use crate::event::{FundingSet, InterestPaid, Settled};
 use crate::funding::{PPB, hourly_rate};
 use crate::ledger::Party;
+use crate::lending;
 use crate::perp::hedged_ppm;
 use crate::price::{Action, Permission, Quality};
 use crate::state::{Market, Settlement, SettlementTerms, State};
-use crate::units::{Amount, Nanos, PPM, YEAR, div_ceil, div_floor, rate_down};
+use crate::pool::grown_up;
+use crate::units::{Amount, div_ceil, div_floor};
 use std::collections::BTreeMap;
 
 /// Starts a settlement when the hour is due, continues a running one by `accounts` accounts.
@@ -19,8 +21,9 @@ pub fn run(cx: &mut Context<'_>, accounts: u32) {
     let due = cx.state.now.div_euclid(every) != cx.state.settled_ns.div_euclid(every);
     if cx.state.settled_ns == 0 {
         cx.state.settled_ns = cx.state.now;
-    } else if due && cx.state.settlement.is_none() {
-        start(cx);
+    } else if (due || cx.state.prices.reopened) && cx.state.settlement.is_none() {
+        cx.state.prices.reopened = false;
+        start(cx, due);
     }
     let mut budget = accounts;
     while budget > 0 && cx.state.settlement.is_some() {
@@ -28,30 +31,37 @@ pub fn run(cx: &mut Context<'_>, accounts: u32) {
     }
 }
 
-fn start(cx: &mut Context<'_>) {
+/// `hourly`: with funding. A settlement at a reopening between the hours has none, and keeps the hour's samples.
+fn start(cx: &mut Context<'_>, hourly: bool) {
     let now = cx.state.now;
     let mut markets = BTreeMap::new();
     let perps: Vec<u32> = cx.state.markets.iter().flatten().filter(|m| m.is_perp()).map(|m| m.terms.market).collect();
     for id in perps {
         let market = cx.state.known_market(id);
         let price = &cx.state.known_underlying(market.terms.underlying).price;
-        let (index, quality) = (price.index(), price.quality());
+        let index = price.index();
+        // An ended or decided underlying's positions are closed; what they made is paid as long as anything is owed.
+        let ended = cx.state.corporate.ended.contains(&market.terms.underlying);
+        let decided = ended || cx.state.prices.settled.contains_key(&market.terms.underlying);
+        let settles = decided || (price.quality() == Quality::Live && !price.blending());
         let funds = price.permission(Action::Fund) == Permission::Yes;
-        let rate = hourly_rate(cx.state, market).filter(|_| funds);
+        let rate = hourly_rate(cx.state, market).filter(|_| funds && hourly);
         let reason = if rate.is_some() { 0 } else { 1 + u8::from(!funds) };
         let (rate_ppb, premium_ppb) = rate.unwrap_or_default();
-        let settles = quality == Quality::Live;
         if settles || rate_ppb != 0 {
             let terms = SettlementTerms { price: cx.state.index_ticks(market), rate_ppb, settles, ..SettlementTerms::default() };
             markets.insert(id, terms);
+        }
+        if !hourly {
+            continue;
         }
         let premium = &mut cx.state.market_mut(id).premium;
         *premium = crate::state::Premium { last_ppb: premium.last_ppb, last_ns: premium.last_ns, ..Default::default() };
         cx.tell(&FundingSet { market: id, rate_ppb, premium_ppb, reason, index });
     }
-    let elapsed_ns = now - cx.state.settled_ns;
     cx.state.settled_ns = now;
-    cx.state.settlement = Some(Settlement { phase: 0, cursor: 0, elapsed_ns, markets, lenders: BTreeMap::new() });
+    let growth = lending::unsettled_growth(cx.state);
+    cx.state.settlement = Some(Settlement { phase: 0, cursor: 0, markets, growth });
 }
 
 /// Processes up to `budget` accounts of the current phase; returns what is left of the budget.
@@ -62,8 +72,7 @@ fn step(cx: &mut Context<'_>, budget: u32) -> u32 {
     for account in job.cursor..end {
         match job.phase {
             0 => debit(cx, &mut job, account),
-            1 => credit(cx, &job, account),
-            _ => pay_lender(cx, &job, account),
+            _ => credit(cx, &job, account),
         }
     }
     let used = end - job.cursor;
@@ -73,73 +82,74 @@ fn step(cx: &mut Context<'_>, budget: u32) -> u32 {
         job.phase += 1;
         match job.phase {
             1 => prepare_credits(cx.state, &mut job),
-            2 => {
+            _ => {
                 pay_venue(cx.state, &job);
-                prepare_lenders(cx.state, &mut job);
+                lending::pay_insurance(cx.state);
+                return budget - used;
             }
-            _ => return budget - used,
         }
     }
     cx.state.settlement = Some(job);
     budget - used
 }
 
-fn interest(amount: i64, rate_ppm: i64, elapsed_ns: Nanos) -> i64 {
-    div_ceil(i128::from(amount) * i128::from(rate_ppm) * i128::from(elapsed_ns), i128::from(PPM) * i128::from(YEAR)) as i64
-}
-
+/// One account's hour: interest into its balances, then market by market. A debt bears interest also in an hour in which its
+/// market does not settle.
 fn debit(cx: &mut Context<'_>, job: &mut Settlement, account: u32) {
-    charge_loans(cx, job.elapsed_ns, account);
+    lending::bring_up(cx.state, account);
     for at in 0..cx.state.accounts[account as usize].positions.len() {
-        let (id, lots, cost) = {
-            let p = &cx.state.accounts[account as usize].positions[at];
-            (p.market, p.lots, p.cost)
-        };
-        let Some(terms) = job.markets.get_mut(&id) else { continue };
-        let market = cx.state.known_market(id);
-        let (unit, quote, underlying) = (market.unit, market.terms.quote, market.terms.underlying);
-        let notional = i128::from(lots) * i128::from(terms.price) * i128::from(unit);
-        let result = if terms.settles { (notional - i128::from(cost)) as i64 } else { 0 };
-        let owed = div_ceil(notional * i128::from(terms.rate_ppb), PPB) as i64;
-        let hedged = if result > 0 { hedged_ppm(cx.state, account, underlying) } else { 0 };
-        let rate_ppm = cx.state.known_asset(quote).pool.as_ref().map_or(0, |p| p.rate_ppm);
-        let position = &mut cx.state.accounts[account as usize].positions[at];
-        let late = interest(position.overdue.min(position.debt), rate_ppm, job.elapsed_ns);
-        position.cost += result;
-        position.book_result(result, hedged);
-        position.book_result(-owed - late, 0);
-        let debt = position.debt;
-        let claims = &mut cx.state.market_mut(id).claims;
-        claims.rounding += owed;
-        claims.insurance += late;
-        let paid = if terms.settles { pay_debt(cx.state, account, at, id, quote, debt) } else { 0 };
-        let position = &mut cx.state.accounts[account as usize].positions[at];
-        let (claim, debt) = (position.claim, position.debt);
-        position.overdue = if terms.settles { debt } else { position.overdue.min(debt) };
-        terms.claims += i128::from(claim);
-        if result != 0 || owed != 0 || paid != 0 {
-            cx.tell_account(account, &Settled { market: id, price: terms.price, result, funding: -owed, cash: -paid, claim, debt });
-        }
-        if late > 0 {
-            let balance = cx.state.accounts[account as usize].balance(quote).map_or(0, |b| b.pledged);
-            cx.tell_account(account, &InterestPaid { asset: quote, amount: -late, balance });
+        let id = cx.state.accounts[account as usize].positions[at].market;
+        if cx.state.known_market(id).is_perp() {
+            charge_overdue(cx, job, account, at);
+            if let Some(terms) = job.markets.get_mut(&id) {
+                mark(cx, terms, account, at);
+            }
         }
     }
 }
 
-fn charge_loans(cx: &mut Context<'_>, elapsed_ns: Nanos, account: u32) {
-    for at in 0..cx.state.accounts[account as usize].balances.len() {
-        let balance = &cx.state.accounts[account as usize].balances[at];
-        let (asset, loan) = (balance.asset, balance.loan());
-        if loan == 0 {
-            continue;
-        }
-        let Some(pool) = &cx.state.known_asset(asset).pool else { continue };
-        let due = interest(loan, pool.rate_ppm, elapsed_ns);
-        let State { ledger, accounts, .. } = &mut *cx.state;
-        ledger.post(accounts, asset, Party::Holder(account), Party::Pool, due);
-        let balance = accounts[account as usize].balances[at].pledged;
-        cx.tell_account(account, &InterestPaid { asset, amount: -due, balance });
+/// Interest on what the last settlement left unpaid, at the loan rate: the quote's borrow index.
+fn charge_overdue(cx: &mut Context<'_>, job: &Settlement, account: u32, at: usize) {
+    let position = &cx.state.accounts[account as usize].positions[at];
+    let (id, overdue) = (position.market, position.overdue.min(position.debt));
+    let asset = cx.state.known_market(id).terms.quote;
+    let Some(&(from, to)) = job.growth.get(&asset).filter(|_| overdue > 0) else { return };
+    let late = grown_up(overdue, from, to) - overdue;
+    if late == 0 {
+        return;
+    }
+    let position = &mut cx.state.accounts[account as usize].positions[at];
+    position.book_result(-late, 0);
+    position.overdue += late;
+    cx.state.market_mut(id).claims.insurance += late;
+    let balance = cx.state.accounts[account as usize].balance(asset).map_or(0, |b| b.pledged);
+    cx.tell_account(account, &InterestPaid { asset, amount: -late, balance });
+}
+
+fn mark(cx: &mut Context<'_>, terms: &mut SettlementTerms, account: u32, at: usize) {
+    let (id, lots, cost) = {
+        let p = &cx.state.accounts[account as usize].positions[at];
+        (p.market, p.lots, p.cost)
+    };
+    let market = cx.state.known_market(id);
+    let (unit, quote, underlying) = (market.unit, market.terms.quote, market.terms.underlying);
+    let notional = i128::from(lots) * i128::from(terms.price) * i128::from(unit);
+    let result = if terms.settles { (notional - i128::from(cost)) as i64 } else { 0 };
+    let owed = div_ceil(notional * i128::from(terms.rate_ppb), PPB) as i64;
+    let hedged = if result > 0 { hedged_ppm(cx.state, account, underlying) } else { 0 };
+    let position = &mut cx.state.accounts[account as usize].positions[at];
+    position.cost += result;
+    position.book_result(result, hedged);
+    position.book_result(-owed, 0);
+    let debt = position.debt;
+    cx.state.market_mut(id).claims.rounding += owed;
+    let paid = if terms.settles { pay_debt(cx.state, account, at, id, quote, debt) } else { 0 };
+    let position = &mut cx.state.accounts[account as usize].positions[at];
+    let (claim, debt) = (position.claim, position.debt);
+    position.overdue = if terms.settles { debt } else { position.overdue.min(debt) };
+    terms.claims += i128::from(claim);
+    if result != 0 || owed != 0 || paid != 0 {
+        cx.tell_account(account, &Settled { market: id, price: terms.price, result, funding: -owed, cash: -paid, claim, debt });
     }
 }
 
@@ -156,13 +166,18 @@ fn pay_debt(state: &mut State, account: u32, at: usize, market: u32, quote: u32,
     paid
 }
 
-/// What an account may still borrow to settle a loss: pool liquidity and caps, no margin rule (RULES section 7).
+/// What an account may still borrow to settle a loss: pool liquidity, its own line and caps, no margin rule (RULES section 7).
 fn loan_room(state: &State, account: u32, asset: u32) -> Amount {
     let Some(pool) = &state.known_asset(asset).pool else { return 0 };
+    if lending::funded(state, pool).is_err() || state.lending.closed(asset) {
+        return 0;
+    }
     let totals = state.ledger.pool(asset);
     let owner = &state.owners[state.accounts[account as usize].owner as usize];
-    let by_owner: i64 = owner.accounts.iter().map(|&a| state.accounts[a as usize].balance(asset).map_or(0, |b| b.loan())).sum();
-    totals.available().min(pool.owner_cap - by_owner).min(pool.venue_cap - totals.borrowed).max(0)
+    let by_owner: i64 = owner.accounts.iter().filter_map(|&a| state.accounts[a as usize].balance(asset)).map(|b| state.ledger.owed(b)).sum();
+    let undrawn = state.accounts[account as usize].balance(asset).map_or(0, |b| b.kept() - b.pool_room());
+    let in_all = state.ledger.owed_in_all(asset);
+    (totals.available() + undrawn).min(pool.owner_cap - by_owner).min(pool.venue_cap - in_all).max(0)
 }
 
 /// Before winners are credited: what there is, and who gets the odd units when it is short.
@@ -236,35 +251,5 @@ fn owed_to(market: &mut Market, part: Party) -> &mut i64 {
         Party::Rounding => &mut market.claims.rounding,
         Party::Fees => &mut market.claims.fees,
         _ => &mut market.claims.insurance,
-    }
-}
-
-/// Interest collected, less the pool's reserve, is shared by lent balances; what rounding leaves waits for the next hour.
-fn prepare_lenders(state: &mut State, job: &mut Settlement) {
-    let pools: Vec<(u32, i64)> = state.assets.iter().flatten().filter_map(|a| a.pool.as_ref().map(|p| (p.asset, p.reserve_ppm))).collect();
-    for (asset, reserve_ppm) in pools {
-        let collected = state.ledger.venue(Party::Pool, asset);
-        let lent = state.ledger.pool(asset).lent;
-        if collected <= 0 || lent == 0 {
-            continue;
-        }
-        let reserve = rate_down(i128::from(collected), reserve_ppm) as i64;
-        let State { ledger, accounts, .. } = state;
-        ledger.post(accounts, asset, Party::Pool, Party::Reserve, reserve);
-        job.lenders.insert(asset, (collected - reserve, lent));
-    }
-}
-
-fn pay_lender(cx: &mut Context<'_>, job: &Settlement, account: u32) {
-    for (&asset, &(shared, total)) in &job.lenders {
-        let lent = cx.state.accounts[account as usize].balance(asset).map_or(0, |b| b.lent);
-        let share = div_floor(i128::from(lent) * i128::from(shared), i128::from(total)) as i64;
-        let share = share.min(cx.state.ledger.venue(Party::Pool, asset));
-        if share > 0 {
-            let State { ledger, accounts, .. } = &mut *cx.state;
-            ledger.post(accounts, asset, Party::Pool, Party::Lender(account), share);
-            let balance = accounts[account as usize].balance(asset).map_or(0, |b| b.lent);
-            cx.tell_account(account, &InterestPaid { asset, amount: share, balance });
-        }
     }
 }

@@ -3,6 +3,7 @@
 //! Responsible for: the records of listed things beside their live parts, and look-ups by id. Never contains a rule.
 
 pub mod trading;
+pub mod packages;
 pub mod prices;
 pub mod lending;
 pub mod liquidation;
@@ -14,11 +15,12 @@ use crate::account::{Account, LiquidityRate, Owner, Position};
 use crate::book::Book;
 use crate::command::{ConfigureVenue, ListAsset, ListBucket, ListDatedRow, ListMarket, ListPool, ListUnderlying};
 use crate::ledger::Ledger;
-use crate::order::OrderSlab;
+use crate::order::{OrderSlab, Side};
+use crate::phase::{Deed, PhaseState};
 use crate::price::{MarkState, PriceParams, PriceState};
 use crate::reject::{Refusal, Reject};
 use crate::session::{SessionFactors, SessionState};
-use crate::units::{Amount, Lots, Nanos, PPM, Price, Ticks, Value, div_ceil, div_floor, div_nearest, pow10, scaled_down};
+use crate::units::{Amount, Lots, Nanos, PPM, Price, Ratio, Ticks, Value, div_ceil, div_floor, div_nearest, narrow, pow10, scaled_down};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -168,6 +170,8 @@ pub struct Market {
     pub unit: i64,
     /// Orders.
     pub book: Book,
+    /// What may be done with them now.
+    pub phase: PhaseState,
     /// Mark and its average (perps).
     pub mark: MarkState,
     /// Last trade, ticks; 0 before the first.
@@ -178,6 +182,9 @@ pub struct Market {
     pub premium: Premium,
     /// Owed to the venue out of clearing.
     pub claims: VenueClaims,
+    /// Perps: what splits since the listing made of a listed share. A lot is `lot_size` times it, a tick `tick_size` divided
+    /// by it; their product never changes.
+    pub split: Ratio,
 }
 
 impl Market {
@@ -186,21 +193,40 @@ impl Market {
     pub fn is_perp(&self) -> bool {
         self.terms.market_kind == 1
     }
+
+    /// A number of ticks as a price at the underlying's scale (spot: dollars of one token), rounded to nearest.
+    #[inline]
+    #[must_use]
+    pub fn price_of(&self, ticks: Ticks) -> Price {
+        let price = self.split.inverse().of_nearest(i128::from(ticks) * i128::from(self.terms.tick_size));
+        narrow(price).unwrap_or(if price < 0 { Price::MIN } else { Price::MAX })
+    }
+
+    /// A price at the underlying's scale in ticks of a perp, rounded to nearest.
+    #[inline]
+    #[must_use]
+    pub fn ticks_of(&self, price: Price) -> Ticks {
+        div_nearest(i128::from(price) * i128::from(self.split.num), i128::from(self.terms.tick_size) * i128::from(self.split.den)) as i64
+    }
+
+    /// The best price at which orders match now; none while an auction gathers them or none may match.
+    #[must_use]
+    pub fn touch(&self, side: Side) -> Option<Ticks> {
+        if self.phase.allows(Deed::Match) { self.book.best(side) } else { None }
+    }
 }
 
 /// The hourly settlement while it runs over several commands.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Settlement {
-    /// 0 interest and debits, 1 credits, 2 lenders.
+    /// 0 interest and debits, 1 credits.
     pub phase: u8,
     /// Next account.
     pub cursor: u32,
-    /// Nanoseconds since the last one, for interest.
-    pub elapsed_ns: Nanos,
     /// Markets that settle: price in ticks and funding rate in ppb.
     pub markets: BTreeMap<u32, SettlementTerms>,
-    /// Interest shared among lenders, and the lent total at the start of phase 2, per asset.
-    pub lenders: BTreeMap<u32, (Amount, Amount)>,
+    /// By how much unsettled debts in a stablecoin grow: its pool's borrow index at the last settlement and at this one.
+    pub growth: BTreeMap<u32, (i64, i64)>,
 }
 
 /// One market's part in a settlement.
@@ -288,6 +314,8 @@ pub struct State {
     pub advanced_ns: Nanos,
     /// Orders beyond the plain ones: stops, time in force, batches, packages, auctions, blocks, quotes.
     pub trading: trading::Trading,
+    /// Packages, blocks, requests for quotes, compensation.
+    pub packages: packages::Packages,
     /// Closed hours, reopening, halts, outages and cancelled prints.
     pub prices: prices::Prices,
     /// Pools, curves, committed lines, stock loans and cash calls.
@@ -377,7 +405,7 @@ impl State {
     pub fn index_ticks(&self, market: &Market) -> Ticks {
         let price = i128::from(self.known_underlying(market.terms.underlying).price.index());
         if market.is_perp() {
-            return div_nearest(price, i128::from(market.terms.tick_size)) as i64;
+            return market.ticks_of(price as Price);
         }
         let base = self.known_asset(market.terms.base);
         let quote_ppm = i128::from(self.stablecoin_ppm(self.known_asset(market.terms.quote)).max(1));
@@ -389,7 +417,17 @@ impl State {
     #[must_use]
     pub fn shares_of(&self, market: &Market, lots: i128) -> i128 {
         let units = lots * i128::from(market.terms.lot_size);
-        if market.is_perp() { units } else { self.known_asset(market.terms.base).shares(units) }
+        if market.is_perp() { market.split.of_down(units) } else { self.known_asset(market.terms.base).shares(units) }
+    }
+
+    /// Dividends receivable on so many units of a token, micro-dollars rounded down; negative on borrowed ones.
+    #[inline]
+    #[must_use]
+    pub fn receivable(&self, asset: u32, units: i128) -> Value {
+        match self.ledger.receivable(asset) {
+            0 => 0,
+            each => scaled_down(units, each, pow10(self.known_asset(asset).terms.decimals) * i128::from(PPM)),
+        }
     }
 
     /// Quote units as micro-dollars at face, rounded down.
@@ -419,6 +457,7 @@ impl State {
     pub fn rebuild_indexes(&mut self) {
         self.account_index = self.accounts.iter().enumerate().map(|(i, a)| (a.id, i as u32)).collect();
         self.owner_index = self.owners.iter().enumerate().map(|(i, o)| (o.id, i as u32)).collect();
+        self.owner_index.extend(self.governance.joined.iter().map(|(&id, &at)| (id, at)));
         self.rebuild_dated_moves();
     }
 

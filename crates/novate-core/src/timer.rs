@@ -1,128 +1,27 @@
-//! Time and prices: what happens when either moves.
+//! What happens when time moves.
 //!
-//! Responsible for: `AdvanceTime`, `PostPrice`, `SetSession`, `PostLiquidity`, `ResumeVenue`, and the order in which due work
-//! runs: prices, marks and samples, settlement, sweep, liquidation. Work per command is counted in accounts, never in time.
+//! Responsible for: `AdvanceTime` and the order in which due work runs: prices, marks and samples, settlements, sweep,
+//! liquidation. Work per command is counted in accounts, never in time.
 
-use crate::command::{PostLiquidity, PostPrice, SetSession};
 use crate::context::Context;
-use crate::event::{IndexChanged, LiquidityPosted, MarkChanged, SessionChanged, VenueResumed};
+use crate::event::MarkChanged;
+use crate::governance::{lapses, restrictions};
 use crate::order::Side;
-use crate::reject::{Refusal, Reject, require};
-use crate::session::Session;
-use crate::units::PPM;
-use crate::{funding, ladder, liquidation, settlement};
-
-/// `PostPrice`.
-///
-/// # Errors
-/// 305, 308, 601 to 603, 609.
-pub fn post_price(cx: &mut Context<'_>, command: &PostPrice) -> Result<(), Refusal> {
-    cx.state.underlying(command.underlying)?;
-    let now = cx.state.now;
-    let underlying = cx.state.underlying_mut(command.underlying);
-    underlying.price.post(&underlying.price_terms, command, now)?;
-    refresh_price(cx, command.underlying);
-    Ok(())
-}
-
-/// Recomputes an underlying's index and tells readers when something they see changed.
-fn refresh_price(cx: &mut Context<'_>, id: u32) {
-    let now = cx.state.now;
-    let underlying = cx.state.underlying_mut(id);
-    let before = (underlying.price.index(), underlying.price.quality());
-    if !underlying.price.refresh(&underlying.price_terms, underlying.session.session, now) {
-        return;
-    }
-    let price = &underlying.price;
-    let moved = before != (price.index(), price.quality());
-    let event = IndexChanged {
-        underlying: id,
-        quality: price.quality() as u8,
-        session: underlying.session.session as u8,
-        fresh_sources: price.fresh_sources(),
-        index: price.index(),
-        stable: price.stable(),
-    };
-    cx.state.sweep_left = cx.state.accounts.len() as u32;
-    if moved {
-        cx.tell(&event);
-    }
-}
-
-/// `SetSession`.
-///
-/// # Errors
-/// 305, 604, 605.
-pub fn set_session(cx: &mut Context<'_>, command: &SetSession) -> Result<(), Refusal> {
-    cx.state.underlying(command.underlying)?;
-    let now = cx.state.now;
-    let underlying = cx.state.underlying_mut(command.underlying);
-    let before = underlying.session.session;
-    underlying.session.set(command, now)?;
-    let opens = underlying.session.session == Session::Regular && before != Session::Regular;
-    if opens {
-        refresh_liquidity(underlying);
-    }
-    let event = SessionChanged {
-        underlying: command.underlying,
-        session: command.session,
-        next_session: command.next_session,
-        next_time_ns: command.next_time_ns,
-    };
-    cx.tell(&event);
-    refresh_price(cx, command.underlying);
-    Ok(())
-}
-
-/// The regular open: posted inputs and the venue's own perp turnover come into force; stored rates become old.
-fn refresh_liquidity(underlying: &mut crate::state::Underlying) {
-    underlying.liquidity = underlying.next_liquidity;
-    underlying.liquidity.perp_volume = underlying.perp_turnover.max(underlying.terms.perp_volume);
-    underlying.perp_turnover = 0;
-    underlying.liquidity_epoch += 1;
-}
-
-/// `PostLiquidity`: inputs of the next refresh; volumes never below the listed floor.
-///
-/// # Errors
-/// 305, 309.
-pub fn post_liquidity(cx: &mut Context<'_>, command: &PostLiquidity) -> Result<(), Refusal> {
-    cx.state.underlying(command.underlying)?;
-    for (field, value, high) in [(2, command.spot_volume, i64::MAX / 2), (3, command.sigma_ppm, PPM), (4, command.half_spread_ppm, PPM / 10)] {
-        let refusal = Reject::parameter_must_be_within_bounds.at(field, value, if value < 0 { 0 } else { high });
-        require((0..=high).contains(&value), refusal)?;
-    }
-    let underlying = cx.state.underlying_mut(command.underlying);
-    underlying.next_liquidity.spot_volume = command.spot_volume.max(underlying.terms.spot_volume);
-    underlying.next_liquidity.sigma_ppm = command.sigma_ppm;
-    underlying.next_liquidity.half_spread_ppm = command.half_spread_ppm;
-    let PostLiquidity { underlying, spot_volume, sigma_ppm, half_spread_ppm } = *command;
-    cx.tell(&LiquidityPosted { underlying, spot_volume, sigma_ppm, half_spread_ppm });
-    Ok(())
-}
-
-/// `ResumeVenue`: no source counts until it posts again.
-pub fn resume(cx: &mut Context<'_>) {
-    for underlying in cx.state.underlyings.iter_mut().flatten() {
-        underlying.price.forget();
-    }
-    cx.tell(&VenueResumed {});
-    for id in 1..cx.state.underlyings.len() as u32 {
-        if cx.state.underlyings[id as usize].is_some() {
-            refresh_price(cx, id);
-        }
-    }
-}
+use crate::state::packages::Due;
+use crate::{bilateral, block, offer, quote, schedule};
+use crate::{clearing, corporate_action, feed, funding, halts, ladder, lending, liquidation, outage, settlement};
 
 /// `AdvanceTime`.
 pub fn advance(cx: &mut Context<'_>) {
     if cx.state.venue.is_none() {
         return;
     }
-    for id in 1..cx.state.underlyings.len() as u32 {
-        if cx.state.underlyings[id as usize].is_some() {
-            refresh_price(cx, id);
-        }
+    feed::advance(cx);
+    outage::open_again(cx);
+    let accounts = cx.state.config().sweep_accounts;
+    corporate_action::run(cx, accounts);
+    if cx.state.corporate.running.is_some() {
+        return;
     }
     for id in 1..cx.state.markets.len() as u32 {
         if cx.state.markets[id as usize].as_ref().is_some_and(crate::state::Market::is_perp) {
@@ -130,15 +29,36 @@ pub fn advance(cx: &mut Context<'_>) {
             funding::sample(cx.state, id, cx.state.now);
         }
     }
-    // orders: expiries, dead-man timers, triggers, slices of a TWAP, auctions
+    // packages: expiries, publications
+    run_out(cx);
+    schedule::run(cx);
     // lending: minute ticks, calls, recalls
-    // clearing: expired quotes, settlement of broker legs
-    // corporate: the cursor of an action
-    let accounts = cx.state.config().sweep_accounts;
+    lending::advance(cx);
+    clearing::queue::advance(cx);
+    halts::run(cx, accounts);
+    restrictions::expire(cx);
+    lapses::advance(cx);
     settlement::run(cx, accounts);
+    if !cx.state.prices.breached.is_empty() {
+        // Time alone decides about them: everyone is looked at again, a share at a time.
+        cx.state.sweep_left = cx.state.sweep_left.max(cx.state.accounts.len() as u32);
+    }
     sweep(cx, accounts);
     liquidation::run(cx);
     cx.state.advanced_ns = cx.state.now;
+}
+
+/// Proposals, requests and quotes whose time ran out, and trades that become public: at most as many as accounts a sweep visits.
+fn run_out(cx: &mut Context<'_>) {
+    for _ in 0..cx.state.config().sweep_accounts {
+        match offer::pop_due(cx) {
+            None => return,
+            Some(Due::Block(block)) => block::expire(cx, block),
+            Some(Due::Request(request)) => quote::expire_request(cx, request),
+            Some(Due::Quote(request, quote)) => quote::expire(cx, request, quote),
+            Some(Due::Publication(trade)) => bilateral::publish(cx, trade),
+        }
+    }
 }
 
 fn advance_mark(cx: &mut Context<'_>, id: u32) {
@@ -151,8 +71,7 @@ fn advance_mark(cx: &mut Context<'_>, id: u32) {
         cx.state.known_underlying(market.terms.underlying).price.index()
     };
     let market = cx.state.market_mut(id);
-    let tick = market.terms.tick_size;
-    let best = |side| market.book.best(side).map(|p| p * tick);
+    let best = |side| market.touch(side).map(|p| market.price_of(p));
     let (bid, ask) = (best(Side::Bid), best(Side::Ask));
     if market.mark.advance(index, bid, ask, average, speed, now) {
         let mark = market.mark.mark();

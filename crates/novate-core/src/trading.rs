@@ -1,20 +1,33 @@
-//! Orders: place, cancel, amend, cancel all.
+//! Orders: place, cancel, amend, cancel all, and the arming of what waits.
 //!
 //! Responsible for: the checklist before an order may come in, and its life until it rests or ends. Each handler refuses
-//! first and writes after; nothing fails once it has written.
+//! first and writes after; nothing fails once it has written. Every order takes one path, whichever message brought it.
 
 use crate::account::ClientOrder;
-use crate::codec::Header;
-use crate::command::{AmendOrder, CancelAll, CancelOrder, FOK, GTC, LIMIT, MARKET, POST_ONLY, PlaceOrder, REDUCE_ONLY};
+use crate::auction;
+use crate::codec::{Body, Header};
+use crate::command::{
+    AmendOrder, CancelAfter, CancelAll, CancelOrder, FOK, GTC, GTD, LIMIT, MARKET, POST_ONLY, PlaceOrder, PlaceOrderFull, PlaceTwap,
+    REDUCE_ONLY, STOP, TAKE_PROFIT,
+};
 use crate::context::Context;
-use crate::event::{CancelReason, OrderAmended, OrderCancelled, OrderPlaced};
+use crate::eligibility;
+use crate::event::{CancelAfterSet, CancelReason, OrderAmended, OrderCancelled, OrderPlaced, TriggerPlaced, TwapPlaced};
+use crate::ledger::Party;
+use crate::limits::{self, Intent};
 use crate::margin::{Change, Evaluation, Level, Question, collateral, liquidity};
 use crate::matching::{self, Taker, crosses, fillable, reservation};
-use crate::order::{NIL, NewOrder, Side, Stage};
+use crate::order::{EXPIRES, NIL, NewOrder, SelfTrade, Side};
+use crate::phase::Deed;
+use crate::outage;
 use crate::price::{Action, Permission};
+use crate::reducing::{Fill, Unfilled, reduces};
 use crate::reject::{Refusal, Reject, require};
+use crate::session::Session;
+use crate::state::trading::{OrderTerms, Pending, Trigger, Twap, WAITING};
 use crate::state::{Market, State};
 use crate::units::{Lots, PPM, Ticks, Value, div_ceil, div_floor, narrow, rate_up, scaled_down};
+use crate::waiting;
 
 /// A new order after its fields were understood.
 struct Wish {
@@ -23,8 +36,27 @@ struct Wish {
     side: Side,
     limit: Ticks,
     lots: Lots,
-    /// Order this one replaces: slot and what it had open.
+    self_trade: SelfTrade,
+    /// Order this one replaces: what it had open, ticks and lots.
     replaces: Option<(Ticks, Lots)>,
+}
+
+/// Who sends an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// The account, now: its rate and its client ids are checked. With the hash of the request, for its client id.
+    Account(u64),
+    /// The venue, for an order that waited: both were checked when it came. With the hash of the request.
+    Venue(u64),
+}
+
+/// What came of an order that was taken in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Entered {
+    /// Its id.
+    pub order: u64,
+    /// Lots that traded at once.
+    pub filled: Lots,
 }
 
 /// `PlaceOrder`.
@@ -33,74 +65,295 @@ struct Wish {
 /// Refusals 2xx to 6xx as each line names.
 pub fn place(cx: &mut Context<'_>, header: &Header, order: &PlaceOrder) -> Result<(), Refusal> {
     let account = cx.state.account(header.account)?;
+    let PlaceOrder { market, side, kind, time_in_force, flags, price, lots, client_id } = *order;
+    require(time_in_force <= FOK, Reject::time_in_force_must_be_known.at(4, i64::from(time_in_force), 2))?;
+    let terms = OrderTerms { market, side, kind, time_in_force, flags, self_trade: 0, price, lots, min_lots: 0, expires_ns: 0, client_id };
+    let fingerprint = if client_id == [0; 16] { 0 } else { fingerprint(order) };
+    enter(cx, account, &terms, Sender::Account(fingerprint)).map(|_| ())
+}
+
+/// `PlaceOrderFull`: an order that comes in now, or a trigger that waits.
+///
+/// # Errors
+/// As for `PlaceOrder`; 425 to 434.
+pub fn place_full(cx: &mut Context<'_>, header: &Header, order: &PlaceOrderFull) -> Result<(), Refusal> {
+    let account = cx.state.account(header.account)?;
+    let PlaceOrderFull { market, side, kind, time_in_force, flags, self_trade, price, lots, min_lots, expires_ns, client_id, .. } = *order;
+    let terms = OrderTerms { market, side, kind, time_in_force, flags, self_trade, price, lots, min_lots, expires_ns, client_id };
+    let fingerprint = if client_id == [0; 16] { 0 } else { fingerprint(order) };
+    if order.trigger != 0 {
+        return arm(cx, account, order, terms, fingerprint);
+    }
+    require(order.trigger_price == 0 && order.trigger_market == 0, Reject::trigger_must_be_whole.at(7, 0, 0))?;
+    enter(cx, account, &terms, Sender::Account(fingerprint)).map(|_| ())
+}
+
+/// Takes an order in: the checklist, then the one write.
+///
+/// # Errors
+/// Refusals 2xx to 6xx as each line names.
+pub fn enter(cx: &mut Context<'_>, account: u32, order: &OrderTerms, sender: Sender) -> Result<Entered, Refusal> {
     let market = cx.state.market(order.market)?;
-    let side = known_side(order)?;
+    outage::takes_orders(cx.state, market)?;
+    let side = known_side(order.side)?;
     known_terms(order)?;
+    let self_trade = known_mode(order.self_trade)?;
     require(cx.state.accounts[account as usize].liquidation.is_none(), Reject::account_must_not_be_in_liquidation)?;
-    let fingerprint = if order.client_id == [0; 16] { 0 } else { fingerprint(order) };
-    idempotent(cx.state, account, order, fingerprint)?;
+    let halted = cx.state.corporate.halts(market.terms.underlying, cx.state.now);
+    require(!halted, Reject::underlying_must_not_be_in_a_corporate_action.at(1, i64::from(order.market), 0))?;
+    let (fingerprint, rate_ns) = match sender {
+        Sender::Account(fingerprint) => {
+            new_to_account(cx.state, account, &order.client_id, fingerprint)?;
+            (fingerprint, within_rate(cx.state, account)?)
+        }
+        Sender::Venue(fingerprint) => (fingerprint, cx.state.accounts[account as usize].rate_ns),
+    };
+    let rests = rests(order.time_in_force);
+    check_phase(market, order)?;
+    check_expiry(cx.state, order)?;
     let limit = limit_price(cx.state, market, side, order)?;
     let lots = reducible(cx.state, account, market, side, order)?;
     require(order.lots >= market.terms.min_lots && order.lots <= market.terms.max_lots, Reject::lots_must_be_within_market_limits.at(7, order.lots, market.terms.max_lots))?;
-    let wish = Wish { account, market: order.market, side, limit, lots, replaces: None };
-    check_size(cx.state, market, &wish)?;
+    let wish = Wish { account, market: order.market, side, limit, lots, self_trade, replaces: None };
+    eligibility::may_trade(cx.state, account, order.market, side, lots)?;
+    limits::check_order(cx.state, &Intent { actor: cx.events.actor(), account, market: order.market, side, limit, lots, size: lots })?;
+    check_size(cx.state, account, market, (side, limit, lots))?;
     check_band(cx.state, market, side, limit)?;
-    if order.time_in_force == GTC {
-        let open = cx.state.accounts[account as usize].position(order.market).map_or(0, |p| p.open(side).orders);
-        let most = cx.state.config().orders_per_market;
-        require(open < most, Reject::open_orders_must_be_below_limit.at(1, i64::from(open), i64::from(most)))?;
+    if rests {
+        check_room(cx.state, market, account, side)?;
     }
     check_book(cx.state, order, &wish)?;
     check_funding(cx, &wish)?;
     check_margin(cx, &wish)?;
 
-    let slot = admit(cx, &wish, order.flags);
+    let expires = if order.expires_ns == 0 { 0 } else { EXPIRES };
+    let slot = admit(cx, &wish, order.flags | expires);
     let id = cx.state.orders.id(slot);
+    cx.state.accounts[account as usize].rate_ns = rate_ns;
+    if expires != 0 {
+        cx.state.trading.expires(id, order.expires_ns);
+    }
     if order.client_id != [0; 16] {
         cx.state.accounts[account as usize].clients.insert(order.client_id, ClientOrder { order: id, fingerprint });
         cx.state.order_clients.insert(id, order.client_id);
     }
-    let PlaceOrder { market, side: side_number, kind, time_in_force, flags, client_id, .. } = *order;
+    let OrderTerms { market, side: side_number, kind, time_in_force, flags, client_id, .. } = *order;
     cx.tell_account(account, &OrderPlaced { order: id, market, side: side_number, kind, time_in_force, flags, price: limit, lots, client_id });
-    execute(cx, &wish, slot, time_in_force == GTC);
-    Ok(())
+    let filled = execute(cx, &wish, slot, rests);
+    Ok(Entered { order: id, filled })
 }
 
-fn known_side(order: &PlaceOrder) -> Result<Side, Refusal> {
-    Side::try_from(order.side).map_err(|_| Reject::side_must_be_known.at(2, i64::from(order.side), 1))
+const fn rests(time_in_force: u8) -> bool {
+    matches!(time_in_force, GTC | GTD)
 }
 
-fn known_terms(order: &PlaceOrder) -> Result<(), Refusal> {
+fn known_side(side: u8) -> Result<Side, Refusal> {
+    Side::try_from(side).map_err(|_| Reject::side_must_be_known.at(2, i64::from(side), 1))
+}
+
+fn known_mode(mode: u8) -> Result<SelfTrade, Refusal> {
+    SelfTrade::try_from(mode).map_err(|_| Reject::self_trade_mode_must_be_known.at(6, i64::from(mode), 3))
+}
+
+fn known_terms(order: &OrderTerms) -> Result<(), Refusal> {
     require(order.kind <= MARKET, Reject::order_kind_must_be_known.at(3, i64::from(order.kind), 1))?;
-    require(order.time_in_force <= FOK, Reject::time_in_force_must_be_known.at(4, i64::from(order.time_in_force), 2))?;
+    require(order.time_in_force <= GTD, Reject::time_in_force_must_be_known.at(4, i64::from(order.time_in_force), 3))?;
     require(order.flags <= POST_ONLY | REDUCE_ONLY, Reject::flags_must_be_known.at(5, i64::from(order.flags), 3))?;
-    require(order.kind == LIMIT || order.time_in_force != GTC, Reject::market_order_must_not_rest)?;
-    let rests = order.kind == LIMIT && order.time_in_force == GTC;
-    require(order.flags & POST_ONLY == 0 || rests, Reject::post_only_must_rest)?;
+    let rests = rests(order.time_in_force);
+    require(order.kind == LIMIT || !rests, Reject::market_order_must_not_rest)?;
+    require(order.flags & POST_ONLY == 0 || order.kind == LIMIT && rests, Reject::post_only_must_rest)?;
     require(order.price >= i64::from(order.kind == LIMIT), Reject::price_must_be_positive.at(6, order.price, 1))?;
-    require(order.lots > 0, Reject::lots_must_be_positive.at(7, order.lots, 1))
+    require(order.lots > 0, Reject::lots_must_be_positive.at(7, order.lots, 1))?;
+    let whole = (0..=order.lots).contains(&order.min_lots) && (order.min_lots == 0 || order.flags & POST_ONLY == 0);
+    require(whole, Reject::minimum_must_fill_at_once.at(11, order.min_lots, order.lots))
 }
 
-fn fingerprint(order: &PlaceOrder) -> u64 {
-    let mut body = Vec::with_capacity(64);
-    crate::codec::Body::put(order, &mut body);
+fn fingerprint<B: Body>(order: &B) -> u64 {
+    let mut body = Vec::with_capacity(128);
+    order.put(&mut body);
     let digest = blake3::hash(&body);
     u64::from_le_bytes(digest.as_bytes()[..8].try_into().expect("a digest has 32 bytes"))
 }
 
-fn idempotent(state: &State, account: u32, order: &PlaceOrder, fingerprint: u64) -> Result<(), Refusal> {
-    if order.client_id == [0; 16] {
+/// A client id names one order, for ever: what is remembered is compared, what may have been forgotten is refused.
+fn new_to_account(state: &State, account: u32, client_id: &[u8; 16], fingerprint: u64) -> Result<(), Refusal> {
+    if *client_id == [0; 16] {
         return Ok(());
     }
-    match state.accounts[account as usize].clients.find(&order.client_id) {
-        None => Ok(()),
+    let clients = &state.accounts[account as usize].clients;
+    match clients.find(client_id) {
+        None => require(!clients.is_too_old(client_id), Reject::client_id_too_old),
         Some(known) if known.fingerprint == fingerprint => Err(Reject::order_already_exists.at(8, known.order as i64, 0)),
         Some(known) => Err(Reject::client_id_must_be_new.at(8, known.order as i64, 0)),
     }
 }
 
+/// The account's order rate after one more order: a token bucket that is full when `rate_ns` lies in the past. Journal time.
+fn within_rate(state: &State, account: u32) -> Result<i64, Refusal> {
+    let terms = waiting::terms(state);
+    let used = state.accounts[account as usize].rate_ns.max(state.now).saturating_add(terms.order_interval_ns);
+    let most = terms.order_interval_ns.saturating_mul(i64::from(terms.order_burst));
+    require(used - state.now <= most, Reject::order_rate_must_stay_below_limit.at(0, used - state.now, most))?;
+    Ok(used)
+}
+
+/// The market's phase takes new orders; while orders gather for an auction, only those that rest.
+fn check_phase(market: &Market, order: &OrderTerms) -> Result<(), Refusal> {
+    let phase = market.phase;
+    require(phase.allows(Deed::Place), Reject::venue_must_be_open_for_orders.at(1, phase.phase as i64, 0))?;
+    let plain = rests(order.time_in_force) && order.flags & POST_ONLY == 0 && order.min_lots == 0;
+    require(plain || phase.allows(Deed::Match), Reject::auction_takes_only_resting_orders.at(4, i64::from(order.time_in_force), 0))
+}
+
+fn check_expiry(state: &State, order: &OrderTerms) -> Result<(), Refusal> {
+    if order.time_in_force != GTD {
+        return require(order.expires_ns == 0, Reject::expiry_must_be_ahead.at(12, order.expires_ns, 0));
+    }
+    let latest = state.now.saturating_add(waiting::terms(state).longest_expiry_ns);
+    let ahead = order.expires_ns > state.now && order.expires_ns <= latest;
+    require(ahead, Reject::expiry_must_be_ahead.at(12, order.expires_ns, latest))
+}
+
+/// Room for one more order that rests: in the market's side of the account, in the account, in the book.
+fn check_room(state: &State, market: &Market, account: u32, side: Side) -> Result<(), Refusal> {
+    let holder = &state.accounts[account as usize];
+    let open = holder.position(market.terms.market).map_or(0, |p| p.open(side).orders);
+    let most = state.config().orders_per_market;
+    require(open < most, Reject::open_orders_must_be_below_limit.at(1, i64::from(open), i64::from(most)))?;
+    check_account_room(state, account)?;
+    let (resting, most) = (market.book.len(), waiting::terms(state).orders_per_book);
+    require(resting < most, Reject::book_must_have_room.at(1, i64::from(resting), i64::from(most)))
+}
+
+fn check_account_room(state: &State, account: u32) -> Result<(), Refusal> {
+    let (all, most) = (state.accounts[account as usize].order_count(), waiting::terms(state).orders_per_account);
+    require(all < most, Reject::account_orders_must_be_below_limit.at(0, i64::from(all), i64::from(most)))
+}
+
+/// A trigger comes in: what can be judged now is judged now, the rest when it fires. It reserves nothing.
+fn arm(cx: &mut Context<'_>, account: u32, order: &PlaceOrderFull, terms: OrderTerms, fingerprint: u64) -> Result<(), Refusal> {
+    let market = cx.state.market(order.market)?;
+    let side = known_side(order.side)?;
+    known_terms(&terms)?;
+    known_mode(order.self_trade)?;
+    require(cx.state.accounts[account as usize].liquidation.is_none(), Reject::account_must_not_be_in_liquidation)?;
+    new_to_account(cx.state, account, &order.client_id, fingerprint)?;
+    let rate_ns = within_rate(cx.state, account)?;
+    check_expiry(cx.state, &terms)?;
+    require(order.flags & REDUCE_ONLY == 0 || market.is_perp(), Reject::reduce_only_needs_a_perp)?;
+    require(order.lots >= market.terms.min_lots && order.lots <= market.terms.max_lots, Reject::lots_must_be_within_market_limits.at(9, order.lots, market.terms.max_lots))?;
+    check_account_room(cx.state, account)?;
+    let trigger_market = if order.trigger_market == 0 { order.market } else { order.trigger_market };
+    let pulls = cx.state.market(trigger_market)?;
+    let same = pulls.is_perp() && pulls.terms.underlying == market.terms.underlying;
+    let known = matches!(order.trigger, STOP | TAKE_PROFIT) && order.trigger_price > 0;
+    require(same && known, Reject::trigger_must_be_whole.at(7, i64::from(order.trigger), i64::from(trigger_market)))?;
+    let rises = (order.trigger == STOP) == (side == Side::Bid);
+    let mark = pulls.mark.mark();
+    let (low, high) = cx.state.trading.reached.get(&trigger_market).copied().unwrap_or((mark, mark));
+    let at = pulls.price_of(order.trigger_price);
+    require(mark > 0 && if rises { high < at } else { low > at }, Reject::trigger_must_be_ahead_of_the_mark.at(13, at, mark))?;
+
+    let trigger = Trigger { terms, fingerprint, market: trigger_market, rises, price: order.trigger_price };
+    let id = waiting::add(cx.state, account, Pending::Trigger(trigger), order.expires_ns);
+    register(cx.state, account, id, order.client_id, fingerprint, rate_ns);
+    let PlaceOrderFull { market, side, kind, time_in_force, flags, trigger, price, lots, trigger_price, expires_ns, client_id, .. } = *order;
+    let (reserved0, reserved1) = (0, 0);
+    cx.tell_account(account, &TriggerPlaced {
+        order: id, market, side, kind, time_in_force, flags, trigger_market, trigger, reserved0, reserved1, price, lots, trigger_price, expires_ns, client_id,
+    });
+    Ok(())
+}
+
+/// `PlaceTwap`. Its children are orders like others: each is margined when it is sent.
+///
+/// # Errors
+/// 2xx to 4xx as each line names.
+pub fn place_twap(cx: &mut Context<'_>, header: &Header, order: &PlaceTwap) -> Result<(), Refusal> {
+    let account = cx.state.account(header.account)?;
+    let market = cx.state.market(order.market)?;
+    let side = known_side(order.side)?;
+    let self_trade = SelfTrade::try_from(order.self_trade).map_err(|_| Reject::self_trade_mode_must_be_known.at(4, i64::from(order.self_trade), 3))?;
+    require(order.flags & !REDUCE_ONLY == 0, Reject::flags_must_be_known.at(3, i64::from(order.flags), 2))?;
+    require(order.price >= 0, Reject::price_must_be_positive.at(6, order.price, 0))?;
+    require(order.lots > 0, Reject::lots_must_be_positive.at(7, order.lots, 1))?;
+    require(cx.state.accounts[account as usize].liquidation.is_none(), Reject::account_must_not_be_in_liquidation)?;
+    let fingerprint = if order.client_id == [0; 16] { 0 } else { fingerprint(order) };
+    new_to_account(cx.state, account, &order.client_id, fingerprint)?;
+    let rate_ns = within_rate(cx.state, account)?;
+    require(order.flags & REDUCE_ONLY == 0 || market.is_perp(), Reject::reduce_only_needs_a_perp)?;
+    check_account_room(cx.state, account)?;
+    let terms = waiting::terms(cx.state);
+    require(order.interval_ns >= terms.twap_interval_ns, Reject::schedule_must_fit.at(8, order.interval_ns, terms.twap_interval_ns))?;
+    let slices = order.duration_ns / order.interval_ns;
+    require((1..=i64::from(terms.twap_slices)).contains(&slices), Reject::schedule_must_fit.at(9, slices, i64::from(terms.twap_slices)))?;
+    let even = order.lots / slices;
+    let fits = even >= market.terms.min_lots && even <= market.terms.max_lots / i64::from(terms.twap_catch_up);
+    require(fits, Reject::schedule_must_fit.at(7, even, market.terms.min_lots))?;
+
+    let twap = Twap {
+        market: order.market,
+        side,
+        flags: order.flags,
+        self_trade,
+        price: order.price,
+        lots: order.lots,
+        filled: 0,
+        slices: slices as u32,
+        sent: 0,
+        interval_ns: order.interval_ns,
+        next_ns: cx.state.now,
+        paused: false,
+        client_id: order.client_id,
+    };
+    let id = waiting::add(cx.state, account, Pending::Twap(twap), 0);
+    register(cx.state, account, id, order.client_id, fingerprint, rate_ns);
+    let PlaceTwap { market, side, flags, price, lots, interval_ns, client_id, .. } = *order;
+    let (reserved0, reserved1, slices) = (0, 0, slices as u32);
+    cx.tell_account(account, &TwapPlaced { order: id, market, side, flags, reserved0, price, lots, interval_ns, slices, reserved1, client_id });
+    Ok(())
+}
+
+/// A waiting order's client id and its part of the account's rate.
+fn register(state: &mut State, account: u32, id: u64, client_id: [u8; 16], fingerprint: u64, rate_ns: i64) {
+    let holder = &mut state.accounts[account as usize];
+    holder.rate_ns = rate_ns;
+    if client_id != [0; 16] {
+        holder.clients.insert(client_id, ClientOrder { order: id, fingerprint });
+        state.order_clients.insert(id, client_id);
+    }
+}
+
+/// `CancelAfter`. A switch that is due and has not fired yet cannot be refreshed away: its orders go first.
+///
+/// # Errors
+/// 201, 438.
+pub fn cancel_after(cx: &mut Context<'_>, header: &Header, command: &CancelAfter) -> Result<(), Refusal> {
+    let account = cx.state.account(header.account)?;
+    let terms = waiting::terms(cx.state);
+    let (least, most) = (terms.silence_least_ns, terms.silence_most_ns);
+    let within = command.span_ns == 0 || (least..=most).contains(&command.span_ns);
+    require(within, Reject::silence_must_be_within_bounds.at(1, command.span_ns, if command.span_ns < least { least } else { most }))?;
+    if cx.state.trading.silences.get(&account).is_some_and(|&due| due <= cx.state.now) {
+        fall_silent(cx, account);
+    }
+    let due_ns = if command.span_ns == 0 { 0 } else { cx.state.now.saturating_add(command.span_ns) };
+    waiting::set_silence(cx.state, account, due_ns);
+    cx.tell_account(account, &CancelAfterSet { due_ns });
+    Ok(())
+}
+
+/// The dead-man switch fires: everything of the account that could trade goes.
+pub fn fall_silent(cx: &mut Context<'_>, account: u32) {
+    let due_ns = cx.state.trading.silences.get(&account).copied().unwrap_or(0);
+    waiting::set_silence(cx.state, account, 0);
+    let orders = cancel_where(cx, account, CancelReason::Silence, |_| true);
+    cx.tell_account(account, &crate::event::CancelAfterFired { due_ns, orders, reserved0: 0 });
+    cx.touch(account);
+}
+
 /// The worst price: the limit, or for a market order the listed collar around the index.
-fn limit_price(state: &State, market: &Market, side: Side, order: &PlaceOrder) -> Result<Ticks, Refusal> {
+fn limit_price(state: &State, market: &Market, side: Side, order: &OrderTerms) -> Result<Ticks, Refusal> {
     if order.price > 0 {
         return Ok(order.price);
     }
@@ -115,7 +368,7 @@ fn limit_price(state: &State, market: &Market, side: Side, order: &PlaceOrder) -
 }
 
 /// Lots after reduce-only clipped them to the opposite position.
-fn reducible(state: &State, account: u32, market: &Market, side: Side, order: &PlaceOrder) -> Result<Lots, Refusal> {
+fn reducible(state: &State, account: u32, market: &Market, side: Side, order: &OrderTerms) -> Result<Lots, Refusal> {
     if order.flags & REDUCE_ONLY == 0 {
         return Ok(order.lots);
     }
@@ -125,49 +378,69 @@ fn reducible(state: &State, account: u32, market: &Market, side: Side, order: &P
     Ok(order.lots.min(held))
 }
 
-/// No product of this order, its position and the highest listable price may leave 64 bits.
-fn check_size(state: &State, market: &Market, wish: &Wish) -> Result<(), Refusal> {
-    let position = state.accounts[wish.account as usize].position(wish.market);
-    let (held, open) = position.map_or((0, 0), |p| (p.lots.abs(), p.open(wish.side).lots));
+/// No product of this order (side, limit, lots), its position and the highest listable price may leave 64 bits.
+///
+/// # Errors
+/// `notional_must_not_overflow`.
+pub fn check_size(state: &State, account: u32, market: &Market, (side, limit, lots): (Side, Ticks, Lots)) -> Result<(), Refusal> {
+    let position = state.accounts[account as usize].position(market.terms.market);
+    let (held, open) = position.map_or((0, 0), |p| (p.lots.abs(), p.open(side).lots));
     let underlying = state.known_underlying(market.terms.underlying);
     let multiplier = if market.is_perp() { 1_000_000_000 } else { state.known_asset(market.terms.base).terms.multiplier_ppb };
-    let highest = div_floor(scaled_down(i128::from(underlying.terms.price_max), multiplier, 1_000_000_000), i128::from(market.terms.tick_size));
-    let price = highest.max(i128::from(wish.limit));
-    let lots = i128::from(held) + i128::from(open) + i128::from(wish.lots);
-    let limit = i64::MAX / 8;
-    let notional = price.checked_mul(lots).and_then(|n| n.checked_mul(i128::from(market.unit)));
-    let size = lots.checked_mul(i128::from(market.terms.lot_size));
-    let fits = notional.is_some_and(|n| n <= i128::from(limit)) && size.is_some_and(|n| n <= i128::from(limit));
-    require(fits && market.book.can_rest(wish.side, wish.limit, wish.lots), Reject::notional_must_not_overflow.at(7, wish.lots, limit))
+    let dearest = market.split.of_down(scaled_down(i128::from(underlying.terms.price_max), multiplier, 1_000_000_000));
+    let highest = div_floor(dearest, i128::from(market.terms.tick_size));
+    let price = highest.max(i128::from(limit));
+    let all = i128::from(held) + i128::from(open) + i128::from(lots);
+    let most = i64::MAX / 8;
+    let notional = price.checked_mul(all).and_then(|n| n.checked_mul(i128::from(market.unit)));
+    let size = all.checked_mul(i128::from(market.terms.lot_size)).map(|size| market.split.of_down(size));
+    let fits = notional.is_some_and(|n| n <= i128::from(most)) && size.is_some_and(|n| n <= i128::from(most));
+    require(fits && market.book.can_rest(side, limit, lots), Reject::notional_must_not_overflow.at(7, lots, most))
 }
 
-fn check_band(state: &State, market: &Market, side: Side, limit: Ticks) -> Result<(), Refusal> {
+/// A limit is not worse for its own side than the band of the underlying's session around the market's index (for a token:
+/// index over the quote's own price).
+///
+/// # Errors
+/// `price_quality_forbids_opening` without an index, `price_must_be_inside_band`.
+pub fn check_band(state: &State, market: &Market, side: Side, limit: Ticks) -> Result<(), Refusal> {
+    let bound = band_edge(state, market, side)?;
+    let fits = if side == Side::Bid { limit <= bound } else { limit >= bound };
+    require(fits, Reject::price_must_be_inside_band.at(6, limit, bound))
+}
+
+/// The worst price a side may have: the edge of the listed band.
+///
+/// # Errors
+/// `price_quality_forbids_opening` without an index.
+pub fn band_edge(state: &State, market: &Market, side: Side) -> Result<Ticks, Refusal> {
     let index = i128::from(state.index_ticks(market));
     require(index > 0, Reject::price_quality_forbids_opening.at(1, 0, 0))?;
-    let width = rate_up(index, market.terms.band_ppm);
-    let (fits, bound) = match side {
-        Side::Bid => (i128::from(limit) <= index + width, index + width),
-        Side::Ask => (i128::from(limit) >= index - width, index - width),
+    let band_ppm = match state.known_underlying(market.terms.underlying).session.session {
+        Session::Regular => market.terms.band_ppm,
+        Session::Pre | Session::Post => market.terms.band_extended_ppm,
+        Session::Overnight | Session::Closed | Session::Halted => market.terms.band_closed_ppm,
     };
-    require(fits, Reject::price_must_be_inside_band.at(6, limit, narrow(bound).unwrap_or(i64::MAX)))
+    let width = rate_up(index, band_ppm);
+    Ok(narrow(index + i128::from(side.sign()) * width).unwrap_or(i64::MAX))
 }
 
-fn check_book(state: &State, order: &PlaceOrder, wish: &Wish) -> Result<(), Refusal> {
+fn check_book(state: &State, order: &OrderTerms, wish: &Wish) -> Result<(), Refusal> {
     if order.flags & POST_ONLY != 0 {
         let best = state.known_market(wish.market).book.best(wish.side.opposite());
         return require(best.is_none_or(|b| !crosses(wish.side, wish.limit, b)), Reject::post_only_must_not_take.at(6, wish.limit, best.unwrap_or(0)));
     }
-    if order.time_in_force == FOK || order.kind == MARKET {
-        let taker = taker(wish, 0);
-        let found = fillable(state, &taker);
+    if order.time_in_force == FOK || order.kind == MARKET || order.min_lots > 0 {
+        let found = fillable(state, &taker(wish, 0));
         require(order.time_in_force != FOK || found == wish.lots, Reject::fill_or_kill_must_fill.at(7, wish.lots, found))?;
-        return require(found > 0, Reject::market_order_needs_a_book.at(6, wish.limit, 0));
+        require(found >= order.min_lots, Reject::minimum_must_fill_at_once.at(11, order.min_lots, found))?;
+        return require(order.kind != MARKET || found > 0, Reject::market_order_needs_a_book.at(6, wish.limit, 0));
     }
     Ok(())
 }
 
 const fn taker(wish: &Wish, order: u64) -> Taker {
-    Taker { account: wish.account, order, market: wish.market, side: wish.side, limit: wish.limit, lots: wish.lots, liquidation: false }
+    Taker { account: wish.account, order, market: wish.market, side: wish.side, limit: wish.limit, lots: wish.lots, self_trade: wish.self_trade, liquidation: false }
 }
 
 /// Spot: tokens for a sell; cash, or room in the pool under the borrowing rules, for a buy.
@@ -203,12 +476,17 @@ pub fn may_borrow(cx: &mut Context<'_>, account: u32, asset: u32, extra: i64, un
         return Err(Reject::spot_buy_must_be_funded.at(7, extra, 0));
     };
     let short = if underlying == 0 { Reject::pool_must_have_liquidity } else { Reject::spot_buy_must_be_funded };
-    require(extra <= pool.available(), short.at(0, extra, pool.available()))?;
+    let balance = cx.state.accounts[account as usize].balance(asset).cloned().unwrap_or_default();
+    let beyond_line = (balance.pool_room() + extra - balance.kept()).max(0);
+    let locked = cx.state.ledger.venue(Party::Locked, asset);
+    require(locked >= terms.locked_deposit, Reject::pool_must_be_funded.at(0, locked, terms.locked_deposit))?;
+    require(beyond_line <= pool.available(), short.at(0, extra, pool.available()))?;
+    require(beyond_line == 0 || !cx.state.lending.closed(asset), Reject::pool_must_not_be_called)?;
     let owner = cx.state.accounts[account as usize].owner;
-    let owed = |a: &u32| cx.state.accounts[*a as usize].balance(asset).map_or(0, |b| b.loan() + b.pool_room());
+    let owed = |a: &u32| cx.state.accounts[*a as usize].balance(asset).map_or(0, |b| cx.state.ledger.owed(b) + b.pool_room());
     let by_owner: i64 = cx.state.owners[owner as usize].accounts.iter().map(owed).sum();
     require(by_owner + extra <= terms.owner_cap, Reject::loan_must_stay_within_caps.at(0, by_owner + extra, terms.owner_cap))?;
-    let in_all = pool.borrowed + pool.reserved + extra;
+    let in_all = cx.state.ledger.owed_in_all(asset) + pool.reserved + beyond_line;
     require(in_all <= terms.venue_cap, Reject::loan_must_stay_within_caps.at(0, in_all, terms.venue_cap))?;
     if underlying != 0 {
         let quality = cx.state.known_underlying(underlying).price.permission(Action::Borrow);
@@ -263,7 +541,8 @@ fn check_margin(cx: &mut Context<'_>, wish: &Wish) -> Result<(), Refusal> {
     put_back(cx.state, owner, underlying, before);
     let unfilled = Unfilled::of(cx, wish.account);
     grow(cx.state);
-    if reduces(cx, wish, &unfilled) {
+    let fill = |price, lots| Fill { market: wish.market, side: wish.side, lots, price };
+    if reduces(cx, wish.account, fill(wish.limit, wish.lots), wish.replaces.map(|(price, lots)| fill(price, lots)), &unfilled) {
         return Ok(());
     }
     put_back(cx.state, owner, underlying, before);
@@ -321,108 +600,23 @@ fn put_back(state: &mut State, owner: u32, underlying: u32, before: Option<crate
     }
 }
 
-/// RULES section 6, *Reducing*, for a new order beside the account's open ones: alone, with every subset of the others when
-/// they are few, and beyond that with each one, with all but each one, and with all.
-fn reduces(cx: &mut Context<'_>, wish: &Wish, unfilled: &Unfilled) -> bool {
-    let fill = Fill { market: wish.market, side: wish.side, lots: wish.lots, price: wish.limit };
-    let others = other_fills(cx.state, wish);
-    let count = others.len();
-    let subsets: Vec<u128> = match count {
-        0..=4 => (0..1 << count).collect(),
-        _ => {
-            let all = if count >= 128 { u128::MAX } else { (1 << count) - 1 };
-            let each = (0..count.min(128)).map(|i| 1 << i);
-            [0, all].into_iter().chain(each.flat_map(|one: u128| [one, all ^ one])).collect()
-        }
-    };
-    subsets.into_iter().all(|chosen| {
-        let picked = others.iter().enumerate().filter(|(i, _)| *i >= 128 || chosen >> i & 1 == 1).map(|(_, f)| *f);
-        unfilled.still_holds(cx, wish.account, &std::iter::once(fill).chain(picked).collect::<Vec<_>>())
-    })
-}
-
-/// An order as if it filled in whole at its own price.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fill {
-    market: u32,
-    side: Side,
-    lots: Lots,
-    price: Ticks,
-}
-
-impl Fill {
-    /// A resting order.
-    #[must_use]
-    pub fn of(state: &State, slot: u32) -> Self {
-        let order = state.orders.order(slot);
-        Self { market: order.market(), side: order.side(), lots: order.leaves(), price: order.price() }
-    }
-
-    const fn trade(self) -> Change {
-        Change::Trade { market: self.market, lots: self.side.sign() * self.lots, price: self.price }
-    }
-}
-
-/// The account's open orders but the one that is being replaced.
-fn other_fills(state: &State, wish: &Wish) -> Vec<Fill> {
-    let orders = state.orders.of_account(state.accounts[wish.account as usize].orders);
-    let resting = orders.filter(|&slot| state.orders.order(slot).stage() == Stage::Resting);
-    let mut open: Vec<Fill> = resting.map(|slot| Fill::of(state, slot)).collect();
-    if let Some((price, lots)) = wish.replaces
-        && let Some(at) = open.iter().position(|f| *f == Fill { market: wish.market, side: wish.side, lots, price })
-    {
-        open.remove(at);
-    }
-    open
-}
-
-/// R at initial and Excess at maintenance as they are, without open orders: what fills that reduce may not worsen.
-#[derive(Clone, Copy, Debug)]
-pub struct Unfilled {
-    initial: Value,
-    maintenance: Value,
-}
-
-impl Unfilled {
-    const fn bare(level: Level, changes: &[Change]) -> Question<'_> {
-        Question { orders: false, changes, ..Question::at(level) }
-    }
-
-    /// Of an account now.
-    pub fn of(cx: &mut Context<'_>, account: u32) -> Self {
-        let initial = cx.evaluate(account, &Self::bare(Level::Initial, &[])).requirement;
-        let maintenance = cx.evaluate(account, &Self::bare(Level::Maintenance, &[])).excess();
-        Self { initial, maintenance }
-    }
-
-    /// Whether R at initial is not higher and Excess at maintenance, taker fees paid, not lower after these fills.
-    pub fn still_holds(&self, cx: &mut Context<'_>, account: u32, fills: &[Fill]) -> bool {
-        let changes: Vec<Change> = fills.iter().map(|f| f.trade()).collect();
-        let fees = |state: &State, f: &Fill| {
-            let market = state.known_market(f.market);
-            state.quote_value(market, i128::from(matching::fee(market, f.price, f.lots, market.terms.taker_fee_ppm))) + 1
-        };
-        let fees: Value = fills.iter().map(|f| fees(cx.state, f)).sum();
-        cx.evaluate(account, &Self::bare(Level::Initial, &changes)).requirement <= self.initial
-            && cx.evaluate(account, &Self::bare(Level::Maintenance, &changes)).excess() - fees >= self.maintenance
-    }
-}
-
 fn admit(cx: &mut Context<'_>, wish: &Wish, flags: u8) -> u32 {
-    let new = NewOrder { price: wish.limit, leaves: wish.lots, account: wish.account, market: wish.market, client: NIL, side: wish.side, flags };
+    let new = NewOrder { price: wish.limit, leaves: wish.lots, account: wish.account, market: wish.market, client: NIL, side: wish.side, flags, self_trade: wish.self_trade };
     let State { orders, accounts, .. } = &mut *cx.state;
     orders.insert(new, &mut accounts[wish.account as usize].orders)
 }
 
-/// Matches, then rests or ends what is left.
-fn execute(cx: &mut Context<'_>, wish: &Wish, slot: u32, may_rest: bool) {
+/// Matches, or while orders gather meets its owner's only; then rests or ends what is left. Returns the lots that traded.
+fn execute(cx: &mut Context<'_>, wish: &Wish, slot: u32, may_rest: bool) -> Lots {
     cx.touch(wish.account);
     let id = cx.state.orders.id(slot);
-    let outcome = matching::take(cx, &taker(wish, id));
+    let taker = taker(wish, id);
+    let continuous = cx.state.known_market(wish.market).phase.allows(Deed::Match);
+    let outcome = if continuous { matching::take(cx, &taker) } else { auction::meet_own(cx, &taker) };
     if outcome.left > 0 && may_rest && !outcome.self_trade {
         cx.state.orders.reprice(slot, wish.limit, outcome.left);
         matching::rest(cx, slot);
-        return;
+        return outcome.traded;
     }
     matching::forget(cx.state, slot);
     if outcome.left > 0 {
@@ -430,22 +624,32 @@ fn execute(cx: &mut Context<'_>, wish: &Wish, slot: u32, may_rest: bool) {
         let cancelled = OrderCancelled { order: id, market: wish.market, side: wish.side as u8, reason: reason as u8, reserved0: 0, lots: outcome.left };
         cx.tell_account(wish.account, &cancelled);
     }
+    outcome.traded
 }
 
-/// The slot of a live order of the account, by id or client id.
-fn live_order(state: &State, account: u32, order: u64, client_id: &[u8; 16]) -> Result<u32, Refusal> {
-    let id = if order == 0 { state.accounts[account as usize].clients.find(client_id).map_or(0, |c| c.order) } else { order };
+/// The account's order of this id, or of this client id when the id is 0.
+fn named_order(state: &State, account: u32, order: u64, client_id: &[u8; 16]) -> u64 {
+    if order == 0 { state.accounts[account as usize].clients.find(client_id).map_or(0, |c| c.order) } else { order }
+}
+
+/// The slot of a live order of the account.
+fn live_order(state: &State, account: u32, id: u64) -> Result<u32, Refusal> {
     let slot = state.orders.get(id).filter(|&slot| state.orders.order(slot).account() == account);
     slot.ok_or(Reject::order_must_exist.at(1, id as i64, 0))
 }
 
-/// `CancelOrder`.
+/// `CancelOrder`: of an order in a book, a trigger or a parent order.
 ///
 /// # Errors
 /// `order_must_exist`.
 pub fn cancel(cx: &mut Context<'_>, header: &Header, command: &CancelOrder) -> Result<(), Refusal> {
     let account = cx.state.account(header.account)?;
-    let slot = live_order(cx.state, account, command.order, &command.client_id)?;
+    let id = named_order(cx.state, account, command.order, &command.client_id);
+    if id & WAITING != 0 && cx.state.trading.by_account.contains(&(account, id)) {
+        waiting::end(cx, id, CancelReason::Requested);
+        return Ok(());
+    }
+    let slot = live_order(cx.state, account, id)?;
     matching::cancel(cx, slot, CancelReason::Requested);
     cx.touch(account);
     Ok(())
@@ -465,9 +669,9 @@ pub fn cancel_all(cx: &mut Context<'_>, header: &Header, command: &CancelAll) ->
     Ok(())
 }
 
-/// Cancels an account's orders in the chosen markets; returns how many.
+/// Cancels an account's open and waiting orders in the chosen markets; returns how many.
 pub fn cancel_where(cx: &mut Context<'_>, account: u32, reason: CancelReason, chosen: impl Fn(u32) -> bool) -> u32 {
-    let mut cancelled = 0;
+    let mut cancelled = waiting::end_where(cx, account, reason, &chosen);
     let mut next = cx.state.accounts[account as usize].orders;
     while next != NIL {
         let slot = next;
@@ -486,7 +690,7 @@ pub fn cancel_where(cx: &mut Context<'_>, account: u32, reason: CancelReason, ch
 /// As for a new order.
 pub fn amend(cx: &mut Context<'_>, header: &Header, command: &AmendOrder) -> Result<(), Refusal> {
     let account = cx.state.account(header.account)?;
-    let slot = live_order(cx.state, account, command.order, &command.client_id)?;
+    let slot = live_order(cx.state, account, named_order(cx.state, account, command.order, &command.client_id))?;
     let order = *cx.state.orders.order(slot);
     require(command.price >= 0, Reject::price_must_be_positive.at(3, command.price, 1))?;
     require(command.lots >= 0, Reject::lots_must_be_positive.at(4, command.lots, 1))?;
@@ -496,27 +700,35 @@ pub fn amend(cx: &mut Context<'_>, header: &Header, command: &AmendOrder) -> Res
     require(price != order.price() || lots != order.leaves(), Reject::amend_must_change_something)?;
     require(cx.state.accounts[account as usize].liquidation.is_none(), Reject::account_must_not_be_in_liquidation)?;
     let market = cx.state.market(market_id)?;
+    outage::takes_orders(cx.state, market)?;
+    let halted = cx.state.corporate.halts(market.terms.underlying, cx.state.now);
+    require(!halted, Reject::underlying_must_not_be_in_a_corporate_action.at(1, i64::from(market_id), 0))?;
     require(lots <= market.terms.max_lots, Reject::lots_must_be_within_market_limits.at(4, lots, market.terms.max_lots))?;
+    let shrinks = price == order.price() && lots < order.leaves();
+    let deed = if shrinks { Deed::Shrink } else { Deed::Place };
+    require(market.phase.allows(deed), Reject::venue_must_be_open_for_orders.at(1, market.phase.phase as i64, 0))?;
+    let rate_ns = if shrinks { cx.state.accounts[account as usize].rate_ns } else { within_rate(cx.state, account)? };
     let id = cx.state.orders.id(slot);
     let amended = |kept| OrderAmended { order: id, market: market_id, side: side as u8, kept_priority: kept, reserved0: 0, price, leaves: lots };
-    if price == order.price() && lots < order.leaves() {
-        let removed = order.leaves() - lots;
-        cx.state.markets[market_id as usize].as_mut().expect("resolved").book.reduce(&mut cx.state.orders, slot, removed);
-        matching::release(cx.state, account, market_id, side, price, order.leaves(), lots);
-        cx.state.accounts[account as usize].position_mut(market_id).shrink_order(side, price, removed, false);
+    if shrinks {
+        matching::reduce(cx.state, slot, order.leaves() - lots);
         cx.tell_account(account, &amended(1));
         matching::tell_level(cx, market_id, side, price);
         cx.touch(account);
         return Ok(());
     }
-    let wish = Wish { account, market: market_id, side, limit: price, lots, replaces: Some((order.price(), order.leaves())) };
-    check_size(cx.state, market, &wish)?;
+    let wish = Wish { account, market: market_id, side, limit: price, lots, self_trade: order.self_trade(), replaces: Some((order.price(), order.leaves())) };
+    eligibility::may_trade(cx.state, account, market_id, side, lots - order.leaves())?;
+    let intent = Intent { actor: header.actor, account, market: market_id, side, limit: price, lots: lots - order.leaves(), size: lots };
+    limits::check_order(cx.state, &intent)?;
+    check_size(cx.state, account, market, (side, price, lots))?;
     check_band(cx.state, market, side, price)?;
     let takes = market.book.best(side.opposite()).is_some_and(|b| crosses(side, price, b));
     require(order.flags() & POST_ONLY == 0 || !takes, Reject::post_only_must_not_take.at(3, price, 0))?;
     check_funding(cx, &wish)?;
     check_margin(cx, &wish)?;
 
+    cx.state.accounts[account as usize].rate_ns = rate_ns;
     matching::withdraw(cx.state, slot);
     matching::tell_level(cx, market_id, side, order.price());
     cx.state.orders.reprice(slot, price, lots);

@@ -130,6 +130,67 @@ pub const fn narrow(value: i128) -> Option<i64> {
     if value > i64::MAX as i128 || value < i64::MIN as i128 { None } else { Some(value as i64) }
 }
 
+/// An exact rational number above zero: of a split, shares after it for shares before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Ratio {
+    /// Numerator, at least 1.
+    pub num: i64,
+    /// Denominator, at least 1.
+    pub den: i64,
+}
+
+impl Default for Ratio {
+    fn default() -> Self {
+        Self::ONE
+    }
+}
+
+impl Ratio {
+    /// Nothing changes.
+    pub const ONE: Self = Self { num: 1, den: 1 };
+
+    /// In lowest terms; `None` unless both parts are positive.
+    #[must_use]
+    pub const fn new(num: i64, den: i64) -> Option<Self> {
+        if num < 1 || den < 1 {
+            return None;
+        }
+        let (mut a, mut b) = (num, den);
+        while b != 0 {
+            (a, b) = (b, a % b);
+        }
+        Some(Self { num: num / a, den: den / a })
+    }
+
+    /// The product in lowest terms; `None` when a part leaves 64 bits.
+    #[must_use]
+    pub fn times(self, other: Self) -> Option<Self> {
+        // Crosswise in lowest terms first, so that only products that can't be shortened are multiplied.
+        let (a, b) = (Self::new(self.num, other.den)?, Self::new(other.num, self.den)?);
+        Some(Self { num: a.num.checked_mul(b.num)?, den: a.den.checked_mul(b.den)? })
+    }
+
+    /// One divided by it.
+    #[must_use]
+    pub const fn inverse(self) -> Self {
+        Self { num: self.den, den: self.num }
+    }
+
+    /// `value` times the ratio, rounded down; `value` itself for one, which is the usual case.
+    #[inline]
+    #[must_use]
+    pub fn of_down(self, value: i128) -> i128 {
+        if self.num == self.den { value } else { div_floor(value * i128::from(self.num), i128::from(self.den)) }
+    }
+
+    /// `value` times the ratio, rounded to nearest.
+    #[inline]
+    #[must_use]
+    pub fn of_nearest(self, value: i128) -> i128 {
+        if self.num == self.den { value } else { div_nearest(value * i128::from(self.num), i128::from(self.den)) }
+    }
+}
+
 /// The middle one of three numbers.
 #[must_use]
 pub fn median3(a: i64, b: i64, c: i64) -> i64 {
@@ -180,6 +241,20 @@ mod tests {
             assert!(r * r >= n && (r == 0 || (r - 1) * (r - 1) < n));
         }
         assert_eq!(isqrt_up(-4), 0);
+    }
+
+    #[test]
+    fn ratios_stay_in_lowest_terms_and_undo_each_other() {
+        let seven = Ratio::new(14, 2).expect("a ratio");
+        assert_eq!(seven, Ratio { num: 7, den: 1 });
+        assert_eq!(seven.times(seven.inverse()), Some(Ratio::ONE));
+        assert_eq!(Ratio::new(3, 2).and_then(|r| r.times(Ratio { num: 2, den: 9 })), Some(Ratio { num: 1, den: 3 }));
+        assert_eq!((Ratio::new(0, 1), Ratio::new(1, -1)), (None, None));
+        assert_eq!(Ratio { num: i64::MAX, den: 1 }.times(seven), None);
+        for value in -40_i128..40 {
+            assert_eq!(seven.inverse().of_down(seven.of_down(value)), value);
+            assert_eq!(Ratio { num: 3, den: 2 }.of_nearest(value), div_nearest(value * 3, 2));
+        }
     }
 
     #[test]

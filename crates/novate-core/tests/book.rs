@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use novate_core::book::{Book, MAX_PRICE};
-use novate_core::order::{NIL, NewOrder, OrderSlab, POST_ONLY, REDUCE_ONLY, Side, Stage};
+use novate_core::order::{NIL, NewOrder, OrderSlab, POST_ONLY, REDUCE_ONLY, SelfTrade, Side, Stage};
 use proptest::prelude::*;
 
 const SIDES: [Side; 2] = [Side::Bid, Side::Ask];
@@ -96,7 +96,7 @@ impl Pair {
 
     fn add(&mut self, side: Side, price: i64, lots: i64, account: usize) {
         let new =
-            NewOrder { price, leaves: lots, account: account as u32, market: MARKET, client: NIL, side, flags: 0 };
+            NewOrder { price, leaves: lots, account: account as u32, market: MARKET, client: NIL, side, flags: 0, self_trade: SelfTrade::CancelNewest };
         let slot = self.slab.insert(new, &mut self.heads[account]);
         let id = self.slab.id(slot);
         assert!(id != 0 && self.given.insert(id), "id {id} was given out before");
@@ -403,7 +403,7 @@ fn damaged_images_are_refused_or_found_out() {
 fn ids_of_ended_and_forged_orders_are_refused() {
     let (mut slab, mut head) = (OrderSlab::default(), NIL);
     let flags = POST_ONLY | REDUCE_ONLY;
-    let new = NewOrder { price: 5, leaves: 2, account: 3, market: 1, client: 8, side: Side::Ask, flags };
+    let new = NewOrder { price: 5, leaves: 2, account: 3, market: 1, client: 8, side: Side::Ask, flags, self_trade: SelfTrade::CancelNewest };
     let slot = slab.insert(new, &mut head);
     let id = slab.id(slot);
     assert_eq!((id, slab.get(id), slab.get(0), slab.get(id + 1)), (1 << 32, Some(0), None, None));
@@ -418,7 +418,7 @@ fn ids_of_ended_and_forged_orders_are_refused() {
 #[test]
 fn freed_slots_return_last_in_first_out_also_after_a_restore() {
     let (mut slab, mut head) = (OrderSlab::default(), NIL);
-    let new = NewOrder { price: 1, leaves: 1, account: 0, market: 0, client: NIL, side: Side::Bid, flags: 0 };
+    let new = NewOrder { price: 1, leaves: 1, account: 0, market: 0, client: NIL, side: Side::Bid, flags: 0, self_trade: SelfTrade::CancelNewest };
     for _ in 0..6 {
         slab.insert(new, &mut head);
     }

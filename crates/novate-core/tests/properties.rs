@@ -9,7 +9,7 @@ use novate_core::account::AccountState;
 use novate_core::codec::Header;
 use novate_core::command::{AdvanceTime, PlaceOrder};
 use novate_core::codec::Body;
-use novate_core::event::{LiquidationEnded, LiquidationSlice, OrderFilled, ShortfallReported};
+use novate_core::event::{Deleveraged, LiquidationEnded, LiquidationSlice, OrderFilled, ShortfallReported};
 use novate_core::margin::{Level, Question};
 use std::collections::BTreeMap;
 
@@ -71,6 +71,7 @@ fn liquidations_only_reduce_and_end() {
                     assert!(i128::from(slice.fee) * 1_000 <= i128::from(slice.notional) * 15 + 1_000, "fee above 1.5 %: {slice:?}");
                 }
                 *counts.entry("ended").or_default() += u64::from(event.as_a::<LiquidationEnded>().is_some());
+                *counts.entry("deleveraged").or_default() += u64::from(event.as_a::<Deleveraged>().is_some());
                 *counts.entry("shortfalls").or_default() += u64::from(event.as_a::<ShortfallReported>().is_some());
             }
             if Header::read(&stream.venue.message).is_some_and(|h| h.kind == AdvanceTime::KIND) {
@@ -81,5 +82,5 @@ fn liquidations_only_reduce_and_end() {
         *counts.entry("black at the end").or_default() += black;
     }
     told(&format!("{counts:?}"));
-    assert!(counts["single slices"] > 100 && counts["pair slices"] > 0 && counts["ended"] > 50 && counts["shortfalls"] > 0);
+    assert!(counts["single slices"] > 100 && counts["pair slices"] > 0 && counts["ended"] > 50 && counts["deleveraged"] > 0);
 }

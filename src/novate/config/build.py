@@ -23,6 +23,7 @@ from novate.messages import (
     AssetKind,
     Command,
     ConfigureVenue,
+    FundPool,
     ListAsset,
     ListBucket,
     ListDatedRow,
@@ -116,6 +117,11 @@ class Builder:
         body.section.only(keys.VENUE)
         body.take(body.section, keys.VENUE.values())
         self._add(ConfigureVenue, body)
+        for name, (message, wanted) in keys.AREAS.items():
+            body = Body(self.document.area(name))
+            body.section.only(wanted)
+            body.take(body.section, wanted.values())
+            self._add(message, body)
 
     def _bucket(self, name: str, section: Section) -> None:
         body = Body(section)
@@ -169,7 +175,7 @@ class Builder:
         body = Body(section)
         body.take(section, [keys.STABLECOIN["coin_decimals"], keys.STABLECOIN["depeg"]])
         nothing = dict.fromkeys(
-            ("wrap_ppm", "borrow_wrap_ppm", "loan_to_value_ppm", "owner_cap", "venue_cap"), 0
+            ("wrap_ppm", "borrow_wrap_ppm", "loan_to_value_ppm", "owner_cap", "venue_cap", "sale_rank"), 0
         )
         number = self.coins[name]
         self._add(
@@ -346,8 +352,13 @@ class Builder:
         section.only(wanted)
         coin = _count(self.document.of("stablecoin")[name], keys.STABLECOIN["coin_decimals"])
         body = Body(section)
-        body.take(section, wanted.values(), {"owner_cap": coin, "venue_cap": coin})
-        self._add(ListPool, body, asset=self.coins[name])
+        bucket = self.buckets[section.name_of("insurance_bucket", self.buckets)]
+        amounts = dict.fromkeys(("owner_cap", "venue_cap", "locked_deposit", "reserve_target"), coin)
+        body.take(section, [key for key in wanted.values() if key.name != "insurance_bucket"], amounts)
+        kink, kink_rate, full_rate = (body.values.pop(key) for key in ("kink", "kink_rate", "full_rate"))
+        body.values |= {"utilisation_ppm": (kink, 1_000_000), "rates_ppm": (kink_rate, full_rate)}
+        self._add(ListPool, body, asset=self.coins[name], insurance_bucket=bucket)
+        self.built.append((FundPool(asset=self.coins[name], amount=body.values["locked_deposit"]), body))
 
 
 def _count(section: Section, key: Key) -> int:

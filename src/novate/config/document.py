@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from novate import units
-from novate.config.keys import TEXT, Key, Value
+from novate.config.keys import AREAS, TEXT, Key, Value
 from novate.errors import ConfigError, UnitError
 
 Raw = Mapping[str, object]
 _LISTS: Final = {"bucket": "name", "dated_row": "date", "underlying": "name"}
 """Lists of entries, and the key that names an entry."""
+_AREAS: Final = tuple(AREAS)
+"""Sections that stand once, each the parameters of one area of the venue."""
 _TABLES: Final = ("class", "spot_terms", "perp_terms", "stablecoin", "pool")
 """Tables of named tables."""
 
@@ -125,7 +127,12 @@ class Document:
     """All sections of a file by kind, in the order of the file."""
 
     venue: Section
+    areas: dict[str, Section] = field(default_factory=dict)
     entries: dict[str, dict[str, Section]] = field(default_factory=dict)
+
+    def area(self, name: str) -> Section:
+        """The parameters of an area; empty when the file has none, so that the first key is missed."""
+        return self.areas.setdefault(name, Section(name, {}))
 
     def of(self, kind: str) -> dict[str, Section]:
         """The sections of a kind by name."""
@@ -143,6 +150,8 @@ def read_document(source: Path | str, overrides: Mapping[str, Raw]) -> Document:
     for kind, value in content.items():
         if kind == "venue":
             document.venue = Section("venue", _table(value, "venue"))
+        elif kind in _AREAS:
+            document.areas[kind] = Section(kind, _table(value, kind))
         elif kind in _LISTS:
             document.entries[kind] = _list(kind, value)
         elif kind in _TABLES:
@@ -151,7 +160,7 @@ def read_document(source: Path | str, overrides: Mapping[str, Raw]) -> Document:
                 name: Section(f"{kind}.{name}", _table(entry, f"{kind}.{name}")) for name, entry in tables
             }
         else:
-            known = ("venue", *_LISTS, *_TABLES)
+            known = ("venue", *_AREAS, *_LISTS, *_TABLES)
             raise ConfigError(
                 f"[{kind}] is unknown: expected one of the sections {', '.join(known)}.", section=kind
             )
@@ -210,7 +219,8 @@ def _list(kind: str, value: object) -> dict[str, Section]:
 
 def _section(document: Document, name: str) -> Section:
     kind, _, entry = name.partition(".")
-    found = document.venue if name == "venue" else document.of(kind).get(entry)
+    singles = {"venue": document.venue, **document.areas}
+    found = singles.get(name) or document.of(kind).get(entry)
     if found is None:
         raise ConfigError(f"There is no section [{name}] to override.", section=name)
     return found

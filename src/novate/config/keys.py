@@ -19,6 +19,11 @@ from novate import units
 from novate.errors import UnitError
 from novate.messages import (
     Command,
+    ConfigureLending,
+    ConfigureLiquidation,
+    ConfigureOrders,
+    ConfigurePackages,
+    ConfigurePrices,
     ConfigureVenue,
     ListAsset,
     ListBucket,
@@ -110,6 +115,7 @@ SIZE: Final = Kind(
 )
 MULTIPLE: Final = Kind('a plain number in quotes such as "1"', lambda raw: units.scaled(_text(raw), 9))
 TOKENS: Final = Kind('a quantity such as "1 M tokens"', lambda raw: units.quantity(_text(raw), "tokens"))
+REVEAL: Final = _choice({"nobody": 0, "requester": 1, "maker": 2, "both": 3})
 PRICE_CLASS: Final = _choice({"continuous": 0, "nav": 1})
 SELF_TRADE: Final = _choice({"cancel_newest": 0, "allow": 1})
 MOVE: Final = Kind(
@@ -125,12 +131,14 @@ def coins(asset: str) -> Kind:
 
 _FACTORS: Final = {
     "tail_shock_ppm", "impact_ppm", "withdrawal_multiple_ppm", "extended_ppm", "overnight_ppm", "closure_ppm", "beta_ppm",
-    "leverage_ppm", "confidence_slope_ppm", "funding_ppm", "funding_closed_ppm",
+    "leverage_ppm", "confidence_slope_ppm", "funding_ppm", "funding_closed_ppm", "earnings_multiple_ppm",
 }  # fmt: skip
 """Fields in parts per million that people write as a plain factor; all others are rates and say their unit."""
 _BY_UNIT: Final = {
     "ppm": RATE, "ns": DURATION, "micro-dollars": DOLLARS, "count": COUNT, "integer": COUNT, "text": TEXT, "lots": COUNT,
     "price at the listing's scale": PRICE, "1e-9": MULTIPLE, "`PriceClass`": PRICE_CLASS, "`SelfTrade`": SELF_TRADE,
+    "0 no, 1 yes": FLAG,
+    "`Reveal`": REVEAL,
 }  # fmt: skip
 
 
@@ -155,6 +163,14 @@ def _caps(kind: Kind) -> dict[str, Key]:
 
 
 VENUE: Final = _keys(ConfigureVenue)
+AREAS: Final[dict[str, tuple[type[Command], dict[str, Key]]]] = {
+    "orders": (ConfigureOrders, _keys(ConfigureOrders)),
+    "prices": (ConfigurePrices, _keys(ConfigurePrices)),
+    "packages": (ConfigurePackages, _keys(ConfigurePackages)),
+    "lending": (ConfigureLending, _keys(ConfigureLending)),
+    "liquidation": (ConfigureLiquidation, _keys(ConfigureLiquidation, auction_fast_ns="auction_fast_time")),
+}
+"""Sections that stand once: the parameters of an area, and the command that carries them, in the order they are sent."""
 BUCKET: Final = _keys(
     ListBucket,
     "name", "gain_ppm", "history_divisor", "extended_ppm", "overnight_ppm", "closure_ppm",
@@ -163,7 +179,7 @@ UNDERLYING: Final = _named("bucket", "sector", "gap_group") | _keys(
     ListUnderlying,
     "decimals", "price_class", "quorum", "deviation_ppm", "jump_ppm", "price_min", "price_max", "beta_ppm", "shock_down_ppm",
     "shock_up_ppm", "gap_ppm", "leverage_ppm", "half_spread_ppm", "sigma_ppm", "spot_volume", "session_share_ppm",
-    "confidence_floor_ppm", "confidence_slope_ppm",
+    "confidence_floor_ppm", "confidence_slope_ppm", "min_size",
     decimals="price_decimals",
 )  # fmt: skip
 """What every underlying says."""
@@ -173,7 +189,7 @@ TOKEN: Final = (
     _named("spot_terms")
     | _keys(
         ListAsset,
-        "decimals", "multiplier_ppb", "wrap_ppm", "borrow_wrap_ppm", "loan_to_value_ppm",
+        "decimals", "multiplier_ppb", "wrap_ppm", "borrow_wrap_ppm", "loan_to_value_ppm", "sale_rank",
         decimals="token_decimals",
         multiplier_ppb="shares_per_token",
     )
@@ -181,7 +197,7 @@ TOKEN: Final = (
 )  # fmt: skip
 """Only with `token`."""
 PERP: Final = _named("perp_terms") | _keys(
-    ListUnderlying, "basis_ppm", "perp_volume", "crowd_ppm", "crowd_low", "crowd_high"
+    ListUnderlying, "basis_ppm", "perp_volume", "crowd_ppm", "crowd_low", "crowd_high", "discovery_ppm", "re_anchors"
 )
 """Only with `perp = true`."""
 MARKET: Final = (
@@ -191,8 +207,10 @@ MARKET: Final = (
 )
 """Only with `token` or `perp = true`."""
 SPOT_TERMS: Final = _keys(
-    ListMarket, "maker_fee_ppm", "taker_fee_ppm", "band_ppm", "collar_ppm", "self_trade"
-)
+    ListMarket,
+    "maker_fee_ppm", "taker_fee_ppm", "band_ppm", "band_extended_ppm", "band_closed_ppm", "collar_ppm", "self_trade",
+    "opens_by_auction",
+)  # fmt: skip
 _IMPACT: Final = {"impact_notional": Key("impact_notional", "impact_notional", NOTIONAL)}
 FUNDING: Final = _IMPACT | _keys(
     ListMarket,
@@ -221,7 +239,14 @@ CLASS: Final = UNDERLYING | NAV | TOKEN | PERP | MARKET
 
 def pool(asset: str) -> dict[str, Key]:
     """Keys of the pool of a stablecoin."""
-    return _keys(ListPool, "rate_ppm", "reserve_ppm") | _caps(coins(asset))
+    amount = coins(asset)
+    return (
+        _keys(ListPool, "rate_ppm", "reserve_ppm", "lent_charge_ppm")
+        | {name: Key(name, name, RATE) for name in ("kink", "kink_rate", "full_rate")}
+        | {name: Key(name, name, amount) for name in ("locked_deposit", "reserve_target")}
+        | _named("insurance_bucket")
+        | _caps(amount)
+    )
 
 
 def dated_row(buckets: list[str]) -> dict[str, Key]:

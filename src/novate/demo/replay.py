@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from novate.config import Listing
 from novate.demo.market import WANTED, Market
@@ -23,6 +24,7 @@ from novate.messages import (
     EventMessage,
     PostLiquidity,
     PostPrice,
+    PriceClass,
     PriceKind,
     encode,
     iter_events,
@@ -31,6 +33,8 @@ from novate.messages import (
 from novate.venue import Venue
 
 FRAME_NS: Final = 5_000_000_000
+TICK_MICRO_USD: Final = 1_000_000_000_000
+"""A tick of a recorded bar stands for a market of a million dollars: bars say nothing about the size of a quote."""
 PRICE_BYTES: Final = len(
     encode(
         PostPrice(
@@ -125,11 +129,17 @@ class Replay:
             ticks["time_ns"],
             time_ns=start + np.maximum(frames, 1) * FRAME_NS,
             confidence_ppm=1_000_000,
-            price_kind=int(PriceKind.TRADE),
+            price_kind=self._kinds()[ticks["underlying"]],
+            size=TICK_MICRO_USD,
         )
         count = (self.scenario.end_ns - start) // FRAME_NS
         edges = np.searchsorted(np.maximum(frames, 1), np.arange(1, count + 2), side="left")
         return stream, [0, *edges[1:].tolist()]
+
+    def _kinds(self) -> NDArray[np.uint8]:
+        """What a tick of each name is: an issuer's value, or a quote."""
+        nav = [self.listing.terms[name].price_class == PriceClass.NAV for name in self.scenario.underlyings]
+        return np.where(nav, int(PriceKind.ISSUER), int(PriceKind.QUOTE)).astype(np.uint8)
 
     def _schedule(self) -> list[tuple[int, Command]]:
         """Sessions, and the liquidity each name begins a regular session with, in time order."""

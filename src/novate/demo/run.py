@@ -26,7 +26,7 @@ from novate.demo.market import Market
 from novate.demo.participants import Participant
 from novate.demo.portrait import Painter, Portrait
 from novate.demo.recorder import SAMPLE_NS, WANTED, Recorder
-from novate.demo.replay import Replay
+from novate.demo.replay import TICK_MICRO_USD, Replay
 from novate.journal import journal_bytes
 from novate.marketdata import Scenario, default_scenario, find_data, load_scenario
 from novate.messages import (
@@ -35,6 +35,7 @@ from novate.messages import (
     FundInsurance,
     OpenAccount,
     PostPrice,
+    PriceClass,
     PriceKind,
     encode,
     reports,
@@ -145,7 +146,8 @@ class Stage:
             if name in self.scenario.last_price_e6:
                 time_ns, price = self.scenario.last_price_e6[name]
                 source = int(self.scenario.ticks_of(name)["source"][0]) + 1
-                commands.append(_price(number, source, price, time_ns))
+                nav = self.listing.terms[name].price_class == PriceClass.NAV
+                commands.append(_price(number, source, price, time_ns, nav=nav))
         for bucket in self.listing.bucket.values():
             amount = INSURANCE_DOLLARS * 1_000_000
             commands.append(FundInsurance(bucket=bucket, asset=self.listing.asset["USDC"], amount=amount))
@@ -420,16 +422,16 @@ def _account_summary(account: model.Account) -> dict[str, Any]:
     }
 
 
-def _price(number: int, source: int, price: int, venue_time_ns: int) -> PostPrice:
+def _price(number: int, source: int, price: int, venue_time_ns: int, *, nav: bool) -> PostPrice:
     return PostPrice(
         underlying=number,
         source=source,
         price=price,
         confidence_ppm=1_000_000,
-        price_kind=PriceKind.TRADE,
+        price_kind=PriceKind.ISSUER if nav else PriceKind.QUOTE,
         reserved0=0,
         reserved1=0,
         venue_time_ns=venue_time_ns,
-        size=0,
+        size=TICK_MICRO_USD,
         raw_hash=bytes(16),
     )

@@ -26,8 +26,10 @@ class Wire(NamedTuple):
 Id = Annotated[int, Wire("u32", "id")]
 LongId = Annotated[int, Wire("u64", "id")]
 Number = Annotated[int, Wire("u16", "number")]
+Number8 = Annotated[int, Wire("u8", "number")]
 Count = Annotated[int, Wire("u32", "count")]
 Reference = Annotated[int, Wire("u64", "number")]
+Tier = Annotated[int, Wire("u8", "tier")]
 Yes = Annotated[int, Wire("u8", "0 no, 1 yes")]
 Zero8 = Annotated[int, Wire("u8", "0")]
 Zero16 = Annotated[int, Wire("u16", "0")]
@@ -43,12 +45,18 @@ Integer = Annotated[int, Wire("i64", "integer")]
 Ppm = Annotated[int, Wire("i64", "ppm")]
 Ppm32 = Annotated[int, Wire("u32", "ppm")]
 Ppb = Annotated[int, Wire("i64", "1e-9")]
+PicoUsd = Annotated[int, Wire("i64", "1e-12 dollars per token")]
 PpmRow = Annotated[tuple[int, ...], Wire("Vec<i64>", "ppm")]
+Numbers = Annotated[tuple[int, ...], Wire("Vec<i64>", "numbers")]
 Nanos = Annotated[int, Wire("i64", "ns")]
 TimeNs = Annotated[int, Wire("i64", "ns since 1970 UTC")]
 Text = Annotated[str, Wire("String", "text")]
 Bytes16 = Annotated[bytes, Wire("[u8;16]", "16 bytes")]
 Bytes = Annotated[bytes, Wire("Bytes", "bytes")]
+IdRow = Annotated[tuple[int, ...], Wire("Vec<i64>", "ids")]
+LotsRow = Annotated[tuple[int, ...], Wire("Vec<i64>", "signed lots")]
+TicksRow = Annotated[tuple[int, ...], Wire("Vec<i64>", "ticks")]
+QuoteRow = Annotated[tuple[int, ...], Wire("Vec<i64>", "quote units")]
 
 SideCode = Annotated[int, Wire("u8", "`Side`")]
 OrderKindCode = Annotated[int, Wire("u8", "`OrderKind`")]
@@ -59,19 +67,58 @@ PriceClassCode = Annotated[int, Wire("u8", "`PriceClass`")]
 AssetKindCode = Annotated[int, Wire("u8", "`AssetKind`")]
 MarketKindCode = Annotated[int, Wire("u8", "`MarketKind`")]
 SelfTradeCode = Annotated[int, Wire("u8", "`SelfTrade`")]
+SelfTradeModeCode = Annotated[int, Wire("u8", "`SelfTradeMode`")]
+TriggerKindCode = Annotated[int, Wire("u8", "`TriggerKind`")]
+MarketPhaseCode = Annotated[int, Wire("u8", "`MarketPhase`")]
 SessionCode = Annotated[int, Wire("u8", "`Session`")]
 QualityCode = Annotated[int, Wire("u8", "`Quality`")]
 CancelReasonCode = Annotated[int, Wire("u8", "`CancelReason`")]
 AccountStateCode = Annotated[int, Wire("u8", "`AccountState`")]
 FundingReasonCode = Annotated[int, Wire("u8", "`FundingReason`")]
 LiquidationSkipCode = Annotated[int, Wire("u8", "`LiquidationSkip`")]
+LiquidationStageCode = Annotated[int, Wire("u8", "`LiquidationStage`")]
+LiquidationCauseCode = Annotated[int, Wire("u8", "`LiquidationCause`")]
+LiquidationRoleCode = Annotated[int, Wire("u8", "`LiquidationRole`")]
+AuctionEndCode = Annotated[int, Wire("u8", "`AuctionEnd`")]
+SaleWayCode = Annotated[int, Wire("u8", "`SaleWay`")]
+HolderTypeCode = Annotated[int, Wire("u8", "`HolderType`")]
+SubjectCode = Annotated[int, Wire("u8", "`Subject`")]
+CorporateActionKindCode = Annotated[int, Wire("u8", "`CorporateActionKind`")]
+CorporateActionStateCode = Annotated[int, Wire("u8", "`CorporateActionState`")]
+LimitKindCode = Annotated[int, Wire("u8", "`LimitKind`")]
+TradeSideCode = Annotated[int, Wire("u8", "`TradeSide`")]
+RevealBits = Annotated[int, Wire("u8", "`Reveal`")]
+OfferStateCode = Annotated[int, Wire("u8", "`OfferState`")]
+TradeOriginCode = Annotated[int, Wire("u8", "`TradeOrigin`")]
+
+DirectionCode = Annotated[int, Wire("u8", "`RequestDirection`")]
+RequestKindCode = Annotated[int, Wire("u8", "`RequestKind`")]
+RequestStateCode = Annotated[int, Wire("u8", "`RequestState`")]
+PurposeCode = Annotated[int, Wire("u8", "`BrokerPurpose`")]
+CarriedReasonCode = Annotated[int, Wire("u8", "`CarriedReason`")]
+BreakKindCode = Annotated[int, Wire("u8", "`BreakKind`")]
+ResolutionCode = Annotated[int, Wire("u8", "`BreakResolution`")]
+CapacityTermCode = Annotated[int, Wire("u8", "`CapacityTerm`")]
+NanoShares = Annotated[int, Wire("i64", "1e-9 shares")]
+Masks = Annotated[tuple[int, ...], Wire("Vec<i64>", "mask per session")]
+RoleCode = Annotated[int, Wire("u8", "`Role`")]
+PowerCode = Annotated[int, Wire("u8", "`Power`")]
+CapKindCode = Annotated[int, Wire("u8", "`CapKind`")]
+LapseStageCode = Annotated[int, Wire("u8", "`LapseStage`")]
+ChangeOutcomeCode = Annotated[int, Wire("u8", "`ChangeOutcome`")]
 
 CODES: dict[str, type[IntEnum] | type[IntFlag]] = {
     f"`{code.__name__}`": code
     for code in (
         codes.Side, codes.OrderKind, codes.TimeInForce, codes.Flags, codes.PriceKind, codes.PriceClass,
-        codes.AssetKind, codes.MarketKind, codes.SelfTrade, codes.Session, codes.Quality, codes.CancelReason,
-        codes.AccountState, codes.FundingReason, codes.LiquidationSkip,
+        codes.AssetKind, codes.MarketKind, codes.SelfTrade, codes.SelfTradeMode, codes.TriggerKind, codes.MarketPhase,
+        codes.Session, codes.Quality, codes.CancelReason, codes.AccountState, codes.FundingReason,
+        codes.LiquidationSkip, codes.HolderType, codes.Subject, codes.LiquidationStage, codes.LiquidationCause,
+        codes.LiquidationRole, codes.AuctionEnd, codes.SaleWay,
+        codes.CorporateActionKind, codes.CorporateActionState,
+        codes.LimitKind, codes.TradeSide, codes.Reveal, codes.OfferState, codes.TradeOrigin,
+        codes.RequestDirection, codes.RequestKind, codes.RequestState, codes.BrokerPurpose, codes.CarriedReason, codes.BreakKind, codes.BreakResolution, codes.CapacityTerm,
+        codes.Role, codes.Power, codes.CapKind, codes.LapseStage, codes.ChangeOutcome,
     )
 }  # fmt: skip
 """Unit text of a coded field to the enumeration of its values."""

@@ -4,7 +4,7 @@ use crate::figures::{Figures, peak_mib};
 use crate::file::{Op, Record, Tally, Workload};
 use novate_core::book::Book;
 use novate_core::matching::crosses;
-use novate_core::order::{NIL, NewOrder, OrderSlab, Side};
+use novate_core::order::{NIL, NewOrder, OrderSlab, SelfTrade, Side};
 use std::time::Instant;
 
 struct Books {
@@ -73,6 +73,7 @@ impl Books {
             client: r.id as u32,
             side: r.side,
             flags: 0,
+            self_trade: SelfTrade::CancelNewest,
         };
         let slot = self.slab.insert(new, &mut self.heads[r.account as usize]);
         self.ids[r.id as usize] = self.slab.id(slot);

@@ -6,8 +6,8 @@
 
 use novate_core::codec::{Body, Header, write_message};
 use novate_core::command::{
-    ActivateRelease, ConfigureVenue, Deposit, GTC, LIMIT, ListAsset, ListBucket, ListDatedRow, ListMarket, ListSource,
-    ListUnderlying, OpenAccount, PlaceOrder, PostPrice, SetSession,
+    ActivateRelease, ConfigureLending, ConfigureLiquidation, ConfigureOrders, ConfigurePackages, ConfigurePrices, ConfigureVenue, Deposit, GTC, LIMIT, ListAsset, ListBucket, ListDatedRow,
+    ListMarket, ListSource, ListUnderlying, OpenAccount, PlaceOrder, PostPrice, SetSession,
 };
 use novate_core::engine::Engine;
 use novate_core::order::Side;
@@ -57,6 +57,11 @@ pub const fn order(market: u32, side: Side, time_in_force: u8, price: i64, lots:
 pub fn list(to: &mut Encoder, underlyings: u32) {
     to.put(0, &ActivateRelease { release: RELEASE.to_owned(), ruleset: RULESET });
     to.put(0, &venue());
+    to.put(0, &orders());
+    to.put(0, &packages());
+    to.put(0, &stages());
+    to.put(0, &prices());
+    to.put(0, &lending());
     for (at, (name, gain_ppm)) in
         [("equity", 700_000), ("crypto", 600_000), ("commodity", 700_000), ("rates", 800_000)].into_iter().enumerate()
     {
@@ -73,7 +78,7 @@ pub fn list(to: &mut Encoder, underlyings: u32) {
             to.put(0, &underlying(id, bucket_of(id)));
             to.put(0, &market(id));
         }
-        to.put(0, &ListSource { underlying: id, source: 1, name: "source".to_owned() });
+        to.put(0, &ListSource { underlying: id, source: 1, name: "source".to_owned(), origin: 0, always_open: 0 });
         to.put(0, &session(id));
         to.put(0, &price(id, if id == cash { 1_000_000 } else { INDEX_TICKS * 10_000 }, to.sequence));
     }
@@ -143,6 +148,33 @@ const DATED: [[i64; 4]; 11] = [
     [-27_000, -126_000, 10_000, 5_000],
 ];
 
+fn packages() -> ConfigurePackages {
+    ConfigurePackages {
+        legs: 8,
+        open_blocks: 20,
+        open_requests: 10,
+        open_quotes: 200,
+        quotes_per_request: 20,
+        makers_per_request: 20,
+        longest_life_ns: 24 * HOUR,
+        reveal: 0,
+        compensation_per_trade: 100_000_000_000,
+        compensation_per_day: 500_000_000_000,
+    }
+}
+
+const fn lending() -> ConfigureLending {
+    ConfigureLending {
+        call_above_ppm: 950_000,
+        call_after_ns: 3_600_000_000_000,
+        call_deadline_ns: 86_400_000_000_000,
+        unsettled_after_ns: 3_600_000_000_000,
+        cash_call_ns: 14_400_000_000_000,
+        recall_opens: 2,
+        ticks_per_command: 1_440,
+    }
+}
+
 fn venue() -> ConfigureVenue {
     ConfigureVenue {
         liquidation_end_ppm: 850_000,
@@ -179,6 +211,48 @@ fn venue() -> ConfigureVenue {
         liquidation_depth_ppm: 250_000,
         liquidation_closed_ppm: 250_000,
         liquidation_min_tolerance_ppm: 10_000,
+        production: 0,
+    }
+}
+
+/// Limits that stand out of the way of a benchmark.
+const fn orders() -> ConfigureOrders {
+    ConfigureOrders {
+        batch_legs: 100,
+        orders_per_account: 1_000_000,
+        orders_per_book: 10_000_000,
+        order_interval_ns: 1,
+        order_burst: 1_000_000_000,
+        timers_per_advance: 1_000,
+        longest_expiry_ns: HOUR,
+        twap_interval_ns: SECOND,
+        twap_slices: 1_000,
+        twap_catch_up: 3,
+        silence_least_ns: SECOND,
+        silence_most_ns: HOUR,
+        call_ns: 60 * SECOND,
+        reducing_corners: 256,
+    }
+}
+
+/// Stages 4 to 8: nothing of them happens in these workloads.
+fn stages() -> ConfigureLiquidation {
+    ConfigureLiquidation {
+        auction_start_ppm: 1_000,
+        auction_fast_ppm: 500,
+        auction_fast_ns: 10 * SECOND,
+        auction_slow_ppm: 100,
+        auction_duration_ns: 60 * SECOND,
+        auction_closed_factor: 4,
+        backstop_notice_ns: HOUR,
+        insurance_group_day_cap: 1_000_000_000_000,
+        residue_value: 1_000_000,
+        deleverage_share_ppm: 500_000,
+        deleverage_notional: 1_000_000_000_000,
+        sale_tolerance_ppm: 20_000,
+        recovery_sessions: 5,
+        cover_owners: 100,
+        open_interest_floor_ppm: 250_000,
     }
 }
 
@@ -233,6 +307,32 @@ fn underlying(id: u32, bucket: u32) -> ListUnderlying {
         crowd_high: 4_000_000_000_000_000,
         confidence_floor_ppm: 900_000,
         confidence_slope_ppm: 2_000_000,
+        min_size: 1,
+        discovery_ppm: 0,
+        re_anchors: 0,
+    }
+}
+
+fn prices() -> ConfigurePrices {
+    ConfigurePrices {
+        statements_kept: 8,
+        venues_while_closed: 2,
+        drift_ns: HOUR,
+        re_anchor_at_ppm: 900_000,
+        breach_ns: HOUR / 2,
+        long_closure_ns: 12 * HOUR,
+        reopening_ns: HOUR / 4,
+        blend_ns: 30 * SECOND,
+        outage_ns: 5 * SECOND,
+        cancel_only_ns: 60 * SECOND,
+        halt_first_ns: HOUR,
+        halt_first_gap_ppm: 300_000,
+        halt_second_ns: 24 * HOUR,
+        halt_second_gap_ppm: 600_000,
+        halt_last_ns: 72 * HOUR,
+        halt_settle_ns: 72 * HOUR,
+        earnings_multiple_ppm: 1_500_000,
+        earnings_ramp_ns: 2 * HOUR,
     }
 }
 
@@ -250,6 +350,7 @@ fn asset(id: u32, underlying: u32) -> ListAsset {
         loan_to_value_ppm: 0,
         owner_cap: i64::MAX,
         venue_cap: i64::MAX,
+        sale_rank: 0,
     }
 }
 
@@ -278,6 +379,9 @@ fn market(id: u32) -> ListMarket {
         premium_clamp_ppm: 500,
         funding_cap_ppm: 5_000,
         funding_closed_cap_ppm: 2_500,
+        band_extended_ppm: 1_000_000_000_000,
+        band_closed_ppm: 1_000_000_000_000,
+        opens_by_auction: 0,
     }
 }
 
@@ -304,7 +408,7 @@ fn price(underlying: u32, price: i64, sequence: u64) -> PostPrice {
         reserved0: 0,
         reserved1: 0,
         venue_time_ns: START_NS + sequence as i64 * STEP_NS,
-        size: 0,
+        size: 1,
         raw_hash: [0; 16],
     }
 }

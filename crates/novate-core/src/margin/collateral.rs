@@ -1,24 +1,29 @@
 //! Equity: what counts of tokens, cash, and perp gains.
 //!
-//! Responsible for: caps on unhedged collateral, the hedged fraction of gains, and NLV. Never sums a requirement.
+//! Responsible for: caps on unhedged collateral, what a halt leaves of it, the hedged fraction of gains, and NLV. Never sums a requirement.
 
-use super::portfolio::{Corner, Exposure, Portfolio, TokenLeg};
+use super::portfolio::{Corner, Exposure, PerpLeg, Portfolio, TokenLeg};
 use super::{Level, Question};
 use crate::account::{Account, Balance};
+use crate::limits::lowered;
 use crate::state::State;
+use crate::state::governance::Power;
 use crate::units::{PPM, Value, div_floor, pow10, rate_down, rate_up, scaled_down};
 
 /// Sets the spot shares of every corner. At initial, tokens that the account's own short perp does not match count up to what
 /// the caps admit; the rest is in neither NLV nor R, and what bids pay for or unhedge of it is a loss.
 pub fn count_tokens(state: &State, account: u32, question: &Question<'_>, portfolio: &mut Portfolio) {
-    let capped = question.level == Level::Initial;
+    let initial = question.level == Level::Initial;
     let Portfolio { exposures, tokens, .. } = portfolio;
     let (mut slot, mut short) = (usize::MAX, [0; 5]);
-    if capped {
+    let halted = tokens.iter().any(|t| is_worthless_unmatched(state, exposures[t.slot].underlying));
+    if initial || halted {
         tokens.sort_unstable_by_key(|t| (t.slot, t.asset));
     }
     for token in tokens.iter_mut() {
         let exposure = &mut exposures[token.slot];
+        let worthless = halted && is_worthless_unmatched(state, exposure.underlying);
+        let capped = initial || worthless;
         if token.slot != slot {
             slot = token.slot;
             short = exposure.corners.map(|c| (-c.perp).max(0));
@@ -27,7 +32,11 @@ pub fn count_tokens(state: &State, account: u32, question: &Question<'_>, portfo
         let amounts = [token.amount, token.amount + token.bids, token.amount - token.asks];
         let now = asset.shares(token.amount);
         let held = amounts.map(|a| if a == token.amount { now } else { asset.shares(a) });
-        let admitted = if capped { admitted(state, account, question, token) } else { [0; 3] };
+        let mut admitted = if initial { admitted(state, account, question, token) } else { [i128::MAX; 3] };
+        if worthless {
+            let freed = state.prices.freed.get(&(token.asset, account)).map_or(0, |&f| i128::from(f));
+            admitted = admitted.map(|a| a.min(freed));
+        }
         let mut counted = [0; 5];
         for (at, which) in [0, 1, 2, 1, 2].into_iter().enumerate().take(exposure.corner_count) {
             let (amount, all) = (amounts[which], held[which]);
@@ -45,10 +54,17 @@ pub fn count_tokens(state: &State, account: u32, question: &Question<'_>, portfo
             exposure.corners[at].held += all;
             exposure.corners[at].spot += token.shares[at];
         }
-        if capped && exposure.corner_count > 1 {
+        token.counted = counted[0];
+        if initial && exposure.corner_count > 1 {
             exposure.uncounted -= asset.shares(-(counted[0] + token.bids - counted[1]).max(0));
         }
     }
+}
+
+/// After a long halt collateral that no perp matches is worth nothing, but for what a settled perp had matched.
+fn is_worthless_unmatched(state: &State, underlying: u32) -> bool {
+    let halted = state.known_underlying(underlying).session.halted_for(state.now);
+    halted > 0 && state.prices.terms.as_ref().is_some_and(|t| halted >= t.halt_last_ns)
 }
 
 /// Units admitted under the caps: now, with all bids, with all asks filled. What comes in is admitted while the caps have room.
@@ -81,15 +97,33 @@ fn hedged_fraction(exposure: &Exposure) -> (i128, i128) {
     worst
 }
 
+/// For a withdrawal or a loan the net gain of an underlying whose price is in doubt does not count, hedged or not.
+fn set_doubtful_gains(state: &State, exposures: &mut [Exposure], perps: &[PerpLeg]) {
+    for leg in perps {
+        let owed = state.quote_value(state.known_market(leg.market), i128::from(leg.claim) - i128::from(leg.debt));
+        exposures[leg.slot].doubtful_gain += leg.result + owed;
+    }
+    for exposure in exposures {
+        let doubtful = state.known_underlying(exposure.underlying).price.is_doubtful();
+        exposure.doubtful_gain = if doubtful { exposure.doubtful_gain.max(0) } else { 0 };
+    }
+}
+
 /// NLV. Sets each cash leg's counted amount, value and depeg charge, and each perp leg's result.
 pub fn equity(state: &State, account: u32, question: &Question<'_>, portfolio: &mut Portfolio) -> Value {
     let limited = question.level == Level::Initial;
     let Portfolio { exposures, perps, cash, tokens, .. } = portfolio;
     for leg in cash.iter_mut() {
         leg.counted = state.known_asset(leg.asset).face(leg.amount);
+        leg.set_charge(state);
     }
     for leg in perps.iter_mut() {
         leg.set_result(state, exposures[leg.slot].corners[0].price, question.level);
+    }
+    if question.withdrawal {
+        set_doubtful_gains(state, exposures, perps);
+    }
+    for leg in perps.iter_mut() {
         let market = state.known_market(leg.market);
         let claim = state.quote_value(market, i128::from(leg.claim));
         let owed = state.quote_value(market, i128::from(leg.claim) - i128::from(leg.debt));
@@ -99,11 +133,13 @@ pub fn equity(state: &State, account: u32, question: &Question<'_>, portfolio: &
             let gain = leg.result.max(0);
             let (hedged, of) = if gain > 0 { hedged_fraction(&exposures[leg.slot]) } else { (0, 1) };
             let counts = div_floor(gain * hedged, of) + state.quote_value(market, i128::from(leg.hedged_claim));
-            cash[at].unmatched += gain + claim - counts;
+            let doubtful = (gain + claim).min(exposures[leg.slot].doubtful_gain);
+            exposures[leg.slot].doubtful_gain -= doubtful;
+            cash[at].unmatched += (gain + claim - counts).max(doubtful);
         }
     }
     let mut cap = if question.withdrawal { 0 } else { gain_cap(state, account) };
-    let mut total: Value = tokens.iter().map(|t| t.value).sum();
+    let mut total: Value = tokens.iter().map(|t| t.value + t.receivable).sum();
     for leg in cash.iter_mut() {
         let counts = leg.unmatched.min(cap);
         cap -= counts;
@@ -133,13 +169,13 @@ pub fn readmit(state: &mut State, account: u32, asset: u32) {
     if listed.is_stablecoin() {
         return;
     }
-    let (owner_cap, venue_cap) = (listed.terms.owner_cap, listed.terms.venue_cap);
+    let (owner_cap, venue_cap) = (listed.terms.owner_cap, lowered(state, Power::CollateralCap, asset, listed.terms.venue_cap));
     let admitted_in_all = listed.admitted;
     let owner = &state.owners[state.accounts[account as usize].owner as usize];
     let of = |a: &Account| a.balance(asset).map_or(0, |b| b.admitted);
     let by_owner: i64 = owner.accounts.iter().map(|&a| of(&state.accounts[a as usize])).sum();
     let balance = state.accounts[account as usize].balance_mut(asset);
-    let held = (balance.pledged + balance.lent).max(0);
+    let held = (balance.pledged + balance.lent + balance.escrowed).max(0);
     let kept = balance.admitted.min(held);
     let freed = balance.admitted - kept;
     let room = (owner_cap - (by_owner - freed)).min(venue_cap - (admitted_in_all - freed)).max(0);
@@ -154,7 +190,7 @@ pub fn cap_room(state: &State, owner: u32, asset: u32) -> i64 {
     let listed = state.known_asset(asset);
     let of = |&a: &u32| state.accounts[a as usize].balance(asset).map_or(0, |b| b.admitted);
     let by_owner: i64 = state.owners[owner as usize].accounts.iter().map(of).sum();
-    (listed.terms.owner_cap - by_owner).min(listed.terms.venue_cap - listed.admitted).max(0)
+    (listed.terms.owner_cap - by_owner).min(lowered(state, Power::CollateralCap, asset, listed.terms.venue_cap) - listed.admitted).max(0)
 }
 
 /// Value of loans and what loan-to-value allows, micro-dollars: (loans, allowed). Open spot bids count on both sides, with
@@ -162,7 +198,7 @@ pub fn cap_room(state: &State, owner: u32, asset: u32) -> i64 {
 #[must_use]
 pub fn loans(state: &State, portfolio: &Portfolio, account: u32, extra_loan: Value) -> (Value, Value) {
     let holder = &state.accounts[account as usize];
-    let borrowed = |b: &Balance| state.known_asset(b.asset).face(i128::from(b.loan()) + i128::from(b.pool_room()));
+    let borrowed = |b: &Balance| state.known_asset(b.asset).face(i128::from(state.ledger.owed(b)) + i128::from(b.pool_room()));
     let owed: Value = holder.balances.iter().filter(|b| state.known_asset(b.asset).is_stablecoin()).map(borrowed).sum();
     let lendable = |t: &TokenLeg| {
         let price = portfolio.exposures[t.slot].long_price;

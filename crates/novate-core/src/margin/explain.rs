@@ -119,9 +119,9 @@ pub fn contributions(state: &State, account: u32, question: &Question<'_>, whole
 
 fn legs_of(portfolio: &Portfolio) -> Vec<Leg> {
     let none = usize::MAX;
-    let tokens = portfolio.tokens.iter().map(|t| Leg { kind: "token", id: t.asset, slot: t.slot, value: t.value, stressed: t.wrap, flat: 0 });
+    let tokens = portfolio.tokens.iter().map(|t| Leg { kind: "token", id: t.asset, slot: t.slot, value: t.value, stressed: t.wrap, flat: t.charge });
     let perps = portfolio.perps.iter().map(|p| Leg { kind: "perp", id: p.market, slot: p.slot, value: perp_value(portfolio, p.slot, p.shares), stressed: 0, flat: 0 });
-    let cash = portfolio.cash.iter().map(|c| Leg { kind: "cash", id: c.asset, slot: none, value: c.value, stressed: c.depeg, flat: 0 });
+    let cash = portfolio.cash.iter().map(|c| Leg { kind: "cash", id: c.asset, slot: none, value: c.value, stressed: c.depeg, flat: c.charge });
     tokens.chain(perps).chain(cash).collect()
 }
 

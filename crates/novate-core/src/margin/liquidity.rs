@@ -47,7 +47,7 @@ pub fn group_gross(state: &State, owner: u32, underlying: &Underlying) -> (Value
         let account = &state.accounts[account as usize];
         for &asset in &underlying.assets {
             if let Some(b) = account.balance(asset) {
-                spot += state.known_asset(asset).shares(i128::from(b.pledged) + i128::from(b.lent)).abs();
+                spot += state.known_asset(asset).shares(state.ledger.pledged_and_lent(b) + i128::from(b.escrowed)).abs();
             }
         }
         for &market in &underlying.perps {

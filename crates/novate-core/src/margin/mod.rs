@@ -1,6 +1,6 @@
 //! Net stress margin (RULES section 7; every rounding in `docs/concepts/portfolio-margin.md`).
 //!
-//! **R = lambda x (SR + GAP + BASIS + WRAP + FX) + LIQ + CROWD + LOSS, Excess = NLV - R.**
+//! **R = lambda x (SR + GAP + BASIS + WRAP + FX) + LIQ + CROWD + LOSS + LENT, Excess = NLV - R.**
 //!
 //! Responsible for: one pure function from a state, an account and a question to equity, requirement and the row that
 //! binds. Never writes. The order check, withdrawals, the liquidator, what-if and explain all call `evaluate`: there is
@@ -71,6 +71,13 @@ pub enum Change {
         /// Lots.
         lots: Lots,
     },
+    /// A pledged balance becomes a claim on its pool.
+    Lend {
+        /// Asset.
+        asset: u32,
+        /// Units.
+        amount: Amount,
+    },
     /// The account's balance differs.
     Balance {
         /// Asset.
@@ -89,6 +96,8 @@ pub struct Question<'a> {
     pub orders: bool,
     /// Levels below initial: use the slower price where the index is thinly supported, as the liquidator must.
     pub slower: bool,
+    /// Levels below initial: at the drifted index of closed hours instead of the last external price.
+    pub drifted: bool,
     /// For withdrawal and borrowing: no unmatched unsettled gain counts.
     pub withdrawal: bool,
     /// Leave out what the account has: only the changes are evaluated, as one leg alone.
@@ -103,7 +112,7 @@ impl Question<'_> {
     /// The plain question at a level, open orders counted.
     #[must_use]
     pub const fn at(level: Level) -> Self {
-        Self { level, orders: true, slower: false, withdrawal: false, alone: false, shift: None, changes: &[] }
+        Self { level, orders: true, slower: false, drifted: false, withdrawal: false, alone: false, shift: None, changes: &[] }
     }
 }
 
@@ -126,6 +135,8 @@ pub struct Terms {
     pub crowd: Value,
     /// Immediate loss and fees of open orders.
     pub loss: Value,
+    /// Lent claims: they can't be had back at once.
+    pub lent: Value,
 }
 
 /// The answer.
@@ -166,8 +177,9 @@ pub fn evaluate(state: &State, account: u32, question: &Question<'_>, portfolio:
         liq: portfolio.exposures.iter().map(Exposure::liquidity).sum(),
         crowd: portfolio.exposures.iter().map(|e| e.crowd).sum(),
         loss: portfolio.exposures.iter().map(|e| e.loss).sum(),
+        lent: portfolio.tokens.iter().map(|t| t.charge).sum::<Value>() + portfolio.cash.iter().map(|c| c.charge).sum::<Value>(),
     };
     let stressed = terms.sr + terms.gap + terms.basis + terms.wrap + terms.fx;
-    let requirement = rate_up(stressed, question.level.factor_ppm(state)) + terms.liq + terms.crowd + terms.loss;
+    let requirement = rate_up(stressed, question.level.factor_ppm(state)) + terms.liq + terms.crowd + terms.loss + terms.lent;
     Evaluation { equity, terms, requirement, binding }
 }

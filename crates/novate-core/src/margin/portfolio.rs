@@ -73,6 +73,8 @@ pub struct Exposure {
     pub spot_rate_ppm: i64,
     /// Stored liquidity rate of the perp leg.
     pub perp_rate_ppm: i64,
+    /// Net perp gain that does not count for a withdrawal because the price is in doubt; set by `collateral`.
+    pub doubtful_gain: Value,
     /// CROWD.
     pub crowd: Value,
     /// Immediate loss and fees of open orders, and what they pay for or unhedge that does not count.
@@ -96,12 +98,20 @@ pub struct TokenLeg {
     pub bids: i128,
     /// Units of open asks.
     pub asks: i128,
+    /// Units that count, without open orders; set by `collateral`.
+    pub counted: i128,
     /// Shares that count in each corner of its underlying; set by `collateral`.
     pub shares: [i128; 5],
     /// Value that counts, micro-dollars.
     pub value: Value,
+    /// Dividends receivable on the units that count, micro-dollars; negative when borrowed.
+    pub receivable: Value,
     /// WRAP.
     pub wrap: Value,
+    /// Units that are a claim on the pool.
+    pub lent: i128,
+    /// LENT.
+    pub charge: Value,
 }
 
 /// One perp position.
@@ -152,6 +162,10 @@ pub struct CashLeg {
     pub value: Value,
     /// FX.
     pub depeg: Value,
+    /// Units that are a claim on the pool.
+    pub lent: i128,
+    /// LENT.
+    pub charge: Value,
 }
 
 /// Scratch space of one evaluation; reused so that the hot path allocates nothing.
@@ -231,8 +245,12 @@ impl Portfolio {
     fn add_holdings(&mut self, state: &State, account: u32, question: &Question<'_>) {
         let holder = &state.accounts[account as usize];
         for balance in &holder.balances {
-            let amount = i128::from(balance.pledged) + i128::from(balance.lent);
+            let due = if balance.due == 0 { 0 } else { rate_down(i128::from(balance.due), state.clearing.config().due_ppm) };
+            let amount = state.ledger.pledged_and_lent(balance) + i128::from(balance.escrowed) + due;
             self.add_balance(state, balance.asset, amount, i128::from(balance.admitted));
+            if balance.lent > 0 {
+                self.add_lent(state, balance.asset, i128::from(state.ledger.claim(balance)));
+            }
         }
         for position in &holder.positions {
             let market = state.known_market(position.market);
@@ -261,6 +279,14 @@ impl Portfolio {
             let leg = self.token_mut(state, asset);
             leg.amount += amount;
             leg.admitted += admitted;
+        }
+    }
+
+    fn add_lent(&mut self, state: &State, asset: u32, amount: i128) {
+        if state.known_asset(asset).is_stablecoin() {
+            self.cash_mut(state, asset).lent += amount;
+        } else {
+            self.token_mut(state, asset).lent += amount;
         }
     }
 
@@ -300,6 +326,7 @@ impl Portfolio {
                     self.token_mut(state, asset).bought += i128::from(amount.max(0));
                 }
             }
+            Change::Lend { asset, amount } => self.add_lent(state, asset, i128::from(amount)),
             Change::Order { market, side, price, lots } => {
                 let market = state.known_market(market);
                 self.add_open(state, market, side, lots, i128::from(price) * i128::from(lots));
@@ -353,10 +380,12 @@ impl Portfolio {
             let terms = &state.known_asset(token.asset).terms;
             let (wrap, borrow) = (scale_up(terms.wrap_ppm, exposure.factor_ppm), scale_up(terms.borrow_wrap_ppm, exposure.factor_ppm));
             token.value = underlying.value_down(token.shares[0], exposure.corners[0].price);
+            token.receivable = state.receivable(token.asset, token.counted);
             let values = exposure.live_corners().iter().zip(token.shares).skip(1).map(|(c, shares)| underlying.value_down(shares, c.price));
             let (low, high) = values.fold((token.value, token.value), |(low, high), v| (low.min(v), high.max(v)));
             let charge = |value: Value| rate_up(value.max(0), wrap) + rate_up((-value).max(0), borrow);
             token.wrap = charge(low).max(charge(high));
+            token.set_charge(state, underlying, exposure.corners[0].price);
         }
         if question.orders && !question.alone {
             self.add_order_losses(state, account);
@@ -416,6 +445,20 @@ impl Portfolio {
     }
 }
 
+/// CROWD for shares by which |F| would rise: at the index, by how crowded the venue's open interest is.
+#[must_use]
+pub fn crowd(state: &State, underlying: &Underlying, raised: i128) -> Value {
+    let (terms, index) = (&underlying.terms, underlying.price.index());
+    if terms.crowd_ppm == 0 || raised <= 0 {
+        return 0;
+    }
+    let held: i128 = underlying.perps.iter().map(|&m| state.known_market(m)).map(|m| state.shares_of(m, i128::from(m.open_interest))).sum();
+    let interest = underlying.value_down(held, index);
+    let width = i128::from(terms.crowd_high - terms.crowd_low);
+    let ramp = div_floor((interest - i128::from(terms.crowd_low)) * i128::from(PPM), width).clamp(0, i128::from(PPM)) as i64;
+    rate_up(underlying.value_down(raised, index), scale_up(terms.crowd_ppm, ramp))
+}
+
 /// Quote units as micro-dollars at face, rounded up: for what the account pays.
 fn quote_value_up(state: &State, market: &Market, quote_units: i128) -> Value {
     -state.quote_value(market, -quote_units)
@@ -425,11 +468,12 @@ impl Exposure {
     fn set_prices(&mut self, underlying: &Underlying, question: &Question<'_>) {
         let price = &underlying.price;
         (self.long_price, self.short_price) = match question.level {
-            Level::Initial => (price.long_price(), price.short_price()),
+            Level::Initial => price.initial_prices(question.withdrawal),
+            _ if question.drifted => (price.index(), price.index()),
             _ if question.slower && price.liquidation_uses_slower() => (price.slower_price(1), price.slower_price(-1)),
-            _ => (price.index(), price.index()),
+            _ => (price.last_external(), price.last_external()),
         };
-        self.flat_price = price.index();
+        self.flat_price = price.last_external();
         if let Some((id, ppm)) = question.shift
             && id == self.underlying
         {
@@ -479,7 +523,8 @@ impl Exposure {
             - worst_fall
             - scale_up(wrap, self.factor_ppm)
             - div_ceil(3 * i128::from(self.spot_rate_ppm), 2) as i64;
-        let gamma = scale_up(scale_up(terms.gap_ppm, self.factor_ppm), self.confidence_ppm);
+        let event = state.prices.terms.as_ref().map_or(0, |t| underlying.session.least_gap_ppm(t, initial, state.now));
+        let gamma = scale_up(scale_up(terms.gap_ppm, self.factor_ppm), self.confidence_ppm).max(event);
         self.gap_ppm = scale_up(gamma, terms.leverage_ppm).min(room.max(0));
     }
 
@@ -502,12 +547,7 @@ impl Exposure {
             return;
         }
         let raised = (self.perp + bids).abs().max((self.perp - asks).abs()) - self.perp.abs();
-        let index = underlying.price.index();
-        let held: i128 = underlying.perps.iter().map(|&m| state.known_market(m)).map(|m| state.shares_of(m, i128::from(m.open_interest))).sum();
-        let interest = underlying.value_down(held, index);
-        let width = i128::from(terms.crowd_high - terms.crowd_low);
-        let ramp = div_floor((interest - i128::from(terms.crowd_low)) * i128::from(PPM), width).clamp(0, i128::from(PPM)) as i64;
-        self.crowd = rate_up(underlying.value_down(raised.max(0), index), scale_up(terms.crowd_ppm, ramp));
+        self.crowd = crowd(state, underlying, raised);
     }
 
     /// What a quote unit counts in an order: never less than a dollar when a spot order pays it, never more when it
@@ -522,11 +562,17 @@ impl Exposure {
 
     /// Whether an order at this price would lose at once against the level's price.
     fn loses(&self, state: &State, market: &Market, coin_ppm: i64, side: Side, price: Ticks) -> bool {
-        let multiplier = if market.is_perp() { 1_000_000_000 } else { state.known_asset(market.terms.base).terms.multiplier_ppb };
+        let (multiplier, due) = if market.is_perp() {
+            (i128::from(market.split.num) * 1_000_000_000, 0)
+        } else {
+            let due = i128::from(state.ledger.receivable(market.terms.base));
+            (i128::from(state.known_asset(market.terms.base).terms.multiplier_ppb), due * state.known_underlying(self.underlying).scale())
+        };
         let rate = Self::quote_ppm(market, coin_ppm, side);
         // A limit beyond 128 bits is worse than any price for a bid and better than any for an ask.
-        let limit = i128::from(price).saturating_mul(i128::from(market.terms.tick_size) * 1_000_000_000).saturating_mul(i128::from(rate));
-        let worth = |price: Price| i128::from(price) * i128::from(multiplier) * i128::from(PPM);
+        let step = i128::from(market.terms.tick_size) * i128::from(market.split.den) * 1_000_000_000;
+        let limit = i128::from(price).saturating_mul(step).saturating_mul(i128::from(rate));
+        let worth = |price: Price| (i128::from(price) * multiplier).saturating_mul(i128::from(PPM)).saturating_add(due);
         match side {
             Side::Bid => limit > worth(self.long_price),
             Side::Ask => limit < worth(self.short_price),
@@ -544,10 +590,14 @@ impl Exposure {
         let notional = i128::from(price) * size * i128::from(market.unit);
         let shares = state.shares_of(market, size);
         let rate = Self::quote_ppm(market, coin_ppm, side);
+        // What is receivable on a token goes with it.
+        let due = |units: i128| if market.is_perp() { 0 } else { state.receivable(market.terms.base, units) };
+        let units = size * i128::from(market.terms.lot_size);
         let loss = match side {
-            Side::Bid => rate_up(quote_value_up(state, market, notional), rate) - underlying.value_down(shares, self.long_price),
+            Side::Bid => rate_up(quote_value_up(state, market, notional), rate) - underlying.value_down(shares, self.long_price) - due(units),
             Side::Ask => {
-                div_ceil(shares * i128::from(self.short_price), underlying.scale()) - rate_down(state.quote_value(market, notional), rate)
+                let worth = div_ceil(shares * i128::from(self.short_price), underlying.scale()) - due(-units);
+                worth - rate_down(state.quote_value(market, notional), rate)
             }
         };
         loss.max(0) * i128::from(lots.signum())
@@ -585,6 +635,31 @@ impl Exposure {
     pub fn liquidity(&self) -> Value {
         let largest = |leg: fn(&Corner) -> Value| self.live_corners().iter().map(|c| leg(c).abs()).max().unwrap_or(0);
         rate_up(largest(|c| c.s), self.spot_rate_ppm) + rate_up(largest(|c| c.f), self.perp_rate_ppm)
+    }
+}
+
+/// Part of a lent claim's value that counts in R.
+fn lent_charge_ppm(state: &State, asset: u32) -> i64 {
+    state.known_asset(asset).pool.as_ref().map_or(0, |p| p.lent_charge_ppm)
+}
+
+impl TokenLeg {
+    /// LENT: the claim's value at the price of the exposure, rounded up, times the pool's charge.
+    fn set_charge(&mut self, state: &State, underlying: &Underlying, price: Price) {
+        if self.lent > 0 {
+            let shares = state.known_asset(self.asset).shares(self.lent);
+            self.charge = rate_up(-underlying.value_down(-shares, price), lent_charge_ppm(state, self.asset));
+        }
+    }
+}
+
+impl CashLeg {
+    /// LENT: the claim at the coin's price, at most a dollar, rounded up, times the pool's charge.
+    pub fn set_charge(&mut self, state: &State) {
+        if self.lent > 0 {
+            let face = -state.known_asset(self.asset).face(-self.lent);
+            self.charge = rate_up(rate_up(face, self.price_ppm.min(PPM)), lent_charge_ppm(state, self.asset));
+        }
     }
 }
 

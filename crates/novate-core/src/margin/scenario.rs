@@ -195,6 +195,21 @@ fn dated_losses<'a>(state: &State, portfolio: &'a mut Portfolio) -> impl Iterato
     portfolio.dated.iter().map(|&(_, loss)| loss)
 }
 
+/// Loss of a bucket in its worst listed row, tails in full: what the insurance target is made of. The portfolio is that of an
+/// evaluation just made. Cold path.
+#[must_use]
+pub fn stress_loss(state: &State, portfolio: &Portfolio, bucket: u32) -> Value {
+    let (gain, tail) = (gain_ppm(state, bucket), state.config().tail_shock_ppm);
+    let mut worst = bucket_loss(state, portfolio, bucket).0;
+    for fraction_ppm in [tail, -tail] {
+        let members = portfolio.exposures.iter().filter(|e| e.bucket == bucket);
+        let result: Value = members.map(|e| in_row(state, e, GridRow::Tail { fraction_ppm }, gain)).sum();
+        worst = worst.max(-result);
+    }
+    let dated = (0..state.dated_rows.len()).map(|index| dated_bucket_loss(state, portfolio, index, bucket));
+    worst.max(dated.max().unwrap_or(0))
+}
+
 fn dated_bucket_loss(state: &State, portfolio: &Portfolio, index: usize, bucket: u32) -> Value {
     let gain = gain_ppm(state, bucket);
     let result: Value = portfolio.exposures.iter().filter(|e| e.bucket == bucket).map(|e| in_dated_row(state, e, index, gain)).sum();

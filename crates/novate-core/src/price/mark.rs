@@ -14,13 +14,13 @@ const FINE: i128 = 1_000_000;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MarkState {
     /// Average of mid - index in millionths of a price unit.
-    average_basis: i128,
+    pub(super) average_basis: i128,
     /// Time of the average's last sample; `None` before the first.
     average_time_ns: Option<Nanos>,
     /// Price of the last trade; 0 before the first.
-    last_trade: Price,
+    pub(super) last_trade: Price,
     /// The mark; 0 before the first.
-    mark: Price,
+    pub(super) mark: Price,
     /// Up to here the mark has used its speed.
     mark_time_ns: Nanos,
 }

@@ -58,6 +58,36 @@ impl StableWindow {
         (self.total.1 > 0).then(|| div_nearest(self.total.0, i128::from(self.total.1)) as Price)
     }
 
+    /// Values a span of the past at another price. The grid's buckets that the span touches are valued whole: what else
+    /// happened in the first and the last of them was within a bucket's time of it.
+    pub fn overwrite(&mut self, price: Price, window_ns: Nanos, from: Nanos, to: Nanos) {
+        let step = (window_ns / BUCKETS as Nanos).max(1);
+        let running = self.until_ns.div_euclid(step);
+        let (first, last) = (from.div_euclid(step), (to - 1).max(from).div_euclid(step));
+        if first <= running && running <= last {
+            let sum = i128::from(price) * i128::from(self.running.1);
+            self.total.0 += sum - self.running.0;
+            self.running.0 = sum;
+        }
+        for back in 1..=BUCKETS as i64 {
+            if first <= running - back && running - back <= last {
+                let slot = (i64::from(self.oldest) - back).rem_euclid(BUCKETS as i64) as usize;
+                let sum = i128::from(price) * i128::from(self.spans[slot]);
+                self.total.0 += sum - self.sums[slot];
+                self.sums[slot] = sum;
+            }
+        }
+    }
+
+    /// Replaces each sum by a function of it and the time it covers: a change of scale.
+    pub fn each_sum(&mut self, scaled: impl Fn(i128, Nanos) -> i128) {
+        for (sum, &span) in self.sums.iter_mut().zip(&self.spans) {
+            *sum = scaled(*sum, span);
+        }
+        self.running.0 = scaled(self.running.0, self.running.1);
+        self.total.0 = self.sums.iter().sum::<i128>() + self.running.0;
+    }
+
     fn add(&mut self, price: Price, span: Nanos) {
         let weighted = i128::from(price) * i128::from(span);
         self.running = (self.running.0 + weighted, self.running.1 + span);
@@ -96,6 +126,27 @@ mod tests {
         let from = ((now.div_euclid(10) - 30) * 10 - start).max(0) as usize;
         let kept = &prices[from..];
         (!kept.is_empty()).then(|| div_nearest(kept.iter().sum(), kept.len() as i128) as Price)
+    }
+
+    #[test]
+    fn a_span_of_the_past_is_valued_anew() {
+        // Ten at one price, twenty at a wrong one, then ten at a third: the wrong ones go, bucket by bucket.
+        let wrong = observed(&[(1_000, 100), (5, 200), (2_000, 100)], 0).0;
+        let right = observed(&[(1_000, 100), (1_000, 200), (2_000, 100)], 0).0;
+        let mut corrected = wrong;
+        corrected.overwrite(1_000, WINDOW, 100, 300);
+        assert_eq!(corrected.mean(), right.mean());
+        assert_eq!(corrected, right);
+        // What left the window long ago changes nothing.
+        corrected.overwrite(7, WINDOW, -WINDOW * 9, -WINDOW * 8);
+        assert_eq!(corrected, right);
+    }
+
+    #[test]
+    fn a_change_of_scale_moves_the_whole_history() {
+        let mut split = observed(&[(1_000, 100), (3_000, 250)], 0).0;
+        split.each_sum(|sum, _| sum / 10);
+        assert_eq!(split, observed(&[(100, 100), (300, 250)], 0).0);
     }
 
     #[test]

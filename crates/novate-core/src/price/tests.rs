@@ -1,7 +1,7 @@
 //! Tests of the index, its confirmation and its quality. The gate's cells are tested beside its table.
 
 use super::Quality::{Closed, Degraded, Halted, Live, Stale, Suspect};
-use super::{Action, MAX_SOURCES, Permission, PriceClass, PriceParams, PriceState, Quality};
+use super::{Action, DriftParams, MAX_SOURCES, Permission, PriceClass, PriceParams, PriceState, Quality};
 use crate::command::PostPrice;
 use crate::reject::Reject;
 use crate::session::Session;
@@ -23,6 +23,13 @@ const PARAMS: PriceParams = PriceParams {
     source_agreement_ppm: 10_000,
     confirm_after_ns: 60 * SECOND,
     confirm_quotes: 3,
+    min_size: 0,
+    statements_kept: 8,
+    venues_while_closed: 2,
+    long_closure_ns: 43_200 * SECOND,
+    reopening_ns: 900 * SECOND,
+    blend_ns: 0,
+    drift: DriftParams { bound_ppm: 50_000, re_anchors: 1, re_anchor_at_ppm: 900_000, time_ns: 3_600 * SECOND },
 };
 
 fn lone() -> PriceParams {
@@ -56,7 +63,7 @@ impl Desk {
     fn new(params: PriceParams, sources: u32) -> Self {
         let mut state = PriceState::new();
         for id in 1..=sources {
-            state.add_source(id).expect("a new source");
+            state.add_source(id, 0, false).expect("a new source");
         }
         Self { params, state, session: Session::Regular, now: 1_000 * SECOND }
     }
@@ -69,8 +76,11 @@ impl Desk {
         desk
     }
 
+    /// A quote; of a NAV an issuer's value.
     fn post(&mut self, source: u32, price: Price) {
-        self.state.post(&self.params, &quote(source, price, self.now), self.now).expect("a good price");
+        let price_kind = if self.params.class == PriceClass::Nav { 2 } else { 0 };
+        let post = PostPrice { price_kind, ..quote(source, price, self.now) };
+        self.state.post(&self.params, &post, self.now).expect("a good price");
         self.refresh();
     }
 
@@ -271,7 +281,7 @@ fn a_closed_market_keeps_the_last_external_price() {
     desk.wait(3_600);
     desk.all(&[10_500, 10_500]);
     assert_eq!((desk.sees(), desk.state.last_external()), ((Closed, 10_000), 10_000));
-    assert_eq!(desk.state.sources()[0].price, 10_500, "recorded all the same");
+    assert_eq!(desk.state.sources()[0].price(), 10_500, "recorded all the same");
     desk.enter(Session::Pre);
     assert_eq!(desk.sees(), (Live, 10_500));
     desk.enter(Session::Halted);
@@ -411,10 +421,10 @@ fn posts_are_refused_by_rule_and_write_nothing() {
 fn sources_are_unique_and_limited() {
     let mut state = PriceState::new();
     for id in (1..=MAX_SOURCES as u32).rev() {
-        assert_eq!(state.add_source(id), Ok(()));
+        assert_eq!(state.add_source(id, 0, false), Ok(()));
     }
-    assert_eq!(state.add_source(3).map_err(|r| r.code), Err(Reject::id_must_be_new));
-    assert_eq!(state.add_source(99).map_err(|r| r.code), Err(Reject::parameter_must_be_within_bounds));
+    assert_eq!(state.add_source(3, 0, false).map_err(|r| r.code), Err(Reject::id_must_be_new));
+    assert_eq!(state.add_source(99, 0, false).map_err(|r| r.code), Err(Reject::parameter_must_be_within_bounds));
     assert!(state.sources().windows(2).all(|w| w[0].id < w[1].id));
 }
 
@@ -487,12 +497,14 @@ fn extreme_numbers_do_not_overflow() {
             ..PARAMS
         };
         let mut state = PriceState::new();
-        state.add_source(1).expect("new");
-        state.add_source(2).expect("new");
+        state.add_source(1, 0, false).expect("new");
+        state.add_source(2, 0, false).expect("new");
         for (source, price, venue, now) in
             [(1, 1, i64::MIN, 0), (1, i64::MAX, 0, 0), (2, i64::MAX, 1, i64::MAX - 1), (1, 1, i64::MAX, i64::MAX)]
         {
-            state.post(&params, &quote(source, price, venue), now).expect("plausible by these bounds");
+            let price_kind = if class == PriceClass::Nav { 2 } else { 0 };
+            let post = PostPrice { price_kind, ..quote(source, price, venue) };
+            state.post(&params, &post, now).expect("plausible by these bounds");
             state.refresh(&params, Session::Regular, now);
             let _ = (state.long_price(), state.short_price(), state.slower_price(1));
         }
@@ -538,7 +550,7 @@ proptest! {
             let state = &desk.state;
             if state.index() != before.index() {
                 prop_assert!(state.quality() == Live || (state.quality() == Closed && before.index() == 0));
-                prop_assert!(state.sources().iter().any(|s| s.price == state.index()));
+                prop_assert!(state.sources().iter().any(|s| s.price() == state.index()));
                 prop_assert!(u32::from(state.used_sources) >= quorum || state.quality() == Closed);
                 let jump = before.index() != 0 && !super::near(state.index(), before.index(), PARAMS.jump_ppm);
                 prop_assert!(!jump || state.agreeing_sources >= 2 || before.pending().is_some());

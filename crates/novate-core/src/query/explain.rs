@@ -127,9 +127,9 @@ fn sources_of(state: &State, underlying: u32) -> Result<Vec<SourceLine>, String>
     let listed = state.underlying(underlying).map_err(|_| format!("underlying_must_exist: no underlying has id {underlying}"))?;
     let line = |s: &crate::price::SourceState| SourceLine {
         source: s.id,
-        price: s.price,
-        venue_time_ns: s.venue_time_ns,
-        confidence_ppm: s.confidence_ppm,
+        price: s.price(),
+        venue_time_ns: s.current().map_or(0, |c| c.venue_time_ns),
+        confidence_ppm: s.current().map_or(0, |c| c.confidence_ppm),
         posted: s.posted,
     };
     Ok(listed.price.sources().iter().map(line).collect())

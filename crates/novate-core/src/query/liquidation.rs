@@ -1,13 +1,216 @@
 //! Backstop, insurance, auto-deleveraging, loss sharing and recovery: questions 800 to 899.
 //!
-//! Responsible for: reading, never changing.
+//! Responsible for: reading, never changing. Every threshold, rank and path can be asked for before it hurts.
 
+use super::{arguments, dense, reply, small};
+use crate::backstop::{discount, last_discount};
+use crate::margin::{Level, Portfolio, Question, evaluate};
+use crate::own_accounts::unhedged_lots;
+use crate::stage::{Cause, Stage, next};
 use crate::state::State;
+use crate::{bankruptcy, cash_deficit, deleveraging, insurance, perp};
+use serde::Serialize;
+
+const STANDING: u64 = 800;
+const AUCTIONS: u64 = 801;
+const INSURANCE: u64 = 802;
+const TRANCHES: u64 = 803;
+/// Points of a discount's path.
+const PATH: i64 = 12;
 
 /// Answers this area's questions.
 ///
 /// # Errors
 /// A sentence that says what is wrong with the request.
-pub fn answer(_state: &State, number: u64, _request: &[u8]) -> Result<Vec<u8>, String> {
-    Err(super::unknown(number))
+pub fn answer(state: &State, number: u64, request: &[u8]) -> Result<Vec<u8>, String> {
+    match number {
+        STANDING => reply(&standing(state, arguments::<(u64, u64)>(request)?.1)?),
+        AUCTIONS => reply(&auctions(state)),
+        INSURANCE => reply(&buckets(state)),
+        TRANCHES => reply(&tranches(state)),
+        other => Err(super::unknown(other)),
+    }
+}
+
+/// Where a position stands among those that a deleveraging would ask.
+#[derive(Serialize)]
+struct Rank {
+    market: u32,
+    lots: i64,
+    unhedged_lots: i64,
+    profit: i64,
+    /// From 1; 0 when the position has no profit and would not be asked.
+    rank: u32,
+    of: u32,
+}
+
+#[derive(Serialize)]
+struct Standing {
+    account: u64,
+    state: u8,
+    stage: u8,
+    /// Where the account goes from here when it falls below initial, maintenance, close-out, and zero at close-out.
+    next_stages: Vec<u8>,
+    /// Excess at initial, liquidation-end, maintenance and close-out; net value at close-out. Micro-dollars.
+    excess: Vec<i64>,
+    net_value: i64,
+    /// Stablecoin and units that are due in cash; 0 and 0 for none.
+    cash_due: (u32, i64),
+    /// Bucket and micro-dollars of perp loss since the account was last green.
+    perp_loss: Vec<(u32, i64)>,
+    /// Unsettled perp debts: market and quote units.
+    debts: Vec<(u32, i64)>,
+    insurance_left_today: i64,
+    /// Micro-dollars of perp gains that can't leave while an account is black.
+    locked_gains: i64,
+    ranks: Vec<Rank>,
+    /// Token and units that are first in the redemption queue.
+    freed: Vec<(u32, i64)>,
+}
+
+fn standing(state: &State, id: u64) -> Result<Standing, String> {
+    let index = dense(state, id)?;
+    if state.liquidation.terms.is_none() {
+        return Err("venue_must_be_configured: ConfigureLiquidation comes first".to_owned());
+    }
+    let holder = &state.accounts[index as usize];
+    let mut portfolio = Portfolio::default();
+    let all = Level::ALL.map(|level| evaluate(state, index, &Question::at(level), &mut portfolio));
+    let buckets = state.buckets.iter().flatten().map(|b| b.terms.bucket);
+    let perp_loss = buckets.map(|b| (b, small((-perp::result_since(state, index, b, |p| p.green_result)).max(0)))).filter(|l| l.1 > 0);
+    let due = cash_deficit::due(state, index).map_or((0, 0), |d| (d.asset, d.amount));
+    let freed = state.liquidation.freed.range((index, 0)..=(index, u32::MAX)).map(|(&(_, asset), &units)| (asset, units));
+    let ranks = holder.positions.iter().filter(|p| p.lots != 0).map(|p| rank(state, index, p.market, &mut portfolio));
+    Ok(Standing {
+        account: id,
+        state: holder.state as u8,
+        stage: holder.stage as u8,
+        next_stages: ahead(holder.stage),
+        excess: all.iter().map(|e| small(e.excess())).collect(),
+        net_value: small(all[Level::CloseOut as usize].equity),
+        cash_due: due,
+        perp_loss: perp_loss.collect(),
+        debts: bankruptcy::debts(state, index),
+        insurance_left_today: insurance::left_today(state, index),
+        locked_gains: small(perp::locked_gains(state, index)),
+        ranks: ranks.collect(),
+        freed: freed.collect(),
+    })
+}
+
+/// The stages that the four thresholds lead to from here, by the table; where it has no such move, the stage itself.
+fn ahead(stage: Stage) -> Vec<u8> {
+    let entered = if stage.is_liquidation() { stage } else { Stage::CancelAll };
+    let to = |from: Stage, cause: Cause| next(from, cause).unwrap_or(from) as u8;
+    vec![to(stage, Cause::BelowInitial), to(entered, Cause::StillOrange), to(entered, Cause::Red), to(entered, Cause::Black)]
+}
+
+fn rank(state: &State, account: u32, market: u32, portfolio: &mut Portfolio) -> Rank {
+    let lots = state.accounts[account as usize].lots(market);
+    let winners = deleveraging::winners(state, market, lots.signum(), u32::MAX, portfolio);
+    let at = winners.iter().position(|w| w.account == account);
+    Rank {
+        market,
+        lots,
+        unhedged_lots: unhedged_lots(state, account, market),
+        profit: at.map_or(0, |i| winners[i].profit),
+        rank: at.map_or(0, |i| i as u32 + 1),
+        of: winners.len() as u32,
+    }
+}
+
+#[derive(Serialize)]
+struct AuctionLine {
+    auction: u64,
+    account: u64,
+    start_ns: i64,
+    end_ns: i64,
+    discount_ppm: i64,
+    sold_ppm: i64,
+    /// Time and discount, from the start to the end.
+    path: Vec<(i64, i64)>,
+    /// Account and micro-dollars of notional it took.
+    taken: Vec<(u64, i64)>,
+}
+
+fn auctions(state: &State) -> Vec<AuctionLine> {
+    let line = |(&account, auction): (&u32, &crate::state::liquidation::Auction)| {
+        let terms = state.liquidation.terms();
+        let length = auction.end_ns - auction.start_ns;
+        let point = |n: i64| auction.start_ns + length / PATH * n + if n == PATH { length % PATH } else { 0 };
+        AuctionLine {
+            auction: auction.id,
+            account: state.accounts[account as usize].id,
+            start_ns: auction.start_ns,
+            end_ns: auction.end_ns,
+            discount_ppm: discount(terms, auction, state.now),
+            sold_ppm: auction.sold_ppm,
+            path: (0..=PATH).map(|n| (point(n), discount(terms, auction, point(n)))).collect(),
+            taken: auction.taken.iter().map(|(&a, &n)| (state.accounts[a as usize].id, n)).collect(),
+        }
+    };
+    state.liquidation.auctions.iter().map(line).collect()
+}
+
+#[derive(Serialize)]
+struct BucketLine {
+    bucket: u32,
+    name: String,
+    /// Insurance and operator's tranche, micro-dollars at face.
+    balance: i64,
+    /// The cover-2 shortfall of the last complete sweep, and the two owners it is made of.
+    target: i64,
+    largest: Vec<(u32, i64)>,
+    open_interest_ppm: i64,
+    /// Perp gains that would share a loss now, micro-dollars.
+    shareable_gains: i64,
+}
+
+fn buckets(state: &State) -> Vec<BucketLine> {
+    let line = |bucket: &crate::state::Bucket| {
+        let id = bucket.terms.bucket;
+        let cover = state.liquidation.cover.get(&id).copied().unwrap_or_default();
+        let gains = (0..state.accounts.len() as u32).map(|a| perp::shareable_gain(state, a, id)).sum();
+        BucketLine {
+            bucket: id,
+            name: bucket.terms.name.clone(),
+            balance: small(insurance::balance(state, id)),
+            target: cover.target,
+            largest: cover.named.iter().filter(|n| n.0 > 0).map(|&(amount, owner)| (owner, amount)).collect(),
+            open_interest_ppm: cover.open_interest_ppm,
+            shareable_gains: small(gains),
+        }
+    };
+    state.buckets.iter().flatten().map(line).collect()
+}
+
+#[derive(Serialize)]
+struct TrancheLine {
+    account: u64,
+    discount_ppm: i64,
+    /// The last discount of an auction: a commitment above it would never take.
+    last_discount_ppm: i64,
+    notional: i64,
+    loss: i64,
+    loss_limit: i64,
+    release_ns: i64,
+    exhausted: bool,
+}
+
+fn tranches(state: &State) -> Vec<TrancheLine> {
+    let mut portfolio = Portfolio::default();
+    let mut line = |(&account, tranche): (&u32, &crate::state::liquidation::Tranche)| {
+        let equity = evaluate(state, account, &Question::at(Level::Maintenance), &mut portfolio).equity;
+        TrancheLine {
+            account: state.accounts[account as usize].id,
+            discount_ppm: tranche.discount_ppm,
+            last_discount_ppm: last_discount(state.liquidation.terms()),
+            notional: tranche.notional,
+            loss: tranche.equity.saturating_sub(small(equity)),
+            loss_limit: tranche.loss_limit,
+            release_ns: tranche.release_ns,
+            exhausted: tranche.exhausted,
+        }
+    };
+    state.liquidation.tranches.iter().map(&mut line).collect()
 }

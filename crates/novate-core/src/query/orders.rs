@@ -1,13 +1,113 @@
-//! Orders beyond the plain ones: stops, time in force, batches, packages, auctions, blocks, quotes: questions 400 to 499.
+//! Orders beyond the plain ones: what an auction would do, and what of an account waits: questions 400 to 449.
 //!
 //! Responsible for: reading, never changing.
 
+use super::{arguments, dense, reply, small};
+use crate::auction::indicative;
 use crate::state::State;
+use crate::state::trading::{Pending, Waiting};
+use serde::Serialize;
+
+const AUCTION: u64 = 400;
+const WAITING: u64 = 401;
 
 /// Answers this area's questions.
 ///
 /// # Errors
 /// A sentence that says what is wrong with the request.
-pub fn answer(_state: &State, number: u64, _request: &[u8]) -> Result<Vec<u8>, String> {
-    Err(super::unknown(number))
+pub fn answer(state: &State, number: u64, request: &[u8]) -> Result<Vec<u8>, String> {
+    match number {
+        AUCTION => reply(&auction(state, arguments::<(u64, u32)>(request)?.1)?),
+        WAITING => reply(&waiting(state, arguments::<(u64, u64)>(request)?.1)?),
+        other => Err(super::unknown(other)),
+    }
+}
+
+/// A market's phase, and what its auction would trade now.
+#[derive(Serialize)]
+struct Auction {
+    market: u32,
+    phase: u8,
+    until_ns: i64,
+    /// Ticks; 0 when nothing crosses.
+    price: i64,
+    lots: i64,
+    /// Bids positive.
+    surplus: i64,
+}
+
+fn auction(state: &State, id: u32) -> Result<Auction, String> {
+    let market = state.markets.get(id as usize).and_then(Option::as_ref).ok_or_else(|| format!("there is no market {id}"))?;
+    let found = indicative(state, market);
+    let (price, lots, surplus) = found.map_or((0, 0, 0), |e| (e.price, small(e.lots), small(e.surplus)));
+    Ok(Auction { market: id, phase: market.phase.phase as u8, until_ns: market.phase.until_ns, price, lots, surplus })
+}
+
+/// A trigger or a parent order.
+#[derive(Serialize)]
+struct WaitingLine {
+    order: u64,
+    market: u32,
+    side: u8,
+    /// Quantity, and what of it traded.
+    lots: i64,
+    filled: i64,
+    /// Ticks; 0 for the collar.
+    price: i64,
+    /// Triggers: the perp whose mark pulls it, where, and whether the mark must rise.
+    trigger_market: u32,
+    trigger_price: i64,
+    rises: bool,
+    /// Parents: slices in all and sent, and when the next is due.
+    slices: u32,
+    sent: u32,
+    next_ns: i64,
+}
+
+/// What of an account waits.
+#[derive(Serialize)]
+struct WaitingReport {
+    /// When the dead-man switch fires; 0 when it is off.
+    silence_ns: i64,
+    orders: Vec<WaitingLine>,
+}
+
+fn waiting(state: &State, account: u64) -> Result<WaitingReport, String> {
+    let index = dense(state, account)?;
+    let trading = &state.trading;
+    let orders = trading.by_account.range((index, 0)..=(index, u64::MAX)).filter_map(|(_, id)| trading.waiting.get(id).map(|w| line(*id, w)));
+    Ok(WaitingReport { silence_ns: trading.silences.get(&index).copied().unwrap_or(0), orders: orders.collect() })
+}
+
+fn line(order: u64, waiting: &Waiting) -> WaitingLine {
+    match &waiting.pending {
+        Pending::Trigger(t) => WaitingLine {
+            order,
+            market: t.terms.market,
+            side: t.terms.side,
+            lots: t.terms.lots,
+            filled: 0,
+            price: t.terms.price,
+            trigger_market: t.market,
+            trigger_price: t.price,
+            rises: t.rises,
+            slices: 0,
+            sent: 0,
+            next_ns: 0,
+        },
+        Pending::Twap(t) => WaitingLine {
+            order,
+            market: t.market,
+            side: t.side as u8,
+            lots: t.lots,
+            filled: t.filled,
+            price: t.price,
+            trigger_market: 0,
+            trigger_price: 0,
+            rises: false,
+            slices: t.slices,
+            sent: t.sent,
+            next_ns: t.next_ns,
+        },
+    }
 }

@@ -1,11 +1,19 @@
 //! What is true after every command, whatever it was.
 
+mod orders;
+mod clearing;
+mod packages;
+pub mod liquidation;
+pub mod lending;
+
 use super::venue::Venue;
 use novate_core::ledger::Party;
 use novate_core::margin::{Level, Portfolio, Question, evaluate};
 use novate_core::matching::reservation;
 use novate_core::order::{Side, Stage};
+use novate_core::phase::Phase;
 use novate_core::state::State;
+use novate_core::state::corporate::ActionState;
 use std::collections::BTreeMap;
 
 /// Checks them all; panics with what is broken.
@@ -19,14 +27,19 @@ pub fn hold(venue: &Venue) {
         let id = market.terms.market;
         market.book.verify(&state.orders, id).expect("a sound book");
         if let (Some(bid), Some(ask)) = (market.book.best(Side::Bid), market.book.best(Side::Ask)) {
-            assert!(bid < ask, "market {id}: crossed book {bid} {ask}");
+            assert!(bid < ask || market.phase.phase != Phase::Open, "market {id}: crossed book {bid} {ask}");
         }
         let long: i64 = state.accounts.iter().map(|a| a.lots(id).max(0)).sum();
         assert_eq!(long, market.open_interest, "market {id}: open interest");
         assert!(state.ledger.venue(Party::Clearing(id), market.terms.quote) >= 0, "clearing of {id} is never negative");
     }
     open_orders(state);
+    orders::hold(state);
     accounts(state);
+    corporate(state);
+    packages::hold(state);
+    liquidation::hold(state);
+    clearing::hold(state);
 }
 
 fn money(venue: &Venue) {
@@ -34,19 +47,15 @@ fn money(venue: &Venue) {
         assert_eq!(difference, 0, "asset {asset} is conserved");
     }
     let state = venue.state();
-    assert!(state.ledger.pools_are_true(&state.accounts), "pool totals are true");
+    lending::hold(state);
     for (asset, party, amount) in state.ledger.venue_accounts() {
-        assert!(amount >= 0 || matches!(party, Party::Rounding | Party::Custody), "{party:?} of asset {asset} is {amount}");
+        assert!(amount >= 0 || matches!(party, Party::Rounding | Party::Custody | Party::Pool | Party::Distributions | Party::Redemptions), "{party:?} of asset {asset} is {amount}");
     }
     for asset in state.assets.iter().flatten() {
         let id = asset.terms.asset;
         let admitted: i64 = state.accounts.iter().filter_map(|a| a.balance(id)).map(|b| b.admitted).sum();
         assert_eq!(admitted, asset.admitted, "admitted units of asset {id}");
         assert!(asset.is_stablecoin() || admitted <= asset.terms.venue_cap, "asset {id} within its venue cap");
-        let pool = state.ledger.pool(id);
-        // Interest that borrowers owe is the pool's and its reserve's before lenders get theirs.
-        let interest = state.ledger.venue(Party::Pool, id) + state.ledger.venue(Party::Reserve, id);
-        assert!(pool.borrowed <= pool.lent + interest, "asset {id}: {} is borrowed of {} and {interest} of interest", pool.borrowed, pool.lent);
     }
 }
 
@@ -94,8 +103,26 @@ fn accounts(state: &State) {
         }
         for balance in &account.balances {
             let asset = state.known_asset(balance.asset);
-            assert!(asset.is_stablecoin() || balance.pledged >= 0, "a token balance of {} is never negative", account.id);
-            assert!(balance.lent >= 0 && balance.reserved >= 0 && balance.admitted >= 0, "parts of a balance are not negative");
+            assert!(asset.pool.is_some() || balance.pledged >= 0, "a balance of {} is negative only with a pool behind it", account.id);
+            assert!(balance.lent >= 0 && balance.reserved >= 0 && balance.admitted >= 0 && balance.held >= 0, "parts of a balance are not negative");
+        }
+    }
+}
+
+/// What brokers owe is what tokens carry; a job keeps its place; an ended underlying has no position.
+fn corporate(state: &State) {
+    for (asset, difference) in state.ledger.receivable_differences(&state.accounts) {
+        assert_eq!(difference, 0, "receivables of asset {asset} are what brokers owe");
+    }
+    for (asset, due) in state.ledger.receivables() {
+        let custody = i128::from(state.ledger.venue(Party::Custody, asset));
+        assert_eq!(due.total, custody * i128::from(due.each), "dividends due on what is in custody of asset {asset}");
+    }
+    let running = state.corporate.actions.values().filter(|a| a.state == ActionState::Running).count();
+    assert!(running <= usize::from(state.corporate.running.is_some()), "a running action has its job");
+    for &ended in state.corporate.ended.iter().filter(|_| state.corporate.running.is_none()) {
+        for &market in &state.known_underlying(ended).perps {
+            assert!(state.accounts.iter().all(|a| a.lots(market) == 0), "market {market} of an ended underlying is settled");
         }
     }
 }
@@ -104,8 +131,12 @@ fn accounts(state: &State) {
 pub fn no_healthy_liquidation(state: &State) {
     let mut portfolio = Portfolio::default();
     for &account in &state.liquidating {
+        if novate_core::cash_deficit::due(state, account).is_some() {
+            continue;
+        }
+        let drifted = state.accounts[account as usize].judged_adrift;
         for slower in [false, true] {
-            let question = Question { slower, ..Question::at(Level::LiquidationEnd) };
+            let question = Question { slower, drifted, ..Question::at(Level::LiquidationEnd) };
             let excess = evaluate(state, account, &question, &mut portfolio).excess();
             assert!(excess < 0, "account {} is healthy ({excess}) and still in liquidation", state.accounts[account as usize].id);
         }

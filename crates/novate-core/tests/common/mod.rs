@@ -7,6 +7,10 @@ pub mod chance;
 pub mod invariants;
 pub mod script;
 pub mod stream;
+pub mod stream_orders;
+pub mod stream_packages;
+pub mod stream_liquidation;
+pub mod stream_clearing;
 pub mod venue;
 pub mod wire;
 

@@ -1,7 +1,9 @@
 //! The language of the scenario tables: one command a line, in the words of a trading desk; balances after; an expected
 //! refusal at the end of the line after `!`. `scenarios/README.md` explains it.
 
-use super::venue::{STANDARD, Venue};
+mod orders;
+
+use super::venue::{SIZE, STANDARD, Venue};
 use super::wire::{self, Event};
 use novate_core::account::{AccountState, Position};
 use novate_core::codec::{Body, HEADER, Header, VERSION};
@@ -9,7 +11,7 @@ use novate_core::command::*;
 use novate_core::event::*;
 use novate_core::ledger::Party;
 use novate_core::order::Side;
-use novate_core::price::Quality;
+use novate_core::price::{Action, Permission, Quality};
 use novate_core::reject::REFUSALS;
 use novate_core::units::SECOND;
 use std::collections::{BTreeMap, BTreeSet};
@@ -104,7 +106,13 @@ impl Script {
     }
 
     fn begin(&mut self, title: &str) {
-        let venue = if title.starts_with("empty") { Venue::default() } else { Venue::standard() };
+        // `scenario .. with ConfigureOrders order_burst=3`: the standard venue but for these fields.
+        let venue = match title.split_once(" with ").filter(|(_, but)| wire::definition(but.split(' ').next().unwrap_or("")).is_some()) {
+            Some((_, but)) => Venue::standard_but(but),
+            None if title.starts_with("empty") => Venue::default(),
+            None if title.starts_with("governed") => Venue::governed(),
+            None => Venue::standard(),
+        };
         *self = Self { title: title.to_owned(), venue, met: std::mem::take(&mut self.met), lines: self.lines, ..Self::default() };
     }
 
@@ -152,14 +160,16 @@ impl Script {
     fn lots(&self, text: &str, market: u32) -> Result<i64, String> {
         let listed = self.venue.state().known_market(market);
         let decimals = if listed.is_perp() { 9 } else { self.venue.state().known_asset(listed.terms.base).terms.decimals };
-        let units = number(text, decimals)?;
-        if units % listed.terms.lot_size == 0 { Ok(units / listed.terms.lot_size) } else { Err(format!("{text} is no whole number of lots")) }
+        let (units, split) = (i128::from(number(text, decimals)?), listed.split);
+        let (units, lot) = (units * i128::from(split.den), i128::from(listed.terms.lot_size) * i128::from(split.num));
+        if units % lot == 0 { Ok((units / lot) as i64) } else { Err(format!("{text} is no whole number of lots")) }
     }
 
     fn ticks(&self, text: &str, market: u32) -> Result<i64, String> {
-        let price = number(text, 6)?;
-        let tick = self.venue.state().known_market(market).terms.tick_size;
-        if price % tick == 0 { Ok(price / tick) } else { Err(format!("{text} is no whole number of ticks")) }
+        let (price, listed) = (number(text, 6)?, self.venue.state().known_market(market));
+        // After a split a tick is no decimal: the text names the tick it rounds to.
+        let ticks = listed.ticks_of(price);
+        if listed.price_of(ticks) == price { Ok(ticks) } else { Err(format!("{text} is no whole number of ticks")) }
     }
 
     fn person(&mut self, name: &str) -> u64 {
@@ -186,15 +196,48 @@ impl Script {
                 let account = self.person(who);
                 self.raw(account, &words[2..])
             }
+            ["actor", actor, ..] => {
+                let actor = number(actor, 0)? as u64;
+                self.raw_by(actor, 0, &words[2..])
+            }
+            ["by", key, ref rest @ ..] => self.by(key, rest),
+            ["from", "now", "on", "by", key] => {
+                self.venue.actor = number(key, 0)? as u64;
+                Ok(())
+            }
+            ["proposes", "for", who, ref rest @ ..] => {
+                let account = self.person(who);
+                self.propose(account, rest)
+            }
+            ["proposes", ref rest @ ..] => self.propose(0, rest),
+            ["terms", ref rest @ ..] => {
+                let terms = ChangeTerms { terms: self.wrapped(rest)?.into() };
+                self.send(0, &terms)
+            }
             ["envelope", what] => self.envelope(what),
+            // Time in which no `AdvanceTime` comes.
+            ["venue", "sleeps", by] => {
+                self.venue.now += span(by)?;
+                Ok(())
+            }
             ["price", name, price, ref rest @ ..] => self.post(name, price, rest),
             ["time", by, ref rest @ ..] => self.pass(by, rest),
+            ["outage", by] => {
+                self.venue.now += span(by)?;
+                self.raw(0, &["ResumeVenue"])
+            }
             ["session", name, session] => {
                 let names = ["closed", "pre", "regular", "post", "overnight", "halted"];
                 let session = names.iter().position(|n| *n == session).ok_or("no such session")?;
                 let underlying = self.underlying(name)?;
                 self.answer = self.venue.say(0, &format!("SetSession underlying={underlying} session={session} next_session=2"));
                 Ok(())
+            }
+            ["market", name, "goes", phase, ref span_of @ ..] => {
+                let phase = ["open", "cancel-only", "call", "closed"].iter().position(|p| *p == phase).ok_or("no such phase")?;
+                let market = self.market(name)?;
+                let until = if let ["for", by] = span_of { self.venue.now + span(by)? } else { 0 };
+                self.raw(0, &["SetMarketPhase", &format!("market={market} phase={phase} until_ns={until}")])
             }
             ["withdrawal", id, "settles"] => self.raw(0, &["SettleWithdrawal", &format!("withdrawal={id}")]),
             ["withdrawal", id, "is", "voided"] => self.raw(0, &["VoidWithdrawal", &format!("withdrawal={id}")]),
@@ -210,14 +253,41 @@ impl Script {
 
     /// `Name field=value ..`, with `like X` for the standard listing of that name as the default of every field.
     fn raw(&mut self, account: u64, words: &[&str]) -> Told {
-        let mut text = words.join(" ");
-        if let [name, "like", model, rest @ ..] = words {
-            let line = STANDARD.lines().find(|l| l.starts_with(&format!("{name} ")) && (*model == "standard" || l.contains(&format!(" name={model} "))));
-            text = format!("{} {}", line.ok_or_else(|| format!("no {name} is called {model}"))?, rest.join(" "));
-        }
-        let (kind, body) = wire::encode(&text)?;
-        self.answer.extend(self.venue.raw(Header { kind, account, version: VERSION, ..Header::default() }, &body));
+        let actor = self.venue.actor;
+        self.raw_by(actor, account, words)
+    }
+
+    fn raw_by(&mut self, actor: u64, account: u64, words: &[&str]) -> Told {
+        let (kind, body) = wire::encode(&standard(words)?)?;
+        self.answer.extend(self.venue.raw(Header { kind, account, actor, version: VERSION, ..Header::default() }, &body));
         Ok(())
+    }
+
+    /// A command of a key: `by 3`, or `by 3/17` with a request number.
+    fn by(&mut self, key: &str, words: &[&str]) -> Told {
+        let (before, (actor, request)) = (self.venue.actor, key.split_once('/').unwrap_or((key, "0")));
+        self.venue.actor = number(actor, 0)? as u64;
+        self.venue.request = number(request, 0)? as u64;
+        let told = self.command(words);
+        (self.venue.actor, self.venue.request) = (before, 0);
+        told
+    }
+
+    /// Type number and body of a command in words; `terms` before it wraps it in a change of terms.
+    fn wrapped(&self, words: &[&str]) -> Result<Vec<u8>, String> {
+        let with = |kind: u16, body: Vec<u8>| [kind.to_le_bytes().to_vec(), body].concat();
+        if let ["terms", rest @ ..] = words {
+            let mut body = Vec::new();
+            ChangeTerms { terms: self.wrapped(rest)?.into() }.put(&mut body);
+            return Ok(with(ChangeTerms::KIND, body));
+        }
+        let (kind, body) = wire::encode(&standard(words)?)?;
+        Ok(with(kind, body))
+    }
+
+    fn propose(&mut self, account: u64, words: &[&str]) -> Told {
+        let command = self.wrapped(words)?.into();
+        self.send(0, &ProposeChange { account, command, reason: "a test".to_owned() })
     }
 
     /// Messages that no client would write.
@@ -253,25 +323,27 @@ impl Script {
     fn post(&mut self, name: &str, price: &str, rest: &[&str]) -> Told {
         let underlying = self.underlying(name)?;
         let price = number(price, 6)?;
-        let (mut from, mut confidence, mut late) = (None, 1_000_000, 0);
+        let (mut from, mut confidence, mut late, mut size, mut kind) = (None, 1_000_000, 0, SIZE, 0);
         for pair in rest.chunks(2) {
             match *pair {
                 ["from", source] => from = Some(number(source, 0)? as u32),
                 ["confidence", c] => confidence = number(c, 6)? as u32,
                 ["dated", by] => late = span(by)?,
                 ["early", by] => late = -span(by)?,
-                _ => return Err("a price has `from`, `confidence`, `dated` or `early`".to_owned()),
+                ["sized", dollars] => size = number(dollars, 6)?,
+                ["kind", name] => kind = ["quote", "trade", "value"].iter().position(|k| *k == name).ok_or("no such kind of price")?,
+                _ => return Err("a price has `from`, `confidence`, `dated`, `early`, `sized` or `kind`".to_owned()),
             }
         }
         self.prices.insert(underlying, price);
-        if from.is_none() && late == 0 && confidence == 1_000_000 {
+        if rest.is_empty() {
             self.answer = self.venue.price(underlying, price);
             return Ok(());
         }
         for source in from.map_or(vec![1, 2, 3], |s| vec![s]) {
             let time = self.venue.now - late;
             self.answer.extend(self.venue.say(0, &format!(
-                "PostPrice underlying={underlying} source={source} price={price} confidence_ppm={confidence} venue_time_ns={time} size=1"
+                "PostPrice underlying={underlying} source={source} price={price} confidence_ppm={confidence} venue_time_ns={time} size={size} price_kind={kind}"
             )));
         }
         Ok(())
@@ -324,6 +396,17 @@ impl Script {
                 let amount = self.amount(amount, asset)?;
                 self.send(account, &Transfer { to, asset, amount })
             }
+            ["arms", by] => self.send(account, &CancelAfter { span_ns: if by == "off" { 0 } else { span(by)? } }),
+            ["batches", ref legs @ ..] => {
+                let mut bytes = Vec::new();
+                for leg in legs.join(" ").split('|') {
+                    let (kind, body) = wire::encode(leg.trim())?;
+                    bytes.extend_from_slice(&kind.to_le_bytes());
+                    bytes.extend_from_slice(&body);
+                }
+                self.send(account, &OrderBatch { legs: bytes.into() })
+            }
+            [verb @ ("buys" | "sells"), size, market, "every", interval, "for", whole, ref terms @ ..] => self.twap(account, verb, [size, market, interval, whole], terms),
             [verb @ ("buys" | "sells"), size, market, "at", price, ref terms @ ..] => self.order(account, verb, size, market, price, terms),
             ["cancels", "all", ref market @ ..] => {
                 let market = market.first().map_or(Ok(0), |m| self.market(m))?;
@@ -352,42 +435,6 @@ impl Script {
         }
     }
 
-    fn order(&mut self, account: u64, verb: &str, size: &str, market: &str, price: &str, terms: &[&str]) -> Told {
-        let market = self.market(market)?;
-        let mut order = PlaceOrder {
-            market,
-            side: u8::from(verb == "sells"),
-            kind: u8::from(price == "market"),
-            time_in_force: if price == "market" { IOC } else { GTC },
-            flags: 0,
-            price: if price == "market" { 0 } else { self.ticks(price, market)? },
-            lots: self.lots(size, market)?,
-            client_id: [0; 16],
-        };
-        let mut name = None;
-        let mut terms = terms.iter();
-        while let Some(term) = terms.next() {
-            match *term {
-                "ioc" => order.time_in_force = IOC,
-                "fok" => order.time_in_force = FOK,
-                "gtc" => order.time_in_force = GTC,
-                "post-only" => order.flags |= POST_ONLY,
-                "reduce-only" => order.flags |= REDUCE_ONLY,
-                "id" => {
-                    let id = terms.next().ok_or("an id has a name")?.as_bytes();
-                    order.client_id[..id.len()].copy_from_slice(id);
-                }
-                "as" => name = terms.next().copied(),
-                other => return Err(format!("no order is {other}")),
-            }
-        }
-        self.send(account, &order)?;
-        if let (Some(name), Some(placed)) = (name, self.answer.iter().find_map(Event::as_a::<OrderPlaced>)) {
-            self.orders.insert(name.to_owned(), placed.order);
-        }
-        Ok(())
-    }
-
     // ---- what must be true now ----
 
     fn assertion(&mut self, words: &[&str]) -> Result<bool, String> {
@@ -401,13 +448,23 @@ impl Script {
                 let expected = ["live", "degraded", "suspect", "stale", "closed", "halted"].iter().position(|q| *q == quality).ok_or("no such quality")?;
                 same((state.index(), state.quality()), (number(price, 6)?, qualities[expected])).map(|()| true)
             }
-            [party @ ("fees" | "rounding" | "custody" | "reserve" | "pending"), "are" | "is", amount, asset] => {
+            ["gate", name, cells] => {
+                let price = &self.venue.state().known_underlying(self.underlying(name)?).price;
+                same(ACTIONS.map(|action| letter(price.permission(action))).iter().collect::<String>(), cells.to_owned()).map(|()| true)
+            }
+            ["stable", name, price] => {
+                let found = self.venue.state().known_underlying(self.underlying(name)?).price.stable();
+                same(found, number(price, 6)?).map(|()| true)
+            }
+            ["mark", name, price] => same(self.venue.state().known_market(self.market(name)?).mark.mark(), number(price, 6)?).map(|()| true),
+            [party @ ("fees" | "rounding" | "custody" | "reserve" | "pending" | "treasury"), "are" | "is", amount, asset] => {
                 let asset = self.asset(asset)?;
                 let party = match party {
                     "fees" => Party::Fees,
                     "rounding" => Party::Rounding,
                     "custody" => Party::Custody,
                     "reserve" => Party::Reserve,
+                    "treasury" => Party::Treasury,
                     _ => Party::Pending,
                 };
                 same(self.venue.state().ledger.venue(party, asset), self.amount(amount, asset)?)?;
@@ -447,6 +504,10 @@ impl Script {
                 let asset = self.asset(asset)?;
                 same(balance(asset).lent, self.amount(amount, asset)?)?;
             }
+            ["has", "held", amount, asset] => {
+                let asset = self.asset(asset)?;
+                same(balance(asset).held, self.amount(amount, asset)?)?;
+            }
             ["has", "reserved", amount, asset] => {
                 let asset = self.asset(asset)?;
                 same(balance(asset).reserved, self.amount(amount, asset)?)?;
@@ -470,6 +531,7 @@ impl Script {
                 let at = ["green", "yellow", "orange", "red", "black"].iter().position(|s| *s == state).unwrap_or(0);
                 same(holder.state, states[at])?;
             }
+            ["is", "below", "close-out", "adrift"] => same(holder.drift_breach_since_ns != 0, true)?,
             ["is", "in", "liquidation"] => same(holder.liquidation.is_some(), true)?,
             ["is", "not", "in", "liquidation"] => same(holder.liquidation.is_some(), false)?,
             ["needs", amount, "at", level] => {
@@ -525,6 +587,26 @@ impl Script {
         };
         Ok(named.filter(fits).count())
     }
+}
+
+const ACTIONS: [Action; 8] =
+    [Action::Open, Action::Reduce, Action::Withdraw, Action::Borrow, Action::Liquidate, Action::Fund, Action::Mint, Action::Redeem];
+
+const fn letter(permission: Permission) -> char {
+    match permission {
+        Permission::Yes => 'Y',
+        Permission::No => 'N',
+        Permission::Slower => 'S',
+        Permission::Bounded => 'B',
+        Permission::Queued => 'Q',
+    }
+}
+
+/// A command in words, `like X` replaced by the standard listing of that name.
+fn standard(words: &[&str]) -> Result<String, String> {
+    let [name, "like", model, rest @ ..] = words else { return Ok(words.join(" ")) };
+    let line = STANDARD.lines().find(|l| l.starts_with(&format!("{name} ")) && (*model == "standard" || l.contains(&format!(" name={model} "))));
+    Ok(format!("{} {}", line.ok_or_else(|| format!("no {name} is called {model}"))?, rest.join(" ")))
 }
 
 fn level_of(name: &str) -> Result<novate_core::margin::Level, String> {

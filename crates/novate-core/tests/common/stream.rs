@@ -1,6 +1,7 @@
 //! Seeded streams of commands: eight accounts of five owners trade, borrow, lend and go broke while prices jump.
 
 use super::chance::Chance;
+use super::stream_liquidation;
 use super::venue::Venue;
 use super::wire::Event;
 use novate_core::command::*;
@@ -53,6 +54,9 @@ impl Stream {
             }
         }
         s.venue.send(8, &Lend { asset: 1, amount: 300_000_000_000 });
+        let (backstop, owner) = stream_liquidation::BACKSTOP;
+        s.venue.send(backstop, &OpenAccount { owner });
+        s.deposit(backstop, 1, 200_000_000_000);
         s.post_all();
         s.venue.advance(SECOND);
         s
@@ -74,8 +78,20 @@ impl Stream {
         self.commands += 1;
         let account = self.chance.pick(&[1, 2, 3, 4, 5, 6, 7, 7, 7, 8, 8, 8]);
         let step = |account, events| Step { account, placed: false, events };
+        if self.chance.one_in(8) {
+            return super::stream_orders::step(self, account);
+        }
+        if self.chance.one_in(40) {
+            let (account, events) = stream_liquidation::step(self);
+            return step(account, events);
+        }
         match self.chance.range(0, 99) {
-            0..=49 => Step { account, placed: true, events: self.place(account) },
+            0..=5 => step(account, self.trade_legs(account)),
+            6..=41 => Step { account, placed: true, events: self.place(account) },
+            42..=49 => {
+                let (account, events) = self.clearing_step(account);
+                step(account, events)
+            }
             50..=56 => step(account, self.cancel(account)),
             57..=64 => step(account, self.amend(account)),
             65..=75 => step(0, self.move_price()),
@@ -166,7 +182,12 @@ impl Stream {
         let asset = c.pick(&[1, 1, 1, 2, 3]);
         let amount = c.magnitude(10, 36);
         let other = c.range(1, 8) as u64;
-        match c.range(0, 9) {
+        match c.range(0, 11) {
+            10 => self.venue.send(account, &Hold { asset, amount }),
+            11 => {
+                let held = self.venue.state().accounts[self.venue.index(account) as usize].balance(asset).map_or(0, |b| b.held);
+                self.venue.send(account, &Pledge { asset, amount: if held > 0 { held } else { amount } })
+            }
             0 => self.deposit(account, asset, amount / 8 + 1),
             1..=3 => self.venue.send(account, &RequestWithdrawal { asset, amount }),
             4 => {
@@ -204,8 +225,39 @@ impl Stream {
                 let (volume, sigma) = (c.range(0, 1 << 50), c.range(0, 60_000));
                 self.venue.send(0, &PostLiquidity { underlying, spot_volume: volume, sigma_ppm: sigma, half_spread_ppm: 80 })
             }
-            8 => self.venue.send(0, &ResumeVenue {}),
+            8 => self.price_command(underlying),
             _ => self.venue.say(0, "FundInsurance bucket=1 asset=1 amount=1000000"),
+        }
+    }
+
+    /// Restarts with and without an outage, prints taken back, reports, and the end of a halt.
+    fn price_command(&mut self, underlying: u32) -> Vec<Event> {
+        let now = self.venue.now;
+        match self.chance.range(0, 4) {
+            0 => {
+                self.venue.now += self.chance.pick(&[0, 0, 3 * SECOND, 8 * SECOND]);
+                self.venue.send(0, &ResumeVenue {})
+            }
+            1 | 2 => {
+                let source = self.chance.range(1, 3) as u32;
+                let state = &self.venue.state().known_underlying(underlying).price;
+                let venue_time_ns = state.sources()[source as usize - 1].current().map_or(now, |s| s.first_ns);
+                let corrected = self.chance.pick(&[0, 0, self.prices[underlying as usize - 1]]);
+                self.venue.send(0, &CancelPrint { underlying, source, venue_time_ns, corrected, raw_hash: [0; 16] })
+            }
+            3 => {
+                let (from_ns, to_ns) = (now + SECOND, now + self.chance.range(2, 20_000) * SECOND);
+                self.venue.send(0, &ScheduleEarnings { underlying, from_ns, to_ns, implied_move_ppm: 80_000 })
+            }
+            _ => {
+                // A name is halted and, now and then, decided after three days.
+                self.venue.say(0, &format!("SetSession underlying={underlying} session=5 next_session=2"));
+                self.venue.advance(259_200 * SECOND);
+                let price = self.prices[underlying as usize - 1] / self.chance.pick(&[1, 2, 400]);
+                let answer = self.venue.send(0, &SettleHalted { underlying, price, reason: "decided".to_owned() });
+                self.venue.say(0, &format!("SetSession underlying={underlying} session=2 next_session=2"));
+                answer
+            }
         }
     }
 

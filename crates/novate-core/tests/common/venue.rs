@@ -10,8 +10,13 @@ use novate_core::units::SECOND;
 
 /// The listings of the standard venue, one command a line.
 pub const STANDARD: &str = include_str!("../scenarios/venue.txt");
+/// Keys, roles and parameters of a governed venue.
+pub const GOVERNED: &str = include_str!("../scenarios/governed.txt");
 /// Journal time of the first command: 2026-03-02 14:30 UTC, a Monday's regular session.
 pub const START: i64 = 1_772_461_800 * SECOND;
+
+/// Micro-dollars behind every posted price: a hundred thousand dollars.
+pub const SIZE: i64 = 100_000_000_000;
 
 /// The venue under test.
 #[derive(Clone)]
@@ -22,24 +27,46 @@ pub struct Venue {
     pub message: Vec<u8>,
     /// Sequence of each account's last event.
     pub account_sequences: std::collections::BTreeMap<u64, u64>,
+    /// Key and request that commands carry.
+    pub actor: u64,
+    pub request: u64,
 }
 
 impl Default for Venue {
     fn default() -> Self {
-        Self { engine: Engine::new(), now: START, message: Vec::new(), account_sequences: std::collections::BTreeMap::new() }
+        Self { engine: Engine::new(), now: START, message: Vec::new(), account_sequences: std::collections::BTreeMap::new(), actor: 0, request: 0 }
     }
 }
 
 impl Venue {
     /// The standard venue: everything listed, every session regular, no price yet.
     pub fn standard() -> Self {
+        Self::standard_but("")
+    }
+
+    /// The standard venue with other fields in one of its listings: `ConfigureOrders order_burst=3`, or with the name that
+    /// the listing says (`ListMarket name=NVDA-PERP opens_by_auction=1`).
+    pub fn standard_but(but: &str) -> Self {
+        let (command, fields) = but.split_once(' ').unwrap_or((but, ""));
+        let name = fields.split(' ').find(|f| f.starts_with("name=")).unwrap_or("");
         let mut venue = Self::default();
         for line in STANDARD.lines().filter(|l| !l.starts_with('#') && !l.is_empty()) {
-            venue.tell(line);
+            let meant = !but.is_empty() && line.starts_with(&format!("{command} ")) && line.contains(name);
+            if meant { venue.tell(&format!("{line} {fields}")) } else { venue.tell(line) }
         }
         for underlying in 1..=4 {
             venue.tell(&format!("SetSession underlying={underlying} session=2 next_session=2"));
         }
+        venue
+    }
+
+    /// The standard venue under governance: `scenarios/governed.txt` after its listings. Key 9 is the keeper's.
+    pub fn governed() -> Self {
+        let mut venue = Self::standard();
+        for line in GOVERNED.lines().filter(|l| !l.starts_with('#') && !l.is_empty()) {
+            venue.tell(line);
+        }
+        venue.actor = 9;
         venue
     }
 
@@ -67,7 +94,8 @@ impl Venue {
         self.message.clear();
         let sequence = self.engine.sequence() + 1;
         let length = (HEADER + body.len()) as u32;
-        Header { length, sequence, time_ns: self.now, ..header }.write(&mut self.message);
+        let (actor, request) = (if header.actor == 0 { self.actor } else { header.actor }, self.request);
+        Header { length, sequence, actor, request, time_ns: self.now, ..header }.write(&mut self.message);
         self.message.extend_from_slice(body);
         let message = std::mem::take(&mut self.message);
         let answer = self.apply(&message);
@@ -116,7 +144,7 @@ impl Venue {
             reserved0: 0,
             reserved1: 0,
             venue_time_ns: self.now,
-            size: 1,
+            size: SIZE,
             raw_hash: [0; 16],
         };
         self.send(0, &post)

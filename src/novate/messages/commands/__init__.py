@@ -11,6 +11,7 @@ from novate.messages.commands import (
     lending,
     liquidation,
     orders,
+    packages,
     prices,
 )
 from novate.messages.fields import Command
@@ -18,6 +19,7 @@ from novate.messages.fields import Command
 COMMANDS: tuple[type[Command], ...] = (
     *first.COMMANDS,
     *orders.COMMANDS,
+    *packages.COMMANDS,
     *prices.COMMANDS,
     *lending.COMMANDS,
     *liquidation.COMMANDS,

@@ -43,6 +43,7 @@ from novate.messages.fields import (
     Ticks,
     TimeInForceCode,
     TimeNs,
+    Yes,
     Zero8,
     Zero16,
 )
@@ -209,6 +210,7 @@ class ConfigureVenue(Command, frozen=True, kw_only=True):
         liquidation_depth_ppm: Part of the visible depth that one slice may take.
         liquidation_closed_ppm: Factor of both while the underlying is closed.
         liquidation_min_tolerance_ppm: Least distance of a slice's worst price from the index.
+        production: 1 refuses what only tests and replays may list.
     """
 
     KIND: ClassVar[int] = 21
@@ -247,6 +249,7 @@ class ConfigureVenue(Command, frozen=True, kw_only=True):
     liquidation_depth_ppm: Ppm
     liquidation_closed_ppm: Ppm
     liquidation_min_tolerance_ppm: Ppm
+    production: Yes
 
 
 class ListBucket(Command, frozen=True, kw_only=True):
@@ -323,6 +326,9 @@ class ListUnderlying(Command, frozen=True, kw_only=True):
         crowd_high: Open interest where it is full.
         confidence_floor_ppm: Price confidence below which shock and gap grow at initial.
         confidence_slope_ppm: Growth of shock and gap per unit of missing confidence.
+        min_size: Quotes and trades of fewer dollars neither move nor confirm the index.
+        discovery_ppm: Half-width of the bounds in which a closed index drifts.
+        re_anchors: How often in a direction and closure the bounds may move to their edge.
     """
 
     KIND: ClassVar[int] = 24
@@ -357,15 +363,20 @@ class ListUnderlying(Command, frozen=True, kw_only=True):
     crowd_high: MicroUsd
     confidence_floor_ppm: Ppm
     confidence_slope_ppm: Ppm
+    min_size: MicroUsd = 0
+    discovery_ppm: Ppm = 0
+    re_anchors: Count = 0
 
 
 class ListSource(Command, frozen=True, kw_only=True):
-    """An independent price source of an underlying.
+    """A price source of an underlying.
 
     Attributes:
         underlying: What it prices.
         source: Its id.
         name: 1 to 32 printable ASCII characters.
+        origin: Sources of one origin (operator, venue) count once; 0 is an origin of its own.
+        always_open: Whether it trades while the primary market is closed.
     """
 
     KIND: ClassVar[int] = 25
@@ -373,6 +384,8 @@ class ListSource(Command, frozen=True, kw_only=True):
     underlying: Id
     source: Id
     name: Text
+    origin: Id = 0
+    always_open: Yes = 0
 
 
 class ListAsset(Command, frozen=True, kw_only=True):
@@ -391,6 +404,7 @@ class ListAsset(Command, frozen=True, kw_only=True):
         loan_to_value_ppm: Part of its value that may be borrowed against.
         owner_cap: Most of it that counts as unhedged collateral, per owner.
         venue_cap: Most of it that counts as unhedged collateral, in all.
+        sale_rank: Place in the order in which collateral is sold for a cash deficit; lower goes first.
     """
 
     KIND: ClassVar[int] = 26
@@ -407,6 +421,7 @@ class ListAsset(Command, frozen=True, kw_only=True):
     loan_to_value_ppm: Ppm
     owner_cap: Amount
     venue_cap: Amount
+    sale_rank: Count
 
 
 class ListMarket(Command, frozen=True, kw_only=True):
@@ -435,6 +450,9 @@ class ListMarket(Command, frozen=True, kw_only=True):
         premium_clamp_ppm: Bound of interest less premium, per 8 hours.
         funding_cap_ppm: Largest rate of an hour, either sign.
         funding_closed_cap_ppm: The same while the underlying is closed.
+        band_extended_ppm: The price band before and after the regular session.
+        band_closed_ppm: The price band overnight, closed and halted.
+        opens_by_auction: 1 keeps the market closed until its first auction.
     """
 
     KIND: ClassVar[int] = 27
@@ -461,17 +479,26 @@ class ListMarket(Command, frozen=True, kw_only=True):
     premium_clamp_ppm: Ppm
     funding_cap_ppm: Ppm
     funding_closed_cap_ppm: Ppm
+    band_extended_ppm: Ppm
+    band_closed_ppm: Ppm
+    opens_by_auction: Yes
 
 
 class ListPool(Command, frozen=True, kw_only=True):
-    """Lenders' money for cash loans at a simple yearly rate.
+    """Lenders' money or tokens for loans of an asset, at a yearly rate by utilisation.
 
     Attributes:
         asset: What is lent.
-        rate_ppm: Yearly rate that borrowers pay.
-        reserve_ppm: Part of the interest that goes to insurance.
+        rate_ppm: Yearly rate while nothing is used: where the curve begins.
+        reserve_ppm: Part of the interest that goes to the pool's reserve.
         owner_cap: Most that one owner may borrow.
         venue_cap: Most that all may borrow.
+        utilisation_ppm: The curve's further points, ascending: used parts of the pool; the last is all of it.
+        rates_ppm: The yearly rates there; never falling.
+        locked_deposit: What the operator locks in the pool before it opens.
+        reserve_target: What the reserve keeps; more goes to insurance at the hourly settlement.
+        insurance_bucket: The bucket whose insurance gets that, and bears the pool's losses first.
+        lent_charge_ppm: Part of a lent claim's value that is added to its lender's requirement.
     """
 
     KIND: ClassVar[int] = 28
@@ -481,6 +508,12 @@ class ListPool(Command, frozen=True, kw_only=True):
     reserve_ppm: Ppm
     owner_cap: Amount
     venue_cap: Amount
+    utilisation_ppm: PpmRow
+    rates_ppm: PpmRow
+    locked_deposit: Amount
+    reserve_target: Amount
+    insurance_bucket: Id
+    lent_charge_ppm: Ppm
 
 
 # --- accounts and money: documents -------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from novate.messages.events import (
     lending,
     liquidation,
     orders,
+    packages,
     prices,
 )
 from novate.messages.events.first import LAST
@@ -19,6 +20,7 @@ from novate.messages.fields import Event
 EVENTS: tuple[type[Event], ...] = (
     *first.EVENTS,
     *orders.EVENTS,
+    *packages.EVENTS,
     *prices.EVENTS,
     *lending.EVENTS,
     *liquidation.EVENTS,

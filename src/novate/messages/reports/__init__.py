@@ -80,6 +80,9 @@ class BalanceLine(Report, frozen=True, kw_only=True):
         lent: Units in the lending pool.
         reserved: Units of `pledged` that open spot orders may need.
         admitted: Units of a token that count as unhedged collateral at initial.
+        held: Units set apart; they back nothing.
+        escrowed: Units held for requests to issue or redeem; they back the portfolio.
+        due: Cash of redemptions that is not paid yet; a listed part of it counts.
         value: Micro-dollars; tokens at the maintenance price, stablecoins at face.
     """
 
@@ -89,6 +92,9 @@ class BalanceLine(Report, frozen=True, kw_only=True):
     lent: int
     reserved: int
     admitted: int
+    held: int
+    escrowed: int
+    due: int
     value: int
 
 
@@ -179,6 +185,7 @@ class TermAmounts(Report, frozen=True, kw_only=True):
         liq: Cost of getting out.
         crowd: New exposure where open interest is crowded; initial only.
         loss: Immediate loss and fees of open orders.
+        lent: Lent claims: they can't be had back at once.
     """
 
     sr: int
@@ -189,6 +196,7 @@ class TermAmounts(Report, frozen=True, kw_only=True):
     liq: int
     crowd: int
     loss: int
+    lent: int
 
 
 class Contribution(Report, frozen=True, kw_only=True):
@@ -237,7 +245,7 @@ class LevelReport(Report, frozen=True, kw_only=True):
         level: `Level`.
         factor_ppm: The level's factor on the stress terms.
         equity: Net liquidation value at the level, micro-dollars.
-        requirement: `up(sr + gap + basis + wrap + fx, factor) + liq + crowd + loss`, micro-dollars.
+        requirement: `up(sr + gap + basis + wrap + fx, factor) + liq + crowd + loss + lent`, micro-dollars.
         excess: `equity - requirement`.
         terms: The terms, before the factor.
         requirement_without_orders: The same requirement with no open order.
@@ -507,9 +515,21 @@ def _wire(change: Change) -> tuple[int, int, int, int, int]:
 
 # --- questions ---------------------------------------------------------------------------------------------------------
 
-_ACCOUNTS, _ACCOUNT, _MARGIN, _UNDERLYINGS, _MARKETS, _LEDGER, _BOOK, _WHAT_IF, _DISTANCE, _LIQUIDITY, _WITH_ROW = range(
-    1, 12
-)
+(
+    _ACCOUNTS,
+    _ACCOUNT,
+    _MARGIN,
+    _UNDERLYINGS,
+    _MARKETS,
+    _LEDGER,
+    _BOOK,
+    _WHAT_IF,
+    _DISTANCE,
+    _LIQUIDITY,
+    _WITH_ROW,
+) = range(1, 12)
+
+
 def accounts(engine: Answers) -> tuple[AccountLine, ...]:
     """All accounts in the order they were opened. Re-margins every one: the cost grows with their number."""
     return ask(engine, tuple[AccountLine, ...], _ACCOUNTS)

@@ -20,8 +20,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Base of all answers: immutable, and decoded only when every field is there and none is unknown."""
 
 
-
-
 T = TypeVar("T")
 
 

@@ -1,0 +1,221 @@
+"""A split weekend driven through the engine: the recorded one of June 2014 where the data is present, its shape always."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import pytest
+from pyarrow import parquet
+from tests.venues import NAME, SECOND, TOKEN, USD, M, PlainVenue, open_plain_venue
+
+from novate.marketdata.find import find_data
+from novate.messages import (
+    AdvanceTime,
+    ConfirmCorporateAction,
+    CorporateActionKind,
+    CorporateActionTaken,
+    LiquidationStarted,
+    ListWithholding,
+    PlaceOrder,
+    RequestWithdrawal,
+    ScheduleCorporateAction,
+    Side,
+    encode,
+    iter_events,
+    reports,
+)
+from novate.messages.reports import corporate
+
+NEW_YORK = ZoneInfo("America/New_York")
+HEDGED, LONG, SHORT, OTHER = 1, 2, 3, 4
+LOTS_PER_SHARE = 100
+CENT = 10_000
+FILE = "corporate_actions/aapl_split_weekend_2014-06_1m_trades.parquet"
+
+
+class Bar(NamedTuple):
+    """A price of a minute, seconds after New York midnight of its day."""
+
+    day: int
+    second: int
+    price: int
+
+
+GENERATED = [
+    *(Bar(0, 36_000 + 60 * minute, 645_000_000 + 13_000 * (minute % 7)) for minute in range(590)),
+    Bar(3, 14_400, 645_570_000),
+    *(Bar(3, 14_460 + 60 * minute, 92_700_000 - 1_000 * (minute % 11)) for minute in range(300)),
+]
+"""A Friday at the old scale; on Monday one stale print of it, then the new scale."""
+
+
+def recorded() -> list[Bar]:
+    """The bars of Friday 6 and Monday 9 June 2014; skips where they are not."""
+    data = find_data()
+    path = data / FILE if data else Path("absent")
+    if not path.is_file():
+        pytest.skip(f"recorded data is absent: {FILE}")
+    days = {"2014-06-06": 0, "2014-06-09": 3}
+    rows = parquet.read_table(path).to_pylist()
+    kept = [r for r in rows if r["date"] in days]
+    return [
+        Bar(days[r["date"]], r["ms"] // 1_000 + late, r[which] * 100)
+        for r in kept
+        for late, which in ((0, "open_e4"), (59, "close_e4"))
+    ]
+
+
+def at(midnight: datetime, day: int, second: int) -> int:
+    """Journal time."""
+    return int((midnight + timedelta(days=day, seconds=second)).timestamp()) * SECOND
+
+
+def send_by(venue: PlainVenue, actor: int, command: ScheduleCorporateAction | ConfirmCorporateAction) -> None:
+    """A command of the venue's by one of its people."""
+    stamped = encode(command, actor=actor, sequence=venue.engine.sequence + 1, time_ns=venue.time_ns)
+    codes = [
+        event.body
+        for event in iter_events(venue.engine.apply(stamped))
+        if type(event.body).__name__ == "CommandRefused"
+    ]
+    assert not codes, codes
+
+
+def equities(venue: PlainVenue) -> dict[int, tuple[int, ...]]:
+    """Equity at each level by account."""
+    return {
+        line.account: tuple(line.equity for line in reports.margin(venue.engine, line.account).levels)
+        for line in reports.accounts(venue.engine)
+    }
+
+
+def weekend(
+    bars: list[Bar], kind: CorporateActionKind, ratio: tuple[int, int], amount: int
+) -> tuple[PlainVenue, list[dict[int, tuple[int, ...]]], list[int]]:
+    """A hedged holder, a long, a short and another long through it: equities before and after the effect, and every index on Monday."""
+    venue = open_plain_venue({HEDGED: 1, LONG: 2, SHORT: 3, OTHER: 4})
+    midnight = datetime(2026, 6, 5, tzinfo=NEW_YORK)
+    first = bars[0]
+    venue.time_ns = at(midnight, first.day, first.second)
+    for _ in range(70):
+        venue.time_ns += SECOND
+        venue.price(NAME, first.price)
+        venue.must(AdvanceTime())
+    ticks = first.price // 10_000
+    for seller, buyer, shares in ((HEDGED, LONG, 100), (SHORT, OTHER, 40)):
+        venue.must(
+            PlaceOrder(
+                market=1,
+                side=Side.ASK,
+                kind=0,
+                time_in_force=0,
+                flags=0,
+                price=ticks,
+                lots=shares * LOTS_PER_SHARE,
+                client_id=bytes(16),
+            ),
+            seller,
+        )
+        venue.must(
+            PlaceOrder(
+                market=1,
+                side=Side.BID,
+                kind=0,
+                time_in_force=0,
+                flags=0,
+                price=ticks,
+                lots=shares * LOTS_PER_SHARE,
+                client_id=bytes(16),
+            ),
+            buyer,
+        )
+    split = kind == CorporateActionKind.SPLIT
+    if not split:
+        venue.must(ListWithholding(asset=TOKEN, market=0, withholding_ppm=150_000))
+        for market in (1, 2):
+            venue.must(ListWithholding(asset=0, market=market, withholding_ppm=150_000))
+    start, end = at(midnight, 0, 19 * 3_600 + 50 * 60), at(midnight, 0, 20 * 3_600 + 10 * 60)
+    terms = ScheduleCorporateAction(
+        action=1, underlying=NAME, action_kind=kind, ratio_new=ratio[0], ratio_old=ratio[1], amount=amount,
+        window_start_ns=start, window_end_ns=end, correct_until_ns=end + 30 * 86_400 * SECOND,
+        scale_tolerance_ppm=20_000 if split else 0, guard_ns=5 * 86_400 * SECOND if split else 0,
+    )  # fmt: skip
+    send_by(venue, 7, terms)
+    told = corporate.dry_run(venue.engine, 1)
+    assert {effect.account for effect in told.accounts} <= {HEDGED, LONG, SHORT, OTHER}
+    assert told.below_maintenance == 0
+    send_by(venue, 8, ConfirmCorporateAction(action=1))
+
+    found: list[dict[int, tuple[int, ...]]] = []
+    monday: list[int] = []
+    for bar in bars:
+        now = at(midnight, bar.day, bar.second)
+        if bar.day == 0 and now >= start:
+            continue
+        if bar.day and not found:
+            found = take(venue, start, end)
+        if now <= venue.time_ns:
+            continue
+        venue.time_ns = now
+        venue.price(NAME, bar.price)
+        events = venue.must(AdvanceTime())
+        assert not [e for e in events if isinstance(e.body, LiquidationStarted)], (
+            "nobody is liquidated by any print"
+        )
+        if bar.day:
+            monday.append(next(u.index for u in reports.underlyings(venue.engine) if u.underlying == NAME))
+    return venue, found, monday
+
+
+def take(venue: PlainVenue, start: int, end: int) -> list[dict[int, tuple[int, ...]]]:
+    """Equities just before the window opens and after the effect."""
+    venue.time_ns = start - 1
+    venue.must(AdvanceTime())
+    before = equities(venue)
+    venue.time_ns = start
+    events = venue.must(AdvanceTime())
+    assert [e for e in events if isinstance(e.body, CorporateActionTaken)]
+    after = equities(venue)
+    venue.time_ns = end
+    venue.must(AdvanceTime())
+    return [before, after]
+
+
+def check_split(bars: list[Bar]) -> None:
+    """Equity continuous to half a price unit a share, the stale print ignored, nothing lost."""
+    venue, (before, after), monday = weekend(bars, CorporateActionKind.SPLIT, (7, 1), 0)
+    shares = 7 * 100_040
+    for account, was in before.items():
+        for a, b in zip(was, after[account], strict=True):
+            assert abs(a - b) <= shares // 2 + 8, (account, a, b)
+    stale = [bar.price for bar in bars if bar.day and bar.price > 500 * M]
+    assert stale, "the story has a stale print"
+    assert max(monday) < 120 * M
+    assert monday[-1] < 100 * M
+    assert {difference for _, difference in venue.engine.conservation()} == {0}
+    assert {(m.position_sum, m.clearing_difference) for m in reports.markets(venue.engine)} == {(0, 0)}
+
+
+def test_a_generated_split_weekend() -> None:
+    """The shape of June 2014, wherever the tests run."""
+    check_split(GENERATED)
+
+
+def test_the_recorded_split_weekend_of_june_2014() -> None:
+    """AAPL 7:1: Monday's first print is still of the old scale."""
+    check_split(recorded())
+
+
+def test_a_dividend_is_flat_for_a_matched_pair() -> None:
+    """What a share of net exposure loses is what is withheld."""
+    bars = [bar if bar.day == 0 else bar._replace(price=644_570_000) for bar in GENERATED]
+    venue, (before, after), _ = weekend(bars, CorporateActionKind.CASH_DIVIDEND, (0, 0), 500_000)
+    # A long of 100 listed shares and 100,000 tokens loses what is withheld, 7.5 cents a share; the short gains it.
+    for account, perp in ((HEDGED, -100), (LONG, 100), (SHORT, -40), (OTHER, 40)):
+        for a, b in zip(before[account], after[account], strict=True):
+            assert abs(b - a + (perp + 100_000) * 75_000) <= CENT, (account, a, b)
+    assert [line.each for line in corporate.receivables(venue.engine)] == [425_000_000_000]
+    assert venue.must(RequestWithdrawal(asset=USD, amount=1), HEDGED)
