@@ -196,12 +196,16 @@ fn check_framing(input: &[u8]) -> Result<(), BadBuffer> {
     Ok(())
 }
 
+/// 2200-01-01, in nanoseconds since 1970: 62 years before the end of the integer, longer than any parameter of time.
+const TIME_LIMIT_NS: i64 = 7_258_118_400_000_000_000;
+
 /// Order and time of the journal. A refused command still takes its sequence.
 fn sequenced(cx: &mut Context<'_>, header: &Header) -> Result<(), Refusal> {
     let next = cx.state.sequence + 1;
     require(header.sequence == next, Reject::sequence_must_be_next.at(0, header.sequence as i64, next as i64))?;
     cx.state.sequence = next;
     require(header.time_ns >= cx.state.now, Reject::time_must_not_run_backwards.at(0, header.time_ns, cx.state.now))?;
+    require(header.time_ns < TIME_LIMIT_NS, Reject::time_must_leave_room_for_deadlines.at(0, header.time_ns, TIME_LIMIT_NS))?;
     cx.state.prices.before_ns = cx.state.now;
     cx.state.now = header.time_ns;
     Ok(())

@@ -105,8 +105,8 @@ fn may_leave(cx: &mut Context<'_>, account: u32, asset: u32, amount: Amount) -> 
     if idle { Ok(()) } else { covered(cx, account, &changes).map(|_| ()) }
 }
 
-/// While an account of the venue is black, perp gains since the last moment without one can't leave: they may have to share
-/// its loss.
+/// While an account of the venue is black, or not everyone was seen since the last move, perp gains since the last moment
+/// without one can't leave: they may have to share its loss.
 fn gains_stay(state: &State, account: u32, asset: u32, amount: Amount) -> Result<(), Refusal> {
     let locked = crate::perp::locked_gains(state, account);
     if locked == 0 {

@@ -154,10 +154,11 @@ fn hedge_loss(state: &State, account: u32, bucket: u32) -> Value {
     total
 }
 
-/// Perp gains that can't leave an account while one of the venue is black, micro-dollars, over all buckets.
+/// Perp gains that can't leave an account while one of the venue is black, or may be (the sweep after the last move has not
+/// seen everyone), micro-dollars, over all buckets.
 #[must_use]
 pub fn locked_gains(state: &State, account: u32) -> Value {
-    if state.liquidation.black.is_empty() {
+    if state.liquidation.black.is_empty() && state.sweep_left == 0 {
         return 0;
     }
     state.buckets.iter().flatten().map(|b| shareable_gain(state, account, b.terms.bucket)).sum()

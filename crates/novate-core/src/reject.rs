@@ -29,6 +29,7 @@ refusals! {
     108 ruleset_must_be_supported false "This build does not implement the ruleset.";
     109 command_must_not_name_an_account false "A venue command carries account 0.";
     110 command_quarantined false "Two people quarantined this command because it made the engine panic; it is answered, never applied.";
+    111 time_must_leave_room_for_deadlines false "The command's time is 2200 or later; no deadline counted from an earlier one can overflow.";
 
     201 account_must_exist false "No account has this id.";
     202 account_must_be_new false "An account with this id is already open.";

@@ -74,9 +74,9 @@ fn time_may_jump() {
             });
             invariants::hold(&stream.venue);
         }
-        stream.venue.now = i64::MAX - 10;
+        stream.venue.now = 7_258_118_400_000_000_000 - 10; // the last instants the engine takes
         stream.venue.advance(0);
-        stream.venue.advance(10);
+        stream.venue.advance(9);
         invariants::hold(&stream.venue);
     }
 }

@@ -21,7 +21,8 @@ const PLENTY: i64 = 50_000_000_000_000;
 /// A venue with more depth and more of this area's commands than usual: what was before, and the events of one command.
 fn step(stream: &mut Stream) -> (Venue, Vec<Event>) {
     for _ in 0..stream.chance.range(0, 2) {
-        stream.deepen();
+        let market = stream.chance.range(1, 5) as u32;
+        stream.deepen(market);
     }
     let before = stream.venue.clone();
     let account = stream.chance.pick(&[1, 2, 3, 4, 5, 6, 7]);

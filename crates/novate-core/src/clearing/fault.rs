@@ -37,9 +37,8 @@ pub fn settlement(cx: &mut Context<'_>, c: &ReportSettlement) -> Result<(), Refu
     if c.settled == 1 {
         settle(cx, number, &execution);
     } else {
-        carry(cx, number, 0, 0, Reason::FailedSettlement);
         cx.state.clearing.settling.remove(&(execution.settle_ns, number));
-        unlock(cx.state, &execution);
+        carry(cx, number, 0, 0, Reason::FailedSettlement);
     }
     repair(cx, cx.state.clearing.orders[&execution.order].token);
     capacity::publish(cx);
@@ -145,7 +144,8 @@ pub fn correction(cx: &mut Context<'_>, c: &ReportCorrection) -> Result<(), Refu
     Ok(())
 }
 
-/// The whole execution becomes the venue's: booked back, its state and its request's with it.
+/// The whole execution becomes the venue's: booked back, its state and its request's with it. Its tokens may leave on its
+/// settlement day, or at once where that is over.
 fn carry(cx: &mut Context<'_>, number: u64, shares: i64, dollars: i64, reason: Reason) {
     let execution = cx.state.clearing.executions[&number].clone();
     let was_open = execution.stage == ExecutionStage::Open;
@@ -157,6 +157,9 @@ fn carry(cx: &mut Context<'_>, number: u64, shares: i64, dollars: i64, reason: R
     }
     if was_open {
         cx.state.clearing.ended.insert((cx.state.now + kept_ns, number));
+        if !cx.state.clearing.settling.contains(&(execution.settle_ns, number)) {
+            unlock(cx.state, &execution);
+        }
     }
     let Execution { order, broker, .. } = execution;
     let (lost, net) = (execution.shares, fill::net(&execution));

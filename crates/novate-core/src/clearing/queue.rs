@@ -112,14 +112,17 @@ fn forget(cx: &mut Context<'_>, most: usize) {
     for entry in old {
         clearing.ended.remove(&entry);
         let id = entry.1;
-        if let Some(execution) = clearing.executions.remove(&id) {
+        let settling = clearing.executions.get(&id).is_some_and(|e| clearing.settling.contains(&(e.settle_ns, id)));
+        if settling {
+            clearing.ended.insert((later, id));
+        } else if let Some(execution) = clearing.executions.remove(&id) {
             clearing.execution_ids.remove(&(execution.broker, execution.id));
             if let Some(order) = clearing.orders.get_mut(&execution.order) {
                 order.executions -= 1;
             }
         } else if clearing.orders.get(&id).is_some_and(|o| o.executions == 0) {
             clearing.orders.remove(&id);
-        } else if clearing.requests.get(&id).is_some_and(|r| r.unsettled == 0 && r.order == 0) {
+        } else if clearing.requests.get(&id).is_some_and(|r| r.unsettled == 0 && r.order == 0 && clearing.locked(r.account, r.token) == 0) {
             clearing.requests.remove(&id);
         } else if clearing.orders.contains_key(&id) || clearing.requests.contains_key(&id) {
             clearing.ended.insert((later, id));

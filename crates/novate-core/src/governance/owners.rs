@@ -1,16 +1,18 @@
 //! Owners: who owns an account in law, and which owners are one obligor.
 //!
 //! Responsible for: moving an account between owners and joining owners, with what follows for caps and exit costs. Money, positions
-//! and orders stay where they are.
+//! and orders stay where they are, except orders in an auction's call.
 
 use crate::account::Owner;
 use crate::codec::Header;
 use crate::command::{AddAddress, JoinOwners, MoveOwnership, RemoveAddress};
 use crate::context::Context;
-use crate::event::{AddressAdded, AddressRemoved, OwnersJoined, OwnershipMoved};
+use crate::event::{AddressAdded, AddressRemoved, CancelReason, OwnersJoined, OwnershipMoved};
 use crate::margin::{collateral::readmit, liquidity};
+use crate::phase::Phase;
 use crate::reject::{Refusal, Reject, require};
 use crate::state::State;
+use crate::trading;
 
 /// Most addresses in one owner's book.
 const ADDRESSES: usize = 256;
@@ -38,6 +40,12 @@ fn regroup(state: &mut State, account: u32, to: u32) {
     }
 }
 
+/// Its orders in an auction's call go: they could meet the new obligor's own.
+fn leave_auctions(cx: &mut Context<'_>, account: u32) {
+    let calls: Vec<u32> = cx.state.markets.iter().flatten().filter(|m| m.phase.phase == Phase::Call).map(|m| m.terms.market).collect();
+    trading::cancel_where(cx, account, CancelReason::Restricted, |market| calls.contains(&market));
+}
+
 /// Dense obligor of an owner id, made when the id is new.
 fn obligor(state: &mut State, owner: u32) -> u32 {
     let State { owners, owner_index, .. } = state;
@@ -60,6 +68,7 @@ pub fn move_account(cx: &mut Context<'_>, command: &MoveOwnership) -> Result<(),
     let to = obligor(cx.state, command.owner);
     cx.state.accounts[account as usize].holder = command.owner;
     if cx.state.accounts[account as usize].owner != to {
+        leave_auctions(cx, account);
         regroup(cx.state, account, to);
     }
     for actor in cx.state.governance.actors.values_mut() {
@@ -79,6 +88,7 @@ pub fn join(cx: &mut Context<'_>, command: &JoinOwners) -> Result<(), Refusal> {
     let (from, to) = (dense(command.owner, 1)?, dense(command.into, 2)?);
     require(from != to, Reject::owner_must_be_another.at(2, i64::from(command.into), 0))?;
     for account in cx.state.owners[from as usize].accounts.clone() {
+        leave_auctions(cx, account);
         regroup(cx.state, account, to);
         cx.touch(account);
     }

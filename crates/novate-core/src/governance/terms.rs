@@ -16,7 +16,7 @@ use crate::reject::{Refusal, Reject, require};
 use crate::session::SessionFactors;
 use crate::state::State;
 use crate::units::PPM;
-use crate::{clearing, liquidation, listing, package};
+use crate::{clearing, lending, liquidation, listing, package};
 
 /// `ChangeTerms`.
 ///
@@ -45,8 +45,7 @@ pub fn change(cx: &mut Context<'_>, command: &ChangeTerms) -> Result<(), Refusal
         }
         Command::ConfigureLiquidation(c) => again(cx, |s| &mut s.liquidation.terms, |cx| liquidation::configure(cx, c)).map(|()| 0)?,
         Command::ConfigureClearing(c) => again(cx, |s| &mut s.clearing.terms, |cx| clearing::terms::configure(cx, c)).map(|()| 0)?,
-        // lending
-        // corporate
+        Command::ConfigureLending(c) => again(cx, |s| &mut s.lending.terms, |cx| lending::configure(cx, c)).map(|()| 0)?,
         _ => return Err(Reject::terms_must_be_changeable.at(1, i64::from(kind), 0)),
     };
     cx.state.rebuild_dated_moves();
@@ -169,6 +168,7 @@ fn cancel_all(cx: &mut Context<'_>, account: u32, market: u32) {
 fn pool(state: &mut State, new: &ListPool) -> Result<(), Refusal> {
     params::check_pool(new)?;
     require(state.asset(new.asset)?.pool.is_some(), Reject::pool_must_exist.at(1, i64::from(new.asset), 0))?;
+    state.bucket(new.insurance_bucket)?;
     state.asset_mut(new.asset).pool = Some(new.clone());
     Ok(())
 }

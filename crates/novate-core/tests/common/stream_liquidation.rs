@@ -3,6 +3,7 @@
 use super::stream::Stream;
 use super::wire::Event;
 use novate_core::command::*;
+use novate_core::units::SECOND;
 
 /// The account that backs others and does nothing else, and its owner.
 pub const BACKSTOP: (u64, u32) = (9, 6);
@@ -10,6 +11,9 @@ pub const BACKSTOP: (u64, u32) = (9, 6);
 /// One random command: account and events.
 pub fn step(stream: &mut Stream) -> (u64, Vec<Event>) {
     let auction = stream.venue.state().liquidation.last_auction;
+    if stream.chance.one_in(8) {
+        return hedge_to_the_edge(stream);
+    }
     let c = &mut stream.chance;
     let account = if c.one_in(3) { c.range(1, 8) as u64 } else { BACKSTOP.0 };
     match c.range(0, 9) {
@@ -33,4 +37,28 @@ pub fn step(stream: &mut Stream) -> (u64, Vec<Event>) {
             (0, stream.venue.send(0, &PayRecovery { token, sold, asset: 1, amount }))
         }
     }
+}
+
+/// A token holder sells perps against all of it, takes out what cash it may, and its stock closes for the night: what is then
+/// below maintenance is a hedged pair.
+fn hedge_to_the_edge(stream: &mut Stream) -> (u64, Vec<Event>) {
+    let account = stream.chance.pick(&[2, 3, 5, 6]);
+    let (underlying, perp, token) = stream.chance.pick(&[(1, 1, 2), (2, 3, 3)]);
+    for market in [perp, perp + 1] {
+        stream.deepen(market);
+    }
+    let state = stream.venue.state();
+    let held = state.accounts[stream.venue.index(account) as usize].balance(token).map_or(0, |b| b.free());
+    let short = -state.accounts[stream.venue.index(account) as usize].lots(perp);
+    let per_lot = state.shares_of(state.known_market(perp), 1).max(1);
+    let lots = (state.known_asset(token).shares(i128::from(held)) / per_lot) as i64 - short;
+    if lots <= 0 {
+        return (account, Vec::new());
+    }
+    stream.venue.send(account, &PlaceOrder { market: perp, side: 1, kind: 1, time_in_force: IOC, flags: 0, price: 0, lots, client_id: [0; 16] });
+    for halving in 0..24 {
+        stream.venue.send(account, &RequestWithdrawal { asset: 1, amount: (1 << 36) >> halving });
+    }
+    stream.venue.say(0, &format!("SetSession underlying={underlying} session=4 next_session=2"));
+    (account, stream.venue.advance(SECOND))
 }

@@ -21,8 +21,8 @@ impl Stream {
     }
 
     /// A maker puts both sides of a market's book near its index, so that packages find something to trade with.
-    pub fn deepen(&mut self) {
-        let (market, dollars) = (self.chance.range(1, 5) as u32, self.chance.range(10_000, 80_000));
+    pub fn deepen(&mut self, market: u32) {
+        let dollars = self.chance.range(10_000, 80_000);
         let state = self.venue.state();
         let listed = state.known_market(market);
         let (index, unit) = (state.index_ticks(listed).max(1), listed.unit);

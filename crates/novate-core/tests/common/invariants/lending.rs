@@ -22,7 +22,7 @@ pub fn hold(state: &State) {
         let owed: i128 = balances().map(|b| i128::from(ledger.owed(b))).sum();
         let over = owed + i128::from(pool.idle()) - claims - i128::from(of(Party::Reserve));
         assert!(over >= 0, "asset {id}: the pool owes {over} more than it is owed");
-        assert!(ledger.owed_in_all(id) as i128 <= owed, "asset {id}: the total in shares never exceeds the accounts'");
+        assert!(i128::from(ledger.owed_in_all(id)) <= owed, "asset {id}: the total in shares never exceeds the accounts'");
         assert!(i128::from(pool.due()) - pool.locked_shares * i128::from(pool.supply_index) / SHARE + 1 >= claims, "asset {id}: nor is it below the lenders'");
         assert!((0..SHARE).contains(&pool.carry), "asset {id}: the reserve's part of a unit");
         assert!(pool.borrow_index >= INDEX && pool.supply_index <= pool.borrow_index, "asset {id}: lenders never grow faster than loans");
