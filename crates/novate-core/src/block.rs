@@ -94,6 +94,14 @@ pub fn expire(cx: &mut Context<'_>, block: u64) {
     end(cx, block, OfferEvent::Expire);
 }
 
+/// Ends the proposals whose two sides have come to one owner.
+pub fn lapse_own(cx: &mut Context<'_>) {
+    let state = &cx.state;
+    let own = |b: &Block| state.accounts[b.proposer as usize].owner == state.accounts[b.counterparty as usize].owner;
+    let blocks: Vec<u64> = state.packages.blocks.iter().filter(|(_, b)| own(b)).map(|(&n, _)| n).collect();
+    blocks.into_iter().for_each(|block| end(cx, block, OfferEvent::Lapse));
+}
+
 fn end(cx: &mut Context<'_>, number: u64, event: OfferEvent) {
     let Some(block) = cx.state.packages.blocks.remove(&number) else { return };
     cx.state.packages.due.remove(&(block.expiry_ns, Due::Block(number)));

@@ -45,19 +45,26 @@ fn pledged(state: &State, account: u32, asset: u32) -> Amount {
     state.accounts[account as usize].balance(asset).map_or(0, |b| b.pledged)
 }
 
+/// Whether this much of an asset can come in from outside: the ledger has room, and of a token no more than exists there.
+///
+/// # Errors
+/// 207, 909.
+pub fn may_arrive(state: &State, asset: u32, amount: Amount, field: u16) -> Result<(), Refusal> {
+    state.ledger.room_for(asset, amount)?;
+    let Some(issuance) = state.clearing.tokens.get(&asset) else { return Ok(()) };
+    let outside = issuance.issued - state.ledger.venue(Party::Custody, asset);
+    require(amount <= outside, Reject::deposit_must_be_of_issued_tokens.at(field, amount, outside))
+}
+
 /// `Deposit`. What arrived for an owner who may not hold it is theirs, set apart.
 ///
 /// # Errors
-/// 201, 205, 207, 208, 304.
+/// 201, 205, 207, 208, 304, 909.
 pub fn deposit(cx: &mut Context<'_>, header: &Header, command: &Deposit) -> Result<(), Refusal> {
     let account = cx.state.account(header.account)?;
     cx.state.asset(command.asset)?;
     positive(command.amount, 2)?;
-    cx.state.ledger.room_for(command.asset, command.amount)?;
-    if let Some(issuance) = cx.state.clearing.tokens.get(&command.asset) {
-        let outside = issuance.issued - cx.state.ledger.venue(Party::Custody, command.asset);
-        require(command.amount <= outside, Reject::deposit_must_be_of_issued_tokens.at(2, command.amount, outside))?;
-    }
+    may_arrive(cx.state, command.asset, command.amount, 2)?;
     let last = cx.state.accounts[account as usize].balance(command.asset).map_or(0, |b| b.last_reference);
     require(command.reference > last, Reject::reference_must_be_new.at(3, command.reference as i64, last as i64))?;
 
@@ -317,12 +324,12 @@ fn tell_held(cx: &mut Context<'_>, account: u32, asset: u32, amount: Amount) {
 /// `FundInsurance`.
 ///
 /// # Errors
-/// 205, 207, 304, 307.
+/// 205, 207, 304, 307, 909.
 pub fn fund_insurance(cx: &mut Context<'_>, command: &FundInsurance) -> Result<(), Refusal> {
     cx.state.bucket(command.bucket)?;
     cx.state.asset(command.asset)?;
     positive(command.amount, 3)?;
-    cx.state.ledger.room_for(command.asset, command.amount)?;
+    may_arrive(cx.state, command.asset, command.amount, 3)?;
     let party = Party::Insurance(command.bucket);
     post(cx.state, command.asset, Party::Custody, party, command.amount);
     let balance = cx.state.ledger.venue(party, command.asset);

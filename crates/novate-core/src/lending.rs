@@ -9,7 +9,7 @@ use crate::codec::Header;
 use crate::command::{ConfigureLending, FundPool, Lend, ListPool, Recall};
 use crate::context::Context;
 use crate::event::{InterestPaid, LendingConfigured, Lent, LentLossBorne, LentTransferred, LoanShortfallAbsorbed, PoolFunded, PoolRateChanged};
-use crate::funds::{positive, post};
+use crate::funds::{may_arrive, positive, post};
 use crate::ledger::Party;
 use crate::margin::{Change, Level, Question};
 use crate::params::{self, MOST_LENT};
@@ -55,13 +55,13 @@ pub fn funded(state: &State, pool: &ListPool) -> Result<(), Refusal> {
 /// `FundPool`.
 ///
 /// # Errors
-/// 205, 207, 304, 315, 707.
+/// 205, 207, 304, 315, 707, 909.
 pub fn fund(cx: &mut Context<'_>, command: &FundPool) -> Result<(), Refusal> {
     let FundPool { asset, amount } = *command;
     let to_lock = pool_of(cx.state, asset)?.locked_deposit - cx.state.ledger.venue(Party::Locked, asset);
     positive(amount, 2)?;
-    cx.state.ledger.room_for(asset, amount)?;
     fits(cx.state, asset, amount)?;
+    may_arrive(cx.state, asset, amount, 2)?;
     let State { ledger, accounts, .. } = &mut *cx.state;
     let locked = amount.min(to_lock.max(0));
     ledger.lock(accounts, asset, locked);

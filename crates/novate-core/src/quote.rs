@@ -227,6 +227,16 @@ pub fn expire(cx: &mut Context<'_>, request: u64, quote: u64) {
     end_quote(cx, request, quote, OfferEvent::Expire);
 }
 
+/// Ends the quotes whose maker and requester have come to one owner.
+pub fn lapse_own(cx: &mut Context<'_>) {
+    let owner = |account: u32| cx.state.accounts[account as usize].owner;
+    let of = |(&request, r): (&u64, &QuoteRequest)| {
+        r.quotes.iter().filter(|(_, q)| owner(q.maker) == owner(r.requester)).map(|(&quote, _)| (request, quote)).collect::<Vec<_>>()
+    };
+    let quotes: Vec<(u64, u64)> = cx.state.packages.requests.iter().flat_map(of).collect();
+    quotes.into_iter().for_each(|(request, quote)| end_quote(cx, request, quote, OfferEvent::Lapse));
+}
+
 /// Ends a request; its quotes lapse with it.
 fn end(cx: &mut Context<'_>, number: u64, event: OfferEvent) {
     let Some(request) = cx.state.packages.requests.get(&number) else { return };

@@ -10,6 +10,7 @@ use crate::clearing;
 use crate::command::{BookReinvestment, FundDistributions, PayDistribution};
 use crate::context::Context;
 use crate::event::{DistributionPaid, DistributionsFunded};
+use crate::funds::may_arrive;
 use crate::ledger::Party;
 use crate::margin::collateral::readmit;
 use crate::reject::{Refusal, Reject, require};
@@ -20,12 +21,12 @@ use crate::units::{PPM, Ratio, div_floor, narrow, pow10, rate_up, scaled_down};
 /// `FundDistributions`.
 ///
 /// # Errors
-/// 205, 207, 304.
+/// 205, 207, 304, 909.
 pub fn fund_distributions(cx: &mut Context<'_>, command: &FundDistributions) -> Result<(), Refusal> {
     let FundDistributions { asset, amount } = *command;
     cx.state.asset(asset)?;
     require(amount > 0, Reject::amount_must_be_positive.at(2, amount, 1))?;
-    cx.state.ledger.room_for(asset, amount)?;
+    may_arrive(cx.state, asset, amount, 2)?;
 
     let State { ledger, accounts, .. } = &mut *cx.state;
     ledger.post(accounts, asset, Party::Custody, Party::Distributions, amount);

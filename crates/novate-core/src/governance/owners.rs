@@ -12,7 +12,7 @@ use crate::margin::{collateral::readmit, liquidity};
 use crate::phase::Phase;
 use crate::reject::{Refusal, Reject, require};
 use crate::state::State;
-use crate::trading;
+use crate::{block, quote, trading};
 
 /// Most addresses in one owner's book.
 const ADDRESSES: usize = 256;
@@ -40,10 +40,14 @@ fn regroup(state: &mut State, account: u32, to: u32) {
     }
 }
 
-/// Its orders in an auction's call go: they could meet the new obligor's own.
-fn leave_auctions(cx: &mut Context<'_>, account: u32) {
+/// Moves an account to another obligor. What could now meet the obligor's own side goes: orders in an auction's call, blocks
+/// and quotes.
+fn join_obligor(cx: &mut Context<'_>, account: u32, to: u32) {
     let calls: Vec<u32> = cx.state.markets.iter().flatten().filter(|m| m.phase.phase == Phase::Call).map(|m| m.terms.market).collect();
     trading::cancel_where(cx, account, CancelReason::Restricted, |market| calls.contains(&market));
+    regroup(cx.state, account, to);
+    block::lapse_own(cx);
+    quote::lapse_own(cx);
 }
 
 /// Dense obligor of an owner id, made when the id is new.
@@ -68,8 +72,7 @@ pub fn move_account(cx: &mut Context<'_>, command: &MoveOwnership) -> Result<(),
     let to = obligor(cx.state, command.owner);
     cx.state.accounts[account as usize].holder = command.owner;
     if cx.state.accounts[account as usize].owner != to {
-        leave_auctions(cx, account);
-        regroup(cx.state, account, to);
+        join_obligor(cx, account, to);
     }
     for actor in cx.state.governance.actors.values_mut() {
         actor.grants.retain(|g| g.account != command.account);
@@ -88,8 +91,7 @@ pub fn join(cx: &mut Context<'_>, command: &JoinOwners) -> Result<(), Refusal> {
     let (from, to) = (dense(command.owner, 1)?, dense(command.into, 2)?);
     require(from != to, Reject::owner_must_be_another.at(2, i64::from(command.into), 0))?;
     for account in cx.state.owners[from as usize].accounts.clone() {
-        leave_auctions(cx, account);
-        regroup(cx.state, account, to);
+        join_obligor(cx, account, to);
         cx.touch(account);
     }
     let joined = cx.state.governance.joined.iter().filter(|(_, at)| **at == from).map(|(id, _)| *id);
