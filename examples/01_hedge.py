@@ -20,7 +20,14 @@ def order(market: str, side: Side, price: int, lots: int) -> PlaceOrder:
     """A limit order that rests."""
     number = listing.market[market]
     return PlaceOrder(
-        market=number, side=side, kind=0, time_in_force=0, flags=0, price=price, lots=lots, client_id=bytes(16)
+        market=number,
+        side=side,
+        kind=0,
+        time_in_force=0,
+        flags=0,
+        price=price,
+        lots=lots,
+        client_id=bytes(16),
     )
 
 
@@ -36,7 +43,9 @@ def price(underlying: str, source: int, price_e6: int) -> PostPrice:
 
 with tempfile.TemporaryDirectory() as home, Venue.open(home, OPENING) as venue:
     venue.send(*listing.commands)
-    closure = dict.fromkeys(("closure_step_ns", "closure_ramp_from_ns", "closure_ramp_to_ns", "closure_end_ns"), 0)
+    closure = dict.fromkeys(
+        ("closure_step_ns", "closure_ramp_from_ns", "closure_ramp_to_ns", "closure_end_ns"), 0
+    )
     for name in ("NVDA", "USDC"):
         number = listing.underlying[name]
         venue.send(SetSession(underlying=number, session=2, next_session=2, next_time_ns=0, **closure))
@@ -49,7 +58,9 @@ with tempfile.TemporaryDirectory() as home, Venue.open(home, OPENING) as venue:
     def tell(when: str) -> None:
         """The initial requirement, and what makes it."""
         level = reports.margin(venue.engine, ANN).levels[0]
-        print(f"{when}: requirement ${level.requirement / 1e6:,.2f} of ${level.equity / 1e6:,.2f} because {level.binding}")
+        print(
+            f"{when}: requirement ${level.requirement / 1e6:,.2f} of ${level.equity / 1e6:,.2f} because {level.binding}"
+        )
         for part in level.contributions:
             print(f"    {part.name:10} {part.amount / 1e6:>12,.2f}")
 

@@ -63,7 +63,9 @@ def fuzz(seconds: int) -> Count:
     if shutil.which("c++") is None:
         print("   fuzz: skipped, needs a C++ compiler (Debian 12: apt-get install g++)")
         return Count(skipped=3)
-    done = subprocess.run(["scripts/fuzz.sh", str(seconds)], cwd=ROOT, env=ENV, stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(
+        ["scripts/fuzz.sh", str(seconds)], cwd=ROOT, env=ENV, stdout=subprocess.PIPE, text=True, check=False
+    )
     print(done.stdout, end="")
     passed = len(re.findall(r"^fuzz \w+: .*, ok$", done.stdout, re.MULTILINE))
     return Count(passed, 3 - passed)

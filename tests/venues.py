@@ -12,10 +12,10 @@ from novate.messages import (
     AdvanceTime,
     Command,
     CommandRefused,
+    ConfigureLending,
     ConfigureLiquidation,
     ConfigureOrders,
     ConfigurePackages,
-    ConfigureLending,
     ConfigurePrices,
     ConfigureVenue,
     Deposit,
@@ -138,7 +138,9 @@ class PlainVenue:
         """Two sources agree on a price at 1e-6 dollar."""
         for source in (1, 2):
             self.must(
-                PostPrice(underlying=number, source=source, price=price, venue_time_ns=self.time_ns, size=SIZE)
+                PostPrice(
+                    underlying=number, source=source, price=price, venue_time_ns=self.time_ns, size=SIZE
+                )
             )
 
     def advance(self, seconds: int) -> None:

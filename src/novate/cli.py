@@ -256,8 +256,18 @@ def _facts(facts: Mapping[str, object]) -> str:
 @click.argument("directory", type=click.Path(path_type=Path), required=False, metavar="DIR")
 @click.option("--home", type=click.Path(path_type=Path), help="The same as DIR.")
 @click.option("--account", type=click.IntRange(min=1), required=True, help="Whose margin.")
-@click.option("--at", metavar="SEQ|TIME", help="A command's sequence, or a time with its zone [default: the journal's end].")
-@click.option("--days", type=click.IntRange(0, 30), default=7, show_default=True, help="Days ahead to project; 0 for none.")
+@click.option(
+    "--at",
+    metavar="SEQ|TIME",
+    help="A command's sequence, or a time with its zone [default: the journal's end].",
+)
+@click.option(
+    "--days",
+    type=click.IntRange(0, 30),
+    default=7,
+    show_default=True,
+    help="Days ahead to project; 0 for none.",
+)
 @_common
 def explain(
     directory: Path | None, home: Path | None, account: int, at: str | None, days: int, *, as_json: bool

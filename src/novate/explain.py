@@ -193,9 +193,7 @@ def what_if(engine: Engine, account: int, wishes: Iterable[Wish]) -> Outcome:
     return Outcome(before, _explain(fork, account), refusals, tuple(events))
 
 
-def _send(
-    fork: Engine, command: Command, account: int = 0, time_ns: int | None = None
-) -> list[EventMessage]:
+def _send(fork: Engine, command: Command, account: int = 0, time_ns: int | None = None) -> list[EventMessage]:
     """One command into a fork: as the account's, or as the venue's where the engine says that it names no account."""
     at = fork.time_ns if time_ns is None else time_ns
     for sender in (account, 0):
@@ -320,7 +318,9 @@ def projection(
     for line in questions.sessions(engine):
         for change in sessions(line, start, end):
             if change.time_ns <= start and change.session == line.session:
-                _send(fork, change.command(line.underlying))  # the same session, with the closure the calendar sees ahead
+                _send(
+                    fork, change.command(line.underlying)
+                )  # the same session, with the closure the calendar sees ahead
             for at, what, command in _boundaries(line, change, start, end):
                 plan.setdefault(at, []).append((what, command))
     return [_milestone(fork, account, at, plan[at]) for at in sorted(plan)]

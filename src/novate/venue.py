@@ -69,7 +69,9 @@ class Venue:
         """Time of the last command."""
         return self.sequencer.time_ns
 
-    def send(self, *commands: Command, account: int = OPERATOR, time_ns: int | None = None) -> list[EventMessage]:
+    def send(
+        self, *commands: Command, account: int = OPERATOR, time_ns: int | None = None
+    ) -> list[EventMessage]:
         """Sends commands of one account as one frame; returns their events, decoded."""
         buffer = b"".join(encode(command, account=account) for command in commands)
         return list(iter_events(self.submit(buffer, self.time_ns if time_ns is None else time_ns)))

@@ -72,7 +72,16 @@ def test_the_journal_replays_to_the_same_state(packaged: tuple[DemoResult, Path]
 
 def test_the_summary_is_json_and_complete(packaged: tuple[DemoResult, Path]) -> None:
     told = json.loads(json.dumps(packaged[0].json))
-    for key in ("state_hash", "data_source", "commands", "events", "conservation", "liquidations", "accounts", "wall_s"):
+    for key in (
+        "state_hash",
+        "data_source",
+        "commands",
+        "events",
+        "conservation",
+        "liquidations",
+        "accounts",
+        "wall_s",
+    ):
         assert key in told
     assert told["data_source"] == "package"
     for account in told["accounts"]:
@@ -88,7 +97,10 @@ def test_the_page_stands_alone(packaged: tuple[DemoResult, Path]) -> None:
 def test_two_runs_give_one_hash(tmp_path: Path) -> None:
     from datetime import date, time
 
-    window = {"start_ns": new_york_ns(date(2008, 10, 10), time(9, 0)), "end_ns": new_york_ns(date(2008, 10, 10), time(11, 0))}
+    window = {
+        "start_ns": new_york_ns(date(2008, 10, 10), time(9, 0)),
+        "end_ns": new_york_ns(date(2008, 10, 10), time(11, 0)),
+    }
     first = play(tmp_path / "a", scenario="october-2008", **window)
     second = play(tmp_path / "b", scenario="october-2008", **window)
     assert first.json["state_hash"] == second.json["state_hash"]

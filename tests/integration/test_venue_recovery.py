@@ -20,7 +20,16 @@ KILL_AT_BYTES = (200_000, 600_000, 1_500_000)
 
 def killed_replay(home: Path, at_bytes: int) -> None:
     """Starts the packaged replay and kills it once its journal has grown to a size."""
-    command = [sys.executable, "-m", "novate.cli", "replay", "october-2008", "--headless", "--home", str(home)]
+    command = [
+        sys.executable,
+        "-m",
+        "novate.cli",
+        "replay",
+        "october-2008",
+        "--headless",
+        "--home",
+        str(home),
+    ]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 60
         while journal_bytes(home / "journal") < at_bytes:
@@ -38,12 +47,17 @@ def test_a_killed_venue_recovers_to_the_state_of_its_journal(tmp_path: Path, at_
 
     with Venue.open(tmp_path) as venue:
         assert venue.recovery.sequence == before.commands
-        assert venue.sequencer.sequence == before.commands + 1  # ResumeVenue is the first command after a recovery
+        assert (
+            venue.sequencer.sequence == before.commands + 1
+        )  # ResumeVenue is the first command after a recovery
         assert {difference for _, difference in venue.engine.conservation()} == {0}
         ledger = reports.ledger(venue.engine)
         assert ledger.pools_are_true
         assert {(m.position_sum, m.clearing_difference) for m in reports.markets(venue.engine)} == {(0, 0)}
-        assert {u.quality for u in reports.underlyings(venue.engine) if u.index} <= {3, 4}  # nothing is live yet
+        assert {u.quality for u in reports.underlyings(venue.engine) if u.index} <= {
+            3,
+            4,
+        }  # nothing is live yet
 
     after = verify_journal(tmp_path, Engine, ruleset=ruleset())
     assert after.ok
@@ -88,7 +102,12 @@ def test_the_first_command_after_a_recovery_is_told(tmp_path: Path) -> None:
     from novate.sequencer import open_venue_log
 
     opened = open_venue_log(
-        tmp_path, Engine, release=release(), ruleset=ruleset(), resume=encode(ResumeVenue()), on_events=events.append
+        tmp_path,
+        Engine,
+        release=release(),
+        ruleset=ruleset(),
+        resume=encode(ResumeVenue()),
+        on_events=events.append,
     )
     opened.sequencer.close()
     assert any(isinstance(e.body, VenueResumed) for e in iter_events(opened.events))

@@ -41,6 +41,7 @@ def issuing_venue() -> PlainVenue:
         ListAsset(
             asset=ISSUED, name="NVDAi", asset_kind=1, decimals=DECIMALS, underlying=NAME, multiplier_ppb=MULTIPLIER, wrap_ppm=20_000,
             borrow_wrap_ppm=50_000, depeg_ppm=0, loan_to_value_ppm=650_000, owner_cap=10**15, venue_cap=10**15,
+            sale_rank=1,
         )
     )  # fmt: skip
     venue.must(

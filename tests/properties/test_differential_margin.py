@@ -15,9 +15,14 @@ from collections import Counter
 
 import pytest
 
+from dividends import MIX as DIVIDENDS
+from dividends import DividendWorld
+from issuing import MIX as ISSUING
+from issuing import IssuingWorld
 from novate import Engine
 from novate.messages import OrderPlaced, PlaceOrder, Side, reports
 from novate.messages.reports import BindingRow, GapGroup, LevelReport, RowKind
+from novate.messages.reports.corporate import receivables
 from novate.messages.reports.prices import gates as gates_of
 from reference import margin as reference
 from reference.inputs import AccountView, Balance, Liquidity, OpenOrder, Position, PriceView, Venue
@@ -83,6 +88,8 @@ def venue_of(world: World) -> Venue:
         liquidity=liquidity | stored,
         open_interest={line.underlying: line.open_interest for line in lines},
         admitted=admitted_of(world, list(world.owners)),
+        receivable={line.asset: line.each for line in receivables(world.engine)},
+        due_ppm=world.clearing.due_ppm if isinstance(world, IssuingWorld) else M,
     )
 
 
@@ -101,7 +108,9 @@ def account_of(world: World, account: int) -> AccountView:
     owner = world.owners[account]
     return AccountView(
         owner=owner,
-        balances={b.asset: Balance(b.pledged, b.lent, b.admitted, b.escrowed, b.due) for b in report.balances},
+        balances={
+            b.asset: Balance(b.pledged, b.lent, b.admitted, b.escrowed, b.due) for b in report.balances
+        },
         positions={
             p.market: Position(p.lots, p.cost, p.claim, p.hedged_claim, p.debt)
             for p in report.positions
@@ -172,6 +181,7 @@ def compare(world: World, account: int) -> None:
                 assert report.gap_groups == largest_groups(venue, exposures)
                 assert sum(part.amount for part in report.contributions) == report.requirement
                 count(view, report, slower)
+                compared["with receivables"] += any(venue.receivable.get(b) for b in view.balances)
                 compared["paid for or unhedged above a cap"] += any(e.uncounted for e in exposures)
 
 
@@ -196,6 +206,9 @@ def count(view: AccountView, report: LevelReport, slower: bool) -> None:
     compared["with perps"] += any(p.lots for p in view.positions.values())
     compared["with claims or debts"] += any(p.claim or p.debt for p in view.positions.values())
     compared["with loans"] += any(b.pledged < 0 for b in view.balances.values())
+    compared["with tokens in escrow"] += any(b.escrowed and b.admitted for b in view.balances.values())
+    compared["with cash in escrow"] += any(b.escrowed and not b.admitted for b in view.balances.values())
+    compared["with cash due"] += any(b.due for b in view.balances.values())
     compared["below requirement"] += report.excess < 0
     compared["slower"] += slower
     compared[f"binding {RowKind(report.binding_row.kind).name}"] += 1
@@ -212,6 +225,29 @@ def test_engine_and_reference_agree_in_a_random_world(seed: int) -> None:
         world.steps(EVERY)
         compare(world, world.any_account())
     assert all(difference == 0 for _, difference in engine.conservation())
+
+
+@pytest.mark.parametrize("seed", range(WORLDS // 3))
+def test_engine_and_reference_agree_where_tokens_are_issued_and_redeemed(seed: int) -> None:
+    engine = Engine()
+    world = IssuingWorld(seed, engine, sender(engine), mix=ISSUING)
+    world.found(names=2 + seed % 4)
+    for _ in range(STEPS // EVERY):
+        world.steps(EVERY)
+        compare(world, world.any_account())
+    assert all(difference == 0 for _, difference in engine.conservation())
+
+
+@pytest.mark.parametrize("seed", range(WORLDS // 3))
+def test_engine_and_reference_agree_where_dividends_are_receivable(seed: int) -> None:
+    engine = Engine()
+    world = DividendWorld(seed, engine, sender(engine), mix=DIVIDENDS)
+    world.found(names=2 + seed % 4)
+    for _ in range(STEPS // EVERY):
+        world.steps(EVERY)
+        compare(world, world.any_account())
+    assert all(difference == 0 for _, difference in engine.conservation())
+    assert world.taken
 
 
 def gross(world: World, owner: int, underlying: int) -> int:
@@ -261,5 +297,7 @@ def test_the_comparison_reached_everything() -> None:
     assert compared["evaluations"] >= LEAST
     rare = [what for what, times in compared.items() if times < 20]
     assert not rare, rare
+    for what in ("with tokens in escrow", "with cash in escrow", "with cash due", "with receivables", "LENT"):
+        assert compared[what] >= 20, what
     for kind in ("NONE", "PARALLEL", "ROTATION", "TAIL", "DATED"):
         assert compared[f"binding {kind}"] >= 20, kind

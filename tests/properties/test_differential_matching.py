@@ -1,7 +1,8 @@
 """The engine's matching equals the plain Python reference: fills, what rests in which order, what is cancelled and why.
 
-Random streams of limit, market, IOC, FOK and post-only orders, amendments and cancellations by accounts of three owners run
-on a perp and on a spot market, both with self-trade prevention and one with self-trades allowed; everybody is rich enough
+Random streams of limit, market, IOC, FOK and post-only orders, with minimum quantities and every mode of self-trade prevention,
+amendments and cancellations by accounts of three owners run on a perp and on a spot market, both with self-trade prevention and one
+with self-trades allowed, in continuous trading and in calls that end in auctions; everybody is rich enough
 that money decides nothing. After every command the events and both sides of the book are compared.
 
 SEEDS streams of COMMANDS commands on each market; NOVATE_LONG=1 runs twenty times as many streams.
@@ -17,24 +18,30 @@ import pytest
 from novate import Engine
 from novate.messages import (
     AmendOrder,
+    AuctionUncrossed,
     CancelOrder,
     Command,
     CommandRefused,
     EventMessage,
     Flags,
     ListMarket,
+    MarketPhase,
     OrderAmended,
     OrderCancelled,
+    OrderDecremented,
     OrderFilled,
     OrderKind,
     OrderPlaced,
     PlaceOrder,
+    PlaceOrderFull,
+    SelfTradeMode,
+    SetMarketPhase,
     Side,
     TimeInForce,
     reports,
     rule,
 )
-from reference.matching import Book, Outcome, Trade
+from reference.matching import SELF_TRADE, Book, Outcome, Trade
 from venues import PERP, SPOT, open_plain_venue
 
 SEEDS = 4 * (20 if os.environ.get("NOVATE_LONG") else 1)
@@ -62,15 +69,20 @@ class Both:
         """For questions."""
         return self.venue.engine
 
-    def place(self, account: int, order: PlaceOrder, limit: int) -> None:
+    def place(self, account: int, order: PlaceOrder | PlaceOrderFull, limit: int) -> None:
         """A new order; `limit` is the worst price it accepts."""
         events = self.venue.send(order, account)
         placed = [event.body for event in events if isinstance(event.body, OrderPlaced)]
         number = placed[0].order if placed else 0
         self.account[number] = account
+        mode, minimum = (
+            (order.self_trade, order.min_lots)
+            if isinstance(order, PlaceOrderFull)
+            else (SelfTradeMode.CANCEL_NEWEST, 0)
+        )
         outcome = self.book.place(
             number, OWNERS[account], order.side, limit, order.lots, order.kind, order.time_in_force,
-            bool(order.flags & Flags.POST_ONLY),
+            bool(order.flags & Flags.POST_ONLY), mode, minimum,
         )  # fmt: skip
         self.compare(order, events, outcome, number)
 
@@ -86,6 +98,39 @@ class Both:
         command = CancelOrder(order=order)
         self.compare(command, self.venue.send(command, self.account[order]), self.book.cancel(order), order)
 
+    def call(self) -> None:
+        """Orders gather from here on."""
+        self.venue.must(SetMarketPhase(market=self.market, phase=MarketPhase.CALL))
+        self.book.calling = True
+
+    def uncross(self) -> None:
+        """The auction: its price, volume and surplus, and every fill in its order."""
+        bodies = [e.body for e in self.venue.must(SetMarketPhase(market=self.market, phase=MarketPhase.OPEN))]
+        expected = self.book.uncross(INDEX)
+        told = [(b.price, b.lots, b.surplus) for b in bodies if isinstance(b, AuctionUncrossed)]
+        assert told == [(expected.price, expected.lots, expected.surplus)]
+        sides = [body for body in bodies if isinstance(body, OrderFilled)]
+        trades = []
+        for bid, ask in zip(sides[::2], sides[1::2], strict=True):
+            assert (bid.side, ask.side, bid.trade) == (Side.BID, Side.ASK, ask.trade)
+            assert (
+                (bid.price, bid.lots, bid.maker)
+                == (ask.price, ask.lots, ask.maker)
+                == (ask.price, ask.lots, 1)
+            )
+            trades.append(Trade(bid.order, ask.order, bid.price, bid.lots))
+        assert trades == list(expected.trades)
+        self.compare_books()
+        seen["auctions"] += 1
+        seen["auction fills"] += len(trades)
+        seen["auctions with a surplus"] += bool(expected.surplus)
+
+    def compare_books(self) -> None:
+        """Both sides, from the best price outwards."""
+        book = reports.book(self.engine, self.market, 1_000)
+        assert [tuple(level) for level in book.bids] == self.book.levels(Side.BID)
+        assert [tuple(level) for level in book.asks] == self.book.levels(Side.ASK)
+
     def compare(self, command: Command, events: list[EventMessage], outcome: Outcome, order: int) -> None:
         """What both said about a command, and what their books look like after it."""
         bodies = [event.body for event in events]
@@ -93,16 +138,21 @@ class Both:
         assert refused == ([outcome.refused] if outcome.refused else []), command
         assert fills(bodies) == outcome.trades, command
         ended = [(b.order, b.lots, b.reason) for b in bodies if isinstance(b, OrderCancelled)]
-        assert ended == ([(order, outcome.cancelled, outcome.reason)] if outcome.cancelled else []), command
+        own = [(number, lots, SELF_TRADE) for number, lots in outcome.ended]
+        assert ended == own + ([(order, outcome.cancelled, outcome.reason)] if outcome.cancelled else []), (
+            command
+        )
+        shrunk = [(b.order, b.lots, b.leaves) for b in bodies if isinstance(b, OrderDecremented)]
+        assert shrunk == outcome.shrunk, command
         kept = [bool(body.kept_priority) for body in bodies if isinstance(body, OrderAmended)]
         assert kept == ([outcome.kept_priority] if outcome.kept_priority is not None else []), command
-        book = reports.book(self.engine, self.market, 1_000)
-        assert [tuple(level) for level in book.bids] == self.book.levels(Side.BID), command
-        assert [tuple(level) for level in book.asks] == self.book.levels(Side.ASK), command
+        self.compare_books()
         seen[type(command).__name__] += 1
         seen["fills"] += len(outcome.trades)
         seen[outcome.refused or "accepted"] += 1
         seen[f"cancelled {outcome.reason}"] += 1
+        seen["own orders ended"] += len(outcome.ended)
+        seen["orders shrunk"] += len(outcome.shrunk)
 
     def compare_orders(self) -> None:
         """Every resting order's price and size."""
@@ -124,8 +174,8 @@ def fills(bodies: list[object]) -> list[Trade]:
     return trades
 
 
-def random_order(random: Random, market: int) -> tuple[PlaceOrder, int]:
-    """An order near the index, and the worst price it accepts."""
+def random_order(random: Random, market: int) -> tuple[PlaceOrder | PlaceOrderFull, int]:
+    """An order near the index, in its short or its full form, and the worst price it accepts."""
     side, kind, force, flags = random.choice(list(Side)), OrderKind.LIMIT, TimeInForce.GTC, Flags.NONE
     dice = random.random()
     if dice < 0.15:
@@ -133,10 +183,12 @@ def random_order(random: Random, market: int) -> tuple[PlaceOrder, int]:
     elif dice < 0.45:
         kind, force = random.choice(list(OrderKind)), random.choice((TimeInForce.IOC, TimeInForce.FOK))
     price, lots = INDEX + random.randint(-6, 6), random.choice((1, 2, 5, 20, random.randint(1, 60)))
-    order = PlaceOrder(
-        market=market, side=side, kind=kind, time_in_force=force, flags=flags, price=price, lots=lots
-    )
-    return order, price
+    said = {"market": market, "side": side, "kind": kind, "time_in_force": force, "flags": flags}
+    if random.random() < 0.5:
+        return PlaceOrder(**said, price=price, lots=lots), price
+    minimum = random.choice((0, 0, 0, 1, random.randint(1, lots), lots + 1))
+    mode = random.choice(list(SelfTradeMode))
+    return PlaceOrderFull(**said, price=price, lots=lots, min_lots=minimum, self_trade=mode), price
 
 
 def step(both: Both, random: Random) -> None:
@@ -160,6 +212,10 @@ def test_engine_and_reference_match_the_same_stream(seed: int, market: ListMarke
     both, random = Both(market), Random(seed)
     for number in range(COMMANDS):
         step(both, random)
+        if number % 60 == 30:
+            both.call()
+        if number % 60 == 55:
+            both.uncross()
         if number % 50 == 0:
             both.compare_orders()
     both.compare_orders()
@@ -169,7 +225,9 @@ def test_engine_and_reference_match_the_same_stream(seed: int, market: ListMarke
 def test_the_streams_reached_everything() -> None:
     """Runs after the streams, which it needs."""
     sys.stdout.write(f"\ncompared with the reference: {dict(seen)}\n")
-    assert seen["PlaceOrder"] + seen["AmendOrder"] + seen["CancelOrder"] >= LEAST
+    commands = ("PlaceOrder", "PlaceOrderFull", "AmendOrder", "CancelOrder")
+    assert sum(seen[command] for command in commands) >= LEAST
     for what in ("fills", "cancelled 1", "cancelled 2", "post_only_must_not_take", "fill_or_kill_must_fill",
-                 "market_order_needs_a_book", "amend_must_change_something", "order_must_exist"):  # fmt: skip
+                 "minimum_must_fill_at_once", "own orders ended", "auction fills", "auctions with a surplus",
+                 "auction_takes_only_resting_orders", "orders shrunk", "market_order_needs_a_book", "amend_must_change_something", "order_must_exist"):  # fmt: skip
         assert seen[what] >= 20, what

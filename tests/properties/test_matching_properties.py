@@ -12,16 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reference.matching import (
-    ALLOW,
+    ALLOWED,
     ASK,
     BID,
-    CANCEL_NEWEST,
     FOK,
     GTC,
     IOC,
     LIMIT,
     MARKET,
     NOT_FILLED,
+    PREVENTED,
     SELF_TRADE,
     Book,
     Trade,
@@ -56,7 +56,7 @@ def flow(seed, count):
 
 
 def matched(seed, count):
-    book, trades = Book(ALLOW), []
+    book, trades = Book(ALLOWED), []
     for what, order, owner, side, price, lots in flow(seed, count):
         if what == "add":
             outcome = book.place(order, owner, side, price, lots)
@@ -125,7 +125,7 @@ def test_the_trade_hash_of_the_flow_is_pinned():
 # --- Rules one by one -------------------------------------------------------------------------------------------------
 
 
-def book_of(*rows, self_trade=CANCEL_NEWEST):
+def book_of(*rows, self_trade=PREVENTED):
     """Resting orders (order, owner, side, price, lots)."""
     book = Book(self_trade)
     for row in rows:
@@ -168,7 +168,7 @@ def test_what_immediate_orders_do_with_the_rest():
     assert (outcome.cancelled, outcome.reason, book.best(ASK)) == (0, None, None)
 
 
-@pytest.mark.parametrize(("self_trade", "traded", "left"), [(CANCEL_NEWEST, 3, 7), (ALLOW, 8, 0)])
+@pytest.mark.parametrize(("self_trade", "traded", "left"), [(PREVENTED, 3, 7), (ALLOWED, 8, 0)])
 def test_an_owner_does_not_trade_with_himself(self_trade, traded, left):
     book = book_of((1, 1, ASK, 100, 3), (2, 9, ASK, 100, 5), (3, 3, ASK, 102, 5), self_trade=self_trade)
     outcome = book.place(9, 9, BID, 101, 10)
@@ -228,7 +228,7 @@ def apply(book, number, step):
 
 
 @some_cases
-@given(st.lists(instruction, max_size=60), st.sampled_from((CANCEL_NEWEST, ALLOW)))
+@given(st.lists(instruction, max_size=60), st.sampled_from((PREVENTED, ALLOWED)))
 def test_lots_are_conserved_and_the_book_never_stays_crossed(steps, self_trade):
     book, due = Book(self_trade), Counter()
     for number, step in enumerate(steps, 1):
@@ -254,7 +254,7 @@ def test_lots_are_conserved_and_the_book_never_stays_crossed(steps, self_trade):
 
 
 @some_cases
-@given(st.lists(instruction, max_size=60), st.sampled_from((CANCEL_NEWEST, ALLOW)))
+@given(st.lists(instruction, max_size=60), st.sampled_from((PREVENTED, ALLOWED)))
 def test_trades_take_the_queue_from_its_head_inside_the_limit(steps, self_trade):
     book = Book(self_trade)
     owners = {}
@@ -271,7 +271,7 @@ def test_trades_take_the_queue_from_its_head_inside_the_limit(steps, self_trade)
         head = queues[1 - side][: len(outcome.trades)]
         assert [(t.maker, t.price) for t in outcome.trades] == [(o, p) for o, p, _ in head]
         assert all(t.lots == lots for t, (_, _, lots) in zip(outcome.trades[:-1], head, strict=False))
-        if self_trade == CANCEL_NEWEST:
+        if self_trade == PREVENTED:
             assert all(owners[t.maker] != owners[t.taker] for t in outcome.trades)
 
 

@@ -225,6 +225,8 @@ class Venue:
     due_ppm: int = 1_000_000
     """Part of cash due from redemptions that counts."""
     pools: Mapping[int, ListPool] = field(default_factory=dict)
+    receivable: Mapping[int, int] = field(default_factory=dict)
+    """Dividends receivable on each token, in 1e-12 dollars."""
 
 
 class Balance(NamedTuple):

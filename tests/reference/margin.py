@@ -6,8 +6,8 @@ in the page's order. Never imports the engine, keeps no state, has no float. All
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import isqrt
 
+from reference.arithmetic import M, ceil_div, down, floor_div, isqrt_up, up
 from reference.inputs import (
     AccountView,
     Balance,
@@ -22,33 +22,12 @@ from reference.inputs import (
     Venue,
 )
 
-M = 1_000_000
 INITIAL, LIQUIDATION_END, MAINTENANCE, CLOSE_OUT = range(4)
 SPOT, PERP = 0, 1
 BID, ASK = 0, 1
 STABLECOIN, TOKEN = 0, 1
 THIRDS = (("1", M), ("2/3", 666_667), ("1/3", 333_334))
 TERMS = ("SR", "GAP", "BASIS", "WRAP", "FX", "LIQ", "CROWD", "LOSS", "LENT")
-
-
-def floor_div(dividend: int, divisor: int) -> int:
-    """Towards minus infinity; `divisor` is positive."""
-    return dividend // divisor
-
-
-def ceil_div(dividend: int, divisor: int) -> int:
-    """Towards plus infinity; `divisor` is positive."""
-    return -(-dividend // divisor)
-
-
-def up(value: int, rate_ppm: int) -> int:
-    """A rate of a value, or of a rate, rounded up: the step of every product of rates."""
-    return ceil_div(value * rate_ppm, M)
-
-
-def down(value: int, rate_ppm: int) -> int:
-    """The same rounded down."""
-    return floor_div(value * rate_ppm, M)
 
 
 @dataclass(frozen=True)
@@ -97,6 +76,8 @@ class Exposure:
     """None, all bids, all asks: for SR and GAP."""
     corners: tuple[Corner, ...]
     """All five: for every other term and the matched fraction."""
+    counted: Mapping[int, int]
+    """Units of each token that count, without orders."""
     uncounted: int
     """Shares that all bids pay for or unhedge and that no longer count, rounded up. Initial only."""
 
@@ -198,7 +179,11 @@ def token_shares(asset: ListAsset, amount: int) -> int:
 
 def held(venue: Venue, account: AccountView, with_orders: bool) -> list[int]:
     """Underlyings with a token, a perp position, a claim, a debt or (counting orders) an open order, ascending."""
-    tokens = [venue.assets[a] for a, balance in account.balances.items() if balance.pledged + balance.lent + balance.escrowed]
+    tokens = [
+        venue.assets[a]
+        for a, balance in account.balances.items()
+        if balance.pledged + balance.lent + balance.escrowed
+    ]
     found = {asset.underlying for asset in tokens if asset.asset_kind == TOKEN}
     found |= {
         venue.markets[m].underlying
@@ -250,7 +235,9 @@ def amounts_at(venue: Venue, account: AccountView, underlying: int, side: int | 
     for a in tokens_of(venue, underlying):
         balance = account.balances.get(a, Balance(0))
         ordered = 0 if side is None else order_units(venue, account, a, side)
-        amounts[a] = balance.pledged + balance.lent + balance.escrowed + (ordered if side == BID else -ordered)
+        amounts[a] = (
+            balance.pledged + balance.lent + balance.escrowed + (ordered if side == BID else -ordered)
+        )
     return amounts
 
 
@@ -308,9 +295,7 @@ def exposure(
         amounts = amounts_at(venue, account, underlying, spot_side)
         counted = amounts
         if level == INITIAL or view.worthless_unmatched:
-            counted = counted_at(
-                venue, account, amounts, spot_side, perps, level, view.worthless_unmatched
-            )
+            counted = counted_at(venue, account, amounts, spot_side, perps, level, view.worthless_unmatched)
         units.append(counted)
         owned = sum(token_shares(venue.assets[a], amount) for a, amount in amounts.items())
         tokens = {a: token_shares(venue.assets[a], amount) for a, amount in counted.items()}
@@ -324,7 +309,9 @@ def exposure(
         bids, asks = corner(BID, BID), corner(ASK, ASK)
         if level == INITIAL:
             uncounted = sum(
-                -token_shares(venue.assets[a], -max(0, now + order_units(venue, account, a, BID) - units[1][a]))
+                -token_shares(
+                    venue.assets[a], -max(0, now + order_units(venue, account, a, BID) - units[1][a])
+                )
                 for a, now in units[0].items()
             )
         bids_asks, asks_bids = corner(BID, ASK), corner(ASK, BID)
@@ -334,7 +321,7 @@ def exposure(
     k = venue.liquidity[account.owner, underlying]
     cf = confidence_factor(listing, view) if level == INITIAL else M
     event = view.least_gap_initial_ppm if level == INITIAL else view.least_gap_maintenance_ppm
-    return Exposure(listing, view, k, m, cf, event, none, straight, corners, uncounted)
+    return Exposure(listing, view, k, m, cf, event, none, straight, corners, units[0], uncounted)
 
 
 def valued(
@@ -451,9 +438,16 @@ def coin_price(venue: Venue, asset: int) -> int:
     return venue.prices[venue.assets[asset].underlying].price_ppm
 
 
+def receivable(venue: Venue, token: int, units: int) -> int:
+    """Dividends that brokers owe on units of a token, rounded down; negative on borrowed ones."""
+    return floor_div(units * venue.receivable.get(token, 0), 10 ** (venue.assets[token].decimals + 6))
+
+
 def net_liquidation_value(venue: Venue, cash: Mapping[int, int], exposures: Iterable[Exposure]) -> int:
-    """NLV: cash at its price (at most par when positive), plus tokens."""
+    """NLV: cash at its price (at most par when positive), plus tokens and what is receivable on those that count."""
+    exposures = list(exposures)
     total = sum(value for e in exposures for value in e.none.tokens.values())
+    total += sum(receivable(venue, a, units) for e in exposures for a, units in e.counted.items())
     for asset, c in cash.items():
         price = coin_price(venue, asset)
         total += down(c, min(price, M) if c > 0 else price)
@@ -685,12 +679,6 @@ def lent_charge(venue: Venue, account: AccountView, exposures: list[Exposure]) -
     return total
 
 
-def isqrt_up(n: int) -> int:
-    """Smallest integer whose square is at least `n`."""
-    root = isqrt(n)
-    return root if root * root == n else root + 1
-
-
 def liquidity_rate(parameters: ConfigureVenue, listing: ListUnderlying, gross: int, volume: int) -> int:
     """k of one leg: half spread plus square-root impact of the owner's gross dollars against dollars a day."""
     if volume == 0:
@@ -735,23 +723,28 @@ def dearest(venue: Venue, coin: int) -> int:
 
 def order_loss(venue: Venue, order: OpenOrder, level: int, slower: bool) -> int:
     """What the order costs against the level's price when it fills at its limit. A perp's result is paid in the quote, so
-    it is at face; a spot order pays at least a dollar and receives at most a dollar per quote unit."""
+    it is at face; a spot order pays at least a dollar and receives at most a dollar per quote unit, and what is receivable on
+    a token goes with it."""
     market = venue.markets[order.market]
     listing, quote = venue.underlyings[market.underlying], venue.assets[market.quote]
-    multiplier, paid, received = 10**9, M, M
+    multiplier, paid, received, due, bought, sold = 10**9, M, M, 0, 0, 0
     if market.market_kind == SPOT:
         multiplier = venue.assets[market.base].multiplier_ppb
         paid, received = dearest(venue, market.quote), min(coin_price(venue, market.quote), M)
+        due = venue.receivable.get(market.base, 0) * unit(listing)
+        tokens = order.lots * market.lot_size
+        bought, sold = receivable(venue, market.base, tokens), -receivable(venue, market.base, -tokens)
     long_price, short_price = long_and_short_price(venue.prices[market.underlying], level, slower)
     limit = order.price * market.tick_size * 10**9
     units, shares = notional(venue, market, order), order_shares(venue, market, order.lots)
     if order.side == BID:
-        if limit * paid <= long_price * multiplier * M:
+        if limit * paid <= long_price * multiplier * M + due:
             return 0
-        return max(0, up(micro_up(units, quote), paid) - dollars(shares, long_price, listing))
-    if limit * received >= short_price * multiplier * M:
+        return max(0, up(micro_up(units, quote), paid) - dollars(shares, long_price, listing) - bought)
+    if limit * received >= short_price * multiplier * M + due:
         return 0
-    return max(0, ceil_div(shares * short_price, unit(listing)) - down(micro(units, quote), received))
+    worth = ceil_div(shares * short_price, unit(listing)) + sold
+    return max(0, worth - down(micro(units, quote), received))
 
 
 def taker_fees(venue: Venue, orders: Iterable[OpenOrder]) -> list[tuple[int, int]]:

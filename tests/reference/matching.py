@@ -1,7 +1,7 @@
 """A price-time order book in plain Python: sorted lists of prices, a queue of orders at each.
 
-Responsible for: restating the matching rules of one market (limit, market, IOC, FOK, post-only, cancel, amend, self-trade
-prevention) so that the engine can be compared with it. Never knows money, margin or time, and never imports the engine.
+Responsible for: restating the matching rules of one market (limit, market, IOC, FOK, minimum, post-only, cancel, amend, the four
+modes of self-trade prevention, the auction) so that the engine can be compared with it. Never knows money, margin or time, and never imports the engine.
 Refusals carry the engine's names. Sides are 0 bid and 1 ask, prices are ticks, quantities lots.
 """
 
@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 BID, ASK = 0, 1
 LIMIT, MARKET = 0, 1
 GTC, IOC, FOK = 0, 1, 2
-CANCEL_NEWEST, ALLOW = 0, 1
+PREVENTED, ALLOWED = 0, 1
+"""Of the market."""
+CANCEL_NEWEST, CANCEL_OLDEST, CANCEL_BOTH, DECREMENT = 0, 1, 2, 3
+"""Of the incoming order, where the market prevents."""
 
 REQUESTED, NOT_FILLED, SELF_TRADE = 0, 1, 2
 """Why lots were cancelled, as the engine numbers it."""
@@ -30,6 +33,7 @@ class Order:
     price: int
     lots: int
     post_only: bool = False
+    mode: int = CANCEL_NEWEST
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,11 @@ class Trade:
 
 @dataclass
 class Outcome:
-    """What one instruction did. `refused` names the rule and then nothing else happened."""
+    """What one instruction did. `refused` names the rule and then nothing else happened.
+
+    `ended` are resting orders of the same owner that were cancelled on the way (order, lots left), `shrunk` every order that
+    lost lots to one of its owner and lives on, and the incoming one in any case: order, lots lost, lots left.
+    """
 
     refused: str | None = None
     trades: list[Trade] = field(default_factory=list)
@@ -52,16 +60,31 @@ class Outcome:
     cancelled: int = 0
     reason: int | None = None
     kept_priority: bool | None = None
+    ended: list[tuple[int, int]] = field(default_factory=list)
+    shrunk: list[tuple[int, int, int]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Auction:
+    """One price for all: 0 and nothing where no bid reaches an ask. `surplus` is lots without a counterpart, bids positive."""
+
+    price: int = 0
+    lots: int = 0
+    surplus: int = 0
+    trades: tuple[Trade, ...] = ()
+    """Bid order, ask order, price, lots."""
 
 
 class Book:
     """One market. Each side is a sorted list of prices and, at each price, a queue whose head has waited longest."""
 
-    def __init__(self, self_trade: int = CANCEL_NEWEST) -> None:
+    def __init__(self, self_trade: int = PREVENTED) -> None:
         self.self_trade = self_trade
         self.prices: tuple[list[int], list[int]] = ([], [])
         self.queues: tuple[dict[int, deque[Order]], dict[int, deque[Order]]] = ({}, {})
         self.orders: dict[int, Order] = {}
+        self.calling = False
+        """Orders gather for an auction."""
 
     # --- instructions ---
 
@@ -75,12 +98,14 @@ class Book:
         kind: int = LIMIT,
         time_in_force: int = GTC,
         post_only: bool = False,
+        mode: int = CANCEL_NEWEST,
+        minimum: int = 0,
     ) -> Outcome:
         """A new order. For a market order `price` is the worst price it accepts (the collar)."""
-        refused = self._refusal(owner, side, price, lots, kind, time_in_force, post_only)
+        newcomer = Order(order, owner, side, price, lots, post_only, mode)
+        refused = self._refusal(newcomer, kind, time_in_force, minimum)
         if refused:
             return Outcome(refused=refused)
-        newcomer = Order(order, owner, side, price, lots, post_only)
         return self._enter(newcomer, Outcome(), rests=time_in_force == GTC)
 
     def cancel(self, order: int) -> Outcome:
@@ -108,8 +133,45 @@ class Book:
         if old.post_only and self._crosses(old.side, price):
             return Outcome(refused="post_only_must_not_take")
         self._remove(old)
-        moved = Order(order, old.owner, old.side, price, lots, old.post_only)
+        moved = Order(order, old.owner, old.side, price, lots, old.post_only, old.mode)
         return self._enter(moved, Outcome(kept_priority=False), rests=True)
+
+    def uncross(self, index: int) -> Auction:
+        """Ends a call: trades at the auction's price, both sides in price-time order, and opens.
+
+        Of all prices from the best ask to the best bid those with the largest volume, of these those with the smallest surplus;
+        then the highest if bids are left over at all of them, the lowest if asks are, else the one nearest to the index.
+        """
+        self.calling = False
+        bid, ask = self.best(BID), self.best(ASK)
+        if bid is None or ask is None or bid < ask:
+            return Auction()
+
+        def sides(price: int) -> tuple[int, int]:
+            wanted = sum(order.lots for order in self.queue(BID) if order.price >= price)
+            return wanted, sum(order.lots for order in self.queue(ASK) if order.price <= price)
+
+        at = {price: sides(price) for price in range(ask, bid + 1)}
+        volume = max(min(both) for both in at.values())
+        least = min(abs(b - a) for b, a in at.values() if min(b, a) == volume)
+        tied = [price for price, (b, a) in at.items() if min(b, a) == volume and abs(b - a) == least]
+        if all(at[price][BID] > at[price][ASK] for price in tied):
+            price = max(tied)
+        elif all(at[price][BID] < at[price][ASK] for price in tied):
+            price = min(tied)
+        else:
+            price = min(tied, key=lambda tick: (abs(tick - index), tick))
+        trades, left = [], volume
+        while left:
+            buyer, seller = self.queue(BID)[0], self.queue(ASK)[0]
+            lots = min(buyer.lots, seller.lots, left)
+            trades.append(Trade(buyer.order, seller.order, price, lots))
+            left -= lots
+            for order in (buyer, seller):
+                order.lots -= lots
+                if not order.lots:
+                    self._remove(order)
+        return Auction(price, volume, at[price][BID] - at[price][ASK], tuple(trades))
 
     # --- what can be read ---
 
@@ -132,23 +194,28 @@ class Book:
 
     # --- rules ---
 
-    def _refusal(
-        self, owner: int, side: int, price: int, lots: int, kind: int, time_in_force: int, post_only: bool
-    ) -> str | None:
+    def _refusal(self, order: Order, kind: int, time_in_force: int, minimum: int) -> str | None:
         """The first rule that a new order breaks."""
-        if price <= 0:
+        if order.price <= 0:
             return "price_must_be_positive"
-        if lots <= 0:
+        if order.lots <= 0:
             return "lots_must_be_positive"
-        if post_only and (kind == MARKET or time_in_force != GTC):
+        if order.post_only and (kind == MARKET or time_in_force != GTC):
             return "post_only_must_rest"
         if kind == MARKET and time_in_force == GTC:
             return "market_order_must_not_rest"
-        if post_only and self._crosses(side, price):
+        if minimum > order.lots or (minimum and order.post_only):
+            return "minimum_must_fill_at_once"
+        if self.calling and (time_in_force != GTC or order.post_only or minimum):
+            return "auction_takes_only_resting_orders"
+        if order.post_only and self._crosses(order.side, order.price):
             return "post_only_must_not_take"
-        if time_in_force == FOK and self._fillable(owner, side, price, lots) < lots:
+        found = self._fillable(order)
+        if time_in_force == FOK and found < order.lots:
             return "fill_or_kill_must_fill"
-        if kind == MARKET and not self._fillable(owner, side, price, lots):
+        if found < minimum:
+            return "minimum_must_fill_at_once"
+        if kind == MARKET and not found:
             return "market_order_needs_a_book"
         return None
 
@@ -157,24 +224,44 @@ class Book:
         other = self.best(1 - side)
         return other is not None and (price >= other if side == BID else price <= other)
 
-    def _fillable(self, owner: int, side: int, limit: int, lots: int) -> int:
-        """Lots that would trade before the limit, the end of the book, or an order of the same owner, at most `lots`."""
-        found = 0
-        for maker in self.queue(1 - side):
-            beyond = maker.price > limit if side == BID else maker.price < limit
-            own = maker.owner == owner and self.self_trade == CANCEL_NEWEST
-            if beyond or own or found >= lots:
+    def _is_own(self, maker: Order, taker: Order) -> bool:
+        """Whether the two may not trade with each other."""
+        return maker.owner == taker.owner and self.self_trade == PREVENTED
+
+    def _fillable(self, taker: Order) -> int:
+        """Lots that would trade before the limit or the end of the book, with what meeting its owner's orders costs it."""
+        found, wanted = 0, taker.lots
+        for maker in self.queue(1 - taker.side):
+            beyond = maker.price > taker.price if taker.side == BID else maker.price < taker.price
+            if beyond or found >= wanted:
                 break
-            found += maker.lots
-        return min(found, lots)
+            if not self._is_own(maker, taker):
+                found += min(maker.lots, wanted - found)
+            elif taker.mode in (CANCEL_NEWEST, CANCEL_BOTH):
+                break
+            elif taker.mode == DECREMENT:
+                wanted -= min(maker.lots, wanted - found)
+        return found
 
     def _enter(self, taker: Order, outcome: Outcome, *, rests: bool) -> Outcome:
         """Trades with the other side in price-time order; what remains rests or is cancelled."""
-        while taker.lots and self._crosses(taker.side, taker.price):
+        for maker in self.queue(1 - taker.side) if self.calling else ():
+            beyond = maker.price > taker.price if taker.side == BID else maker.price < taker.price
+            if (
+                taker.lots
+                and not beyond
+                and self._is_own(maker, taker)
+                and not self._prevent(maker, taker, outcome)
+            ):
+                outcome.cancelled, outcome.reason = taker.lots, SELF_TRADE
+                return outcome
+        while not self.calling and taker.lots and self._crosses(taker.side, taker.price):
             price = self.best(1 - taker.side)
             assert price is not None
             maker = self.queues[1 - taker.side][price][0]
-            if maker.owner == taker.owner and self.self_trade == CANCEL_NEWEST:
+            if self._is_own(maker, taker):
+                if self._prevent(maker, taker, outcome):
+                    continue
                 outcome.cancelled, outcome.reason = taker.lots, SELF_TRADE
                 return outcome
             lots = min(maker.lots, taker.lots)
@@ -189,6 +276,22 @@ class Book:
         elif taker.lots:
             outcome.cancelled, outcome.reason = taker.lots, NOT_FILLED
         return outcome
+
+    def _prevent(self, maker: Order, taker: Order, outcome: Outcome) -> bool:
+        """Two orders of one owner meet; whether the incoming one goes on."""
+        if taker.mode in (CANCEL_OLDEST, CANCEL_BOTH):
+            outcome.ended.append((maker.order, self._remove(maker).lots))
+        if taker.mode != DECREMENT:
+            return taker.mode == CANCEL_OLDEST
+        lots = min(maker.lots, taker.lots)
+        taker.lots -= lots
+        if lots == maker.lots:
+            outcome.ended.append((maker.order, self._remove(maker).lots))
+        else:
+            maker.lots -= lots
+            outcome.shrunk.append((maker.order, lots, maker.lots))
+        outcome.shrunk.append((taker.order, lots, taker.lots))
+        return True
 
     # --- the two lists ---
 

@@ -155,7 +155,11 @@ def test_an_interrupt_is_one_line_and_leaves_a_sound_journal(run: Run, tmp_path:
     # A shell's background job hands its children an ignored SIGINT; a person's terminal does not.
     heeds = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heeds  # noqa: PLW1509 - one thread here
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heeds,  # noqa: PLW1509 - one thread here
     ) as process:
         deadline = time.monotonic() + 60
         while not any(path.stat().st_size > 2_000_000 for path in (tmp_path / "journal").glob("*.log")):

@@ -43,7 +43,11 @@ def excess_after(venue: PlainVenue, account: int, level: Level, ppm: int) -> int
     return reports.what_if(venue.engine, account, level=level, shift=shift).excess
 
 
-LEVEL_OF = {AccountState.YELLOW: Level.INITIAL, AccountState.ORANGE: Level.MAINTENANCE, AccountState.RED: Level.CLOSE_OUT}
+LEVEL_OF = {
+    AccountState.YELLOW: Level.INITIAL,
+    AccountState.ORANGE: Level.MAINTENANCE,
+    AccountState.RED: Level.CLOSE_OUT,
+}
 
 
 def test_a_threshold_is_where_the_engine_changes_its_mind(venue: PlainVenue) -> None:
@@ -92,7 +96,9 @@ def test_the_sentence_says_requirement_reason_and_what_would_liquidate(venue: Pl
     assert found.sentence.startswith("Account 1 is green: it needs $")
     assert found.initial.binding in found.sentence
     assert f"NVDA {explain.percent(fall.ppm)}, all else unchanged, would liquidate it." in found.sentence
-    assert explain.account(venue.engine, HEDGED).sentence.endswith("No move of a single name would liquidate it.")
+    assert explain.account(venue.engine, HEDGED).sentence.endswith(
+        "No move of a single name would liquidate it."
+    )
 
 
 def test_a_what_if_runs_on_a_fork(venue: PlainVenue) -> None:
@@ -124,9 +130,7 @@ def test_a_shock_is_believed_and_may_liquidate(venue: PlainVenue) -> None:
 
 
 def test_a_venue_command_in_a_what_if_is_the_venues(venue: PlainVenue) -> None:
-    weekend = SetSession(
-        underlying=NAME, session=Session.OVERNIGHT, next_session=Session.PRE, next_time_ns=0
-    )
+    weekend = SetSession(underlying=NAME, session=Session.OVERNIGHT, next_session=Session.PRE, next_time_ns=0)
     found = explain.what_if(venue.engine, LONG, [weekend])
     assert found.accepted
     assert found.after.initial.requirement > found.before.initial.requirement
@@ -153,7 +157,9 @@ def test_the_week_ahead_shows_each_step_of_the_weekend(venue: PlainVenue) -> Non
     assert hours == [1, 2, 3, 4, 5, 70]
     assert ahead[0].what == ("NVDA initial steps up for the closure",)
     assert ahead[3].what == ("NVDA maintenance has risen",)
-    initial, maintenance = ([m.requirements[level] for m in ahead] for level in (Level.INITIAL, Level.MAINTENANCE))
+    initial, maintenance = (
+        [m.requirements[level] for m in ahead] for level in (Level.INITIAL, Level.MAINTENANCE)
+    )
     assert initial[0] > reports.what_if(venue.engine, MAKER).requirement
     assert maintenance[1] < maintenance[2] < maintenance[3] == maintenance[4]
     assert maintenance[5] < maintenance[4]
@@ -162,7 +168,10 @@ def test_the_week_ahead_shows_each_step_of_the_weekend(venue: PlainVenue) -> Non
 
 def test_sources_stand_behind_an_index(venue: PlainVenue) -> None:
     lines = questions.sources(venue.engine, NAME)
-    assert [(line.source, line.price, line.posted) for line in lines] == [(1, 100 * M, True), (2, 100 * M, True)]
+    assert [(line.source, line.price, line.posted) for line in lines] == [
+        (1, 100 * M, True),
+        (2, 100 * M, True),
+    ]
     with pytest.raises(ValueError, match="underlying_must_exist"):
         questions.sources(venue.engine, 9)
 
@@ -181,7 +190,9 @@ def test_a_preview_is_what_the_order_then_does(venue: PlainVenue) -> None:
     venue.must(order, LONG)
     assert reports.account(venue.engine, LONG).line.excess == seen.excess_after
     assert explain.account(venue.engine, LONG).sentence == seen.sentence_after
-    worse = explain.preview(venue.engine, LONG, PlaceOrder(market=PERP_ID, side=Side.BID, price=99_000, lots=1))
+    worse = explain.preview(
+        venue.engine, LONG, PlaceOrder(market=PERP_ID, side=Side.BID, price=99_000, lots=1)
+    )
     assert worse.filled == 0
     assert worse.refusal.startswith("PlaceOrder refused, price_must_be_inside_band (408)")
     assert worse.excess_after == worse.excess_before

@@ -92,7 +92,12 @@ def _messages(cls):
 
 def _extreme(cls, at):
     """A message with every number at its least (0) or greatest (1) value."""
-    other = {"String": "", "Vec<i64>": (RANGES["i64"][at],) * 16, "[u8;16]": bytes([255 * at]) * 16, "Bytes": b""}
+    other = {
+        "String": "",
+        "Vec<i64>": (RANGES["i64"][at],) * 16,
+        "[u8;16]": bytes([255 * at]) * 16,
+        "Bytes": b"",
+    }
     return cls(
         **{
             f.attribute: RANGES[f.type][at] if f.type in RANGES else other[f.type]

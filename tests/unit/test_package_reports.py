@@ -40,7 +40,9 @@ def test_a_preview_is_what_then_happens(venue: PlainVenue) -> None:
 
 
 def test_a_preview_names_what_would_refuse(venue: PlainVenue) -> None:
-    assert packages.package(venue.engine, ANN, **LEGS, units=3, least_units=3).rule == "package_must_fill_whole"
+    assert (
+        packages.package(venue.engine, ANN, **LEGS, units=3, least_units=3).rule == "package_must_fill_whole"
+    )
     one_leg = packages.package(venue.engine, ANN, markets=(1,), lots=(1,), prices=(1,))
     assert one_leg.rule == "legs_must_be_within_limit"
     with pytest.raises(ValueError, match="account_must_exist"):

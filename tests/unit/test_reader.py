@@ -79,7 +79,9 @@ def test_a_time_means_the_last_command_not_later(recorded: tuple[Path, list[tupl
     assert reader.at().sequence == len(history)
 
 
-def test_the_last_posts_are_the_prices_the_engine_has(recorded: tuple[Path, list[tuple[int, int, bytes]]]) -> None:
+def test_the_last_posts_are_the_prices_the_engine_has(
+    recorded: tuple[Path, list[tuple[int, int, bytes]]],
+) -> None:
     home, history = recorded
     moment = Reader(home).at(sequence=len(history) - 3)
     assert moment.posts
@@ -94,7 +96,9 @@ def test_the_last_posts_are_the_prices_the_engine_has(recorded: tuple[Path, list
     assert len(moment.posts) > len(known) // 2
 
 
-def test_moments_outside_the_journal_are_named(recorded: tuple[Path, list[tuple[int, int, bytes]]], tmp_path: Path) -> None:
+def test_moments_outside_the_journal_are_named(
+    recorded: tuple[Path, list[tuple[int, int, bytes]]], tmp_path: Path
+) -> None:
     home, history = recorded
     for sequence in (0, len(history) + 1):
         with pytest.raises(JournalError, match="is not in the journal"):
@@ -128,4 +132,6 @@ def commands(home: Path) -> list:
     from novate.journal.scan import Walk, walk_journal
 
     frames = walk_journal(HomePaths.of(home).journal, Walk())
-    return [c for f in frames if f.count for c in iter_commands(f.payload) if not isinstance(c.body, PostPrice)]
+    return [
+        c for f in frames if f.count for c in iter_commands(f.payload) if not isinstance(c.body, PostPrice)
+    ]

@@ -193,10 +193,14 @@ def test_one_more_dated_row_is_asked_for_without_listing_it(venue: PlainVenue) -
     before = venue.engine.state_hash()
     plain = reports.margin(venue.engine, LONG).levels[Level.INITIAL]
     buckets = next(n for n in range(1, 20) if _takes(venue, n))
-    harsh = reports.margin_with_row(venue.engine, LONG, ListDatedRow(row=99, date="a crash", moves_ppm=[-450_000] * buckets))
+    harsh = reports.margin_with_row(
+        venue.engine, LONG, ListDatedRow(row=99, date="a crash", moves_ppm=[-450_000] * buckets)
+    )
     assert harsh.levels[Level.INITIAL].requirement > plain.requirement
     assert harsh.levels[Level.INITIAL].binding == "dated row a crash"
-    mild = reports.margin_with_row(venue.engine, LONG, ListDatedRow(row=99, date="a calm day", moves_ppm=[0] * buckets))
+    mild = reports.margin_with_row(
+        venue.engine, LONG, ListDatedRow(row=99, date="a calm day", moves_ppm=[0] * buckets)
+    )
     assert mild.levels[Level.INITIAL].requirement == plain.requirement
     assert venue.engine.state_hash() == before
 

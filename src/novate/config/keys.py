@@ -19,6 +19,7 @@ from novate import units
 from novate.errors import UnitError
 from novate.messages import (
     Command,
+    ConfigureClearing,
     ConfigureLending,
     ConfigureLiquidation,
     ConfigureOrders,
@@ -169,6 +170,7 @@ AREAS: Final[dict[str, tuple[type[Command], dict[str, Key]]]] = {
     "packages": (ConfigurePackages, _keys(ConfigurePackages)),
     "lending": (ConfigureLending, _keys(ConfigureLending)),
     "liquidation": (ConfigureLiquidation, _keys(ConfigureLiquidation, auction_fast_ns="auction_fast_time")),
+    "clearing": (ConfigureClearing, _keys(ConfigureClearing)),
 }
 """Sections that stand once: the parameters of an area, and the command that carries them, in the order they are sent."""
 BUCKET: Final = _keys(
@@ -197,7 +199,14 @@ TOKEN: Final = (
 )  # fmt: skip
 """Only with `token`."""
 PERP: Final = _named("perp_terms") | _keys(
-    ListUnderlying, "basis_ppm", "perp_volume", "crowd_ppm", "crowd_low", "crowd_high", "discovery_ppm", "re_anchors"
+    ListUnderlying,
+    "basis_ppm",
+    "perp_volume",
+    "crowd_ppm",
+    "crowd_low",
+    "crowd_high",
+    "discovery_ppm",
+    "re_anchors",
 )
 """Only with `perp = true`."""
 MARKET: Final = (

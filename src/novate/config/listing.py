@@ -30,7 +30,7 @@ PERP_LOT_DECIMALS = 9
 class Listing:
     """A venue as listed. All mappings by name are in the order of the file.
 
-    `commands` are ConfigureVenue, buckets, dated rows, underlyings, sources, assets, markets, pools: an order the engine
+    `commands` are ConfigureVenue and its areas, buckets, dated rows, underlyings, sources, assets, markets, pools: an order the engine
     takes. They follow the journal's first command, `ActivateRelease`, which is not among them.
     """
 

@@ -104,7 +104,11 @@ class Casting:
             story=f"holds {shares:,} {name} tokens and T-bills, and shorts the perp on {name}, share for share",
             rule="Sells the perp on Thursday's opening against tokens it already holds, and then does nothing.",
             listing=self.listing,
-            holdings={self._token(name): shares * TOKEN, self._token("BILL"): 1_500 * TOKEN, "USDC": 40_000 * USDC},
+            holdings={
+                self._token(name): shares * TOKEN,
+                self._token("BILL"): 1_500 * TOKEN,
+                "USDC": 40_000 * USDC,
+            },
             opens_with=name,
             targets=[Target(terms, -lots_of(terms, shares), lots_of(terms, max(shares // 6, 1)))],
         )
@@ -117,7 +121,11 @@ class Casting:
             story=f"holds the same {shares:,} {name} tokens and T-bills, and shorts nothing",
             rule="Does nothing: what the hedged holder would be without the short.",
             listing=self.listing,
-            holdings={self._token(name): shares * TOKEN, self._token("BILL"): 1_500 * TOKEN, "USDC": 40_000 * USDC},
+            holdings={
+                self._token(name): shares * TOKEN,
+                self._token("BILL"): 1_500 * TOKEN,
+                "USDC": 40_000 * USDC,
+            },
             opens_with=name,
             targets=[],
         )

@@ -24,7 +24,14 @@ from novate.messages import (
 )
 
 LEVELS = 2
-HALF_SPREAD_PPM = {"broad_etf": 150, "mega_cap": 300, "stock": 800, "crypto_etf": 500, "crypto": 250, "bill": 100}
+HALF_SPREAD_PPM = {
+    "broad_etf": 150,
+    "mega_cap": 300,
+    "stock": 800,
+    "crypto_etf": 500,
+    "crypto": 250,
+    "bill": 100,
+}
 SIZE_DOLLARS = {
     "broad_etf": 400_000,
     "mega_cap": 250_000,
@@ -90,12 +97,16 @@ class Maker(Participant):
         held_dollars = held // (10**9 if terms.market_kind == 1 else 10**6) // DOLLAR
         lean = max(-half, min(half, -held_dollars * half // INVENTORY_DOLLARS))
         lots = max(lots_worth(terms, SIZE_DOLLARS[book.asset_class] // factor, price), terms.min_lots)
-        sides = (Side.ASK, Side.BID) if rises else (Side.BID, Side.ASK)  # the side in front of the move goes first
+        sides = (
+            (Side.ASK, Side.BID) if rises else (Side.BID, Side.ASK)
+        )  # the side in front of the move goes first
         for side in sides:
             for level in range(LEVELS):
                 away = half * (1 + 2 * level) * (-1 if side == Side.BID else 1) + lean
                 token = price * book.multiplier_ppb // 10**9
-                ticks = max(token * (1_000_000 + away) // (1_000_000 * terms.tick_size) + (side == Side.ASK), 1)
+                ticks = max(
+                    token * (1_000_000 + away) // (1_000_000 * terms.tick_size) + (side == Side.ASK), 1
+                )
                 yield self._order(book, market, side, level, ticks, lots)
 
     def _order(self, book: Book, market: Market, side: Side, level: int, ticks: int, lots: int) -> Command:

@@ -50,7 +50,9 @@ class Portrait:
             return "; or ".join(clauses) + ", all else equal"
         level = self.margin.level("maintenance")
         excess = level.excess_micro if level else 0
-        return f"its equity fell by ${excess / 1e6:,.0f}: no price of one name between -99 % and +300 % does it"
+        return (
+            f"its equity fell by ${excess / 1e6:,.0f}: no price of one name between -99 % and +300 % does it"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,8 @@ class Painter:
             sheet=self.sheet(held),
             margin=self.margin(account),
             peers=self._peers(account, held) if peers else (),
-            exposure_micro=sum(abs(p.value) for p in held.positions) + sum(abs(b.value) for b in self._tokens(held)),
+            exposure_micro=sum(abs(p.value) for p in held.positions)
+            + sum(abs(b.value) for b in self._tokens(held)),
             distances=self._distances(account) if peers else (),
             ahead=self._ahead(account) if peers else (),
             dated_row=self._with_row(account),
@@ -107,7 +110,11 @@ class Painter:
                 quantity = f"{p.lots * terms.lot_size / 1e9:,.10g}"
                 lines.append(
                     model.BalanceLine(
-                        group="perp", name=p.name, quantity=quantity, value_micro=p.result, exposure_micro=p.value
+                        group="perp",
+                        name=p.name,
+                        quantity=quantity,
+                        value_micro=p.result,
+                        exposure_micro=p.value,
                     )
                 )
             if p.claim or p.debt:
@@ -126,7 +133,9 @@ class Painter:
     def _balance(self, b: reports.BalanceLine) -> list[model.BalanceLine]:
         if b.name != "USDC":
             amount = (b.pledged + b.lent) / 1e6
-            line = model.BalanceLine(group="asset", name=b.name, quantity=f"{amount:,.10g}", value_micro=b.value)
+            line = model.BalanceLine(
+                group="asset", name=b.name, quantity=f"{amount:,.10g}", value_micro=b.value
+            )
             return [line] if b.value else []
         lines = []
         if b.pledged:
@@ -141,7 +150,7 @@ class Painter:
         report = reports.margin(self.engine, account)
         initial = report.levels[0]
         bare = reports.what_if(self.engine, account, orders=False).terms
-        names = ("sr", "gap", "basis", "wrap", "fx", "liq", "crowd")
+        names = ("sr", "gap", "basis", "wrap", "fx", "liq", "crowd", "lent")
         terms = [model.Term(name=n.upper(), amount_micro=getattr(bare, n)) for n in names]
         terms.append(model.Term(name="ORD", amount_micro=initial.orders))
         return model.MarginView(
@@ -168,6 +177,7 @@ class Painter:
             "token wrappers": level.terms.wrap,
             "stablecoin depeg": level.terms.fx,
             "cost of getting out": level.terms.liq,
+            "what it has lent": level.terms.lent,
             "open orders": level.orders,
         }
         largest = sorted(terms, key=lambda name: -terms[name])[:2]
@@ -204,7 +214,9 @@ class Painter:
 
         def alone(change: BalanceChange | Trade) -> Standalone:
             both = [
-                reports.what_if(self.engine, account, [change], level=level, alone=True, orders=False).requirement
+                reports.what_if(
+                    self.engine, account, [change], level=level, alone=True, orders=False
+                ).requirement
                 for level in (Level.INITIAL, Level.MAINTENANCE)
             ]
             return Standalone(*both)

@@ -73,7 +73,9 @@ class Recorder:
     painter: Painter
     hedged: int
     hedged_market: str
-    states: defaultdict[int, AccountState] = field(default_factory=lambda: defaultdict(lambda: AccountState.GREEN))
+    states: defaultdict[int, AccountState] = field(
+        default_factory=lambda: defaultdict(lambda: AccountState.GREEN)
+    )
     """Worst state each account was ever told to be in."""
     settled: set[int] = field(default_factory=set)
     """Accounts whose position is on: from here on their worst moment counts."""
@@ -89,7 +91,9 @@ class Recorder:
     hedge: list[HedgeSample] = field(default_factory=list)
     _bands: dict[int, tuple[int, Quality]] = field(default_factory=dict)
     _session: tuple[int, Session] | None = None
-    _fills: defaultdict[tuple[int, int], list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
+    _fills: defaultdict[tuple[int, int], list[int]] = field(
+        default_factory=lambda: defaultdict(lambda: [0, 0])
+    )
     _terms: dict[int, tuple[str, str, int, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -121,7 +121,9 @@ class Replay:
         ticks = self.scenario.ticks
         start = self.scenario.start_ns
         frames = -(-(ticks["time_ns"] - start) // FRAME_NS)
-        numbers = np.array([self.listing.underlying[name] for name in self.scenario.underlyings], dtype=np.uint32)
+        numbers = np.array(
+            [self.listing.underlying[name] for name in self.scenario.underlyings], dtype=np.uint32
+        )
         stream = post_prices(
             numbers[ticks["underlying"]],
             ticks["source"] + 1,
@@ -147,7 +149,10 @@ class Replay:
         for name, changes in self.scenario.sessions.items():
             number = self.listing.underlying[name]
             for change in changes[1:]:
-                due += [(change.time_ns, c) for c in self._before_open(name, number, change.time_ns, int(change.session))]
+                due += [
+                    (change.time_ns, c)
+                    for c in self._before_open(name, number, change.time_ns, int(change.session))
+                ]
                 due.append((change.time_ns, change.command(number)))
         due.sort(key=lambda item: item[0])
         return due

@@ -155,7 +155,9 @@ class Stage:
 
     def _arrival(self, person: Participant) -> list[Command]:
         held = person.holdings.items()
-        deposits = [Deposit(asset=self.listing.asset[name], amount=units, reference=1) for name, units in held]
+        deposits = [
+            Deposit(asset=self.listing.asset[name], amount=units, reference=1) for name, units in held
+        ]
         return [OpenAccount(owner=person.account), *deposits]
 
     def _insurance(self) -> dict[str, int]:
@@ -177,7 +179,10 @@ class Stage:
             if time_ns % SAMPLE_NS == 0:
                 self._sample(time_ns)
                 stamp = f"{new_york_date(time_ns):%a %d %b}"
-                progress((time_ns - start) / span, f"{stamp} · {len(self.recorder.liquidations)} liquidation slices")
+                progress(
+                    (time_ns - start) / span,
+                    f"{stamp} · {len(self.recorder.liquidations)} liquidation slices",
+                )
 
         self.replay.run(each_frame)
         self._sample(self.scenario.end_ns)
@@ -210,9 +215,7 @@ class Stage:
             frames=counts.frames + 1,
             journal_bytes=journal_bytes(home / "journal"),
             state_hash=state_hash,
-            conservation=tuple(
-                model.AssetDifference(asset=a, difference=d) for a, d in conservation.items()
-            ),
+            conservation=tuple(model.AssetDifference(asset=a, difference=d) for a, d in conservation.items()),
             wall_s=wall_s,
             advance_ms=options.advance_ms,
             seed=options.seed,
@@ -274,7 +277,9 @@ class Stage:
             balance_before=before.sheet,
             balance_after=after.sheet,
             before=before.margin,
-            worst=msgspec.structs.replace(worst.margin, state=self.recorder.states[person.account].name.lower()),
+            worst=msgspec.structs.replace(
+                worst.margin, state=self.recorder.states[person.account].name.lower()
+            ),
             after=after.margin,
             peers=before.peers,
             path=tuple(self.recorder.paths[person.account]),
@@ -413,7 +418,11 @@ def _account_summary(account: model.Account) -> dict[str, Any]:
         "before": view(account.before),
         "worst": view(account.worst),
         "compared": {
-            peer.rule: {"initial": peer.initial_micro, "maintenance": peer.maintenance_micro, "equity": peer.equity_micro}
+            peer.rule: {
+                "initial": peer.initial_micro,
+                "maintenance": peer.maintenance_micro,
+                "equity": peer.equity_micro,
+            }
             for peer in account.peers
         },
         "fees": account.costs.fees_micro,

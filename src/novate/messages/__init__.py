@@ -159,6 +159,7 @@ from novate.messages.commands.governance import (
     SetOwnerPolicy,
     WithdrawTo,
 )
+from novate.messages.commands.lending import ConfigureLending, FundPool
 from novate.messages.commands.liquidation import (
     BidBackstop,
     CommitBackstop,
@@ -191,7 +192,6 @@ from novate.messages.commands.packages import (
     WithdrawBlock,
     WithdrawQuote,
 )
-from novate.messages.commands.lending import ConfigureLending, FundPool
 from novate.messages.commands.prices import (
     CancelPrint,
     ConfigurePrices,
@@ -305,6 +305,14 @@ from novate.messages.events.governance import (
     TermsChanged,
     WithdrawalQueued,
 )
+from novate.messages.events.lending import (
+    LendingConfigured,
+    LentLossBorne,
+    LentTransferred,
+    LoanShortfallAbsorbed,
+    PoolFunded,
+    PoolRateChanged,
+)
 from novate.messages.events.liquidation import (
     BackstopAuctionEnded,
     BackstopAuctionOpened,
@@ -371,14 +379,6 @@ from novate.messages.events.prices import (
     PricesConfigured,
     PrintCancelled,
     PrintIgnored,
-)
-from novate.messages.events.lending import (
-    LendingConfigured,
-    LentLossBorne,
-    LentTransferred,
-    LoanShortfallAbsorbed,
-    PoolFunded,
-    PoolRateChanged,
 )
 from novate.messages.fields import (
     Command,
@@ -498,10 +498,10 @@ __all__ = [
     "ConfigureClearing",
     "ConfigureEligibility",
     "ConfigureGovernance",
+    "ConfigureLending",
     "ConfigureLiquidation",
     "ConfigureOrders",
     "ConfigurePackages",
-    "ConfigureLending",
     "ConfigurePrices",
     "ConfigureVenue",
     "ConfirmCorporateAction",
@@ -543,8 +543,8 @@ __all__ = [
     "FundInsurance",
     "FundInventory",
     "FundOperatorTranche",
-    "FundTreasury",
     "FundPool",
+    "FundTreasury",
     "FundingReason",
     "FundingSet",
     "GiveFirmPrice",
@@ -572,13 +572,13 @@ __all__ = [
     "Lend",
     "LendingConfigured",
     "Lent",
+    "LentLossBorne",
+    "LentTransferred",
     "LiftRestriction",
     "LimitKind",
     "LimitSet",
     "LiquidationCause",
     "LiquidationConfigured",
-    "LentLossBorne",
-    "LentTransferred",
     "LiquidationEnded",
     "LiquidationRole",
     "LiquidationSkip",
@@ -603,8 +603,8 @@ __all__ = [
     "ListWithholding",
     "Listed",
     "LoanDeficitAbsorbed",
-    "LossShared",
     "LoanShortfallAbsorbed",
+    "LossShared",
     "MarkChanged",
     "MarketKind",
     "MarketPhase",
@@ -642,11 +642,11 @@ __all__ = [
     "PlacePackage",
     "PlaceTwap",
     "Pledge",
+    "PoolFunded",
+    "PoolRateChanged",
     "PositionAdjusted",
     "PositionSettled",
     "PostDepth",
-    "PoolFunded",
-    "PoolRateChanged",
     "PostLiquidity",
     "PostPrice",
     "Power",

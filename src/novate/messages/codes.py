@@ -1,7 +1,6 @@
 """The small numbers that messages carry instead of words.
 
-Responsible for: naming each value once. A field holds the plain integer, so a number this release does not know still
-decodes; compare with the member (`event.side == Side.ASK`). Numbers are append-only.
+Responsible for: naming each value once; append-only. A field holds the plain integer (`event.side == Side.ASK`), so an unknown one decodes.
 """
 
 from enum import IntEnum, IntFlag
@@ -409,6 +408,8 @@ class SaleWay(IntEnum):
 
     BOOK = 0
     REDEMPTION = 1
+
+
 class HolderType(IntEnum):
     """What a holder is.
 

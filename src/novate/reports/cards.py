@@ -124,7 +124,10 @@ def _distances(account: Account) -> Html:
     if not account.distances:
         return Html("")
     rows = [
-        (row.underlying, *(Html(tag("span", fall) + tag("span", rise, css="sub")) for fall, rise in story.distances(row)))
+        (
+            row.underlying,
+            *(Html(tag("span", fall) + tag("span", rise, css="sub")) for fall, rise in story.distances(row)),
+        )
         for row in account.distances
     ]
     title = tag("h3", "How far each state was, before: one name's fall, and below it its rise")

@@ -23,7 +23,7 @@ QUIET_LINE = "rgba(128,138,154,0.55)"
 TERM_COLOURS = dict(
     zip(
         TERMS,
-        ("#2f6fde", "#d9822b", "#3c9d74", "#8c6bc4", "#c9a227", "#c94f5d", "#7f8a9a", "#4aa3c0"),
+        ("#2f6fde", "#d9822b", "#3c9d74", "#8c6bc4", "#c9a227", "#c94f5d", "#7f8a9a", "#b9673f", "#4aa3c0"),
         strict=True,
     )
 )

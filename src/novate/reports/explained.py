@@ -68,9 +68,7 @@ def price_inputs(engine: Answers, explanation: Explanation, moment: Moment | Non
     return found
 
 
-def as_json(
-    explanation: Explanation, inputs: list[PriceInput], ahead: list[Milestone]
-) -> dict[str, object]:
+def as_json(explanation: Explanation, inputs: list[PriceInput], ahead: list[Milestone]) -> dict[str, object]:
     """Everything as one JSON-ready object: values in micro-dollars, moves in ppm, prices at the underlyings' scales."""
     return {
         "account": explanation.account,
@@ -79,7 +77,8 @@ def as_json(
         "state": explanation.state,
         "sentence": explanation.sentence,
         "levels": {
-            LEVELS[reports.Level(level.level)]: msgspec.to_builtins(level) for level in explanation.margin.levels
+            LEVELS[reports.Level(level.level)]: msgspec.to_builtins(level)
+            for level in explanation.margin.levels
         },
         "holdings": msgspec.to_builtins(explanation.holdings),
         "thresholds": [_threshold(line) for line in msgspec.to_builtins(explanation.thresholds)],
@@ -91,7 +90,9 @@ def as_json(
 
 def _threshold(line: Mapping[str, object]) -> dict[str, object]:
     states: list[dict[str, object]] = line["states"]  # type: ignore[assignment]  # as the report defines them
-    named = {STATES[AccountState(int(str(at["state"])))]: {"fall": at["fall"], "rise": at["rise"]} for at in states}
+    named = {
+        STATES[AccountState(int(str(at["state"])))]: {"fall": at["fall"], "rise": at["rise"]} for at in states
+    }
     return {**line, "states": named}
 
 
@@ -100,12 +101,16 @@ def parts(
 ) -> Iterable[RenderableType]:
     """The explanation from the answer down to the prices behind it."""
     yield Text(explanation.sentence, style="bold")
-    yield Text(f"After command {explanation.sequence:,}, {minute(explanation.time_ns)} New York.", style="dim")
+    yield Text(
+        f"After command {explanation.sequence:,}, {minute(explanation.time_ns)} New York.", style="dim"
+    )
     levels = plain_table("Requirement by level", "level", "equity", "requirement", "excess", "binding row")
     for level in explanation.margin.levels:
         name = LEVELS[reports.Level(level.level)]
         levels.add_row(
-            *plain_cells(name, money(level.equity), money(level.requirement), money(level.excess), level.binding)
+            *plain_cells(
+                name, money(level.equity), money(level.requirement), money(level.excess), level.binding
+            )
         )
     yield levels
     made = plain_table("What makes the initial requirement", "position", "value", "part of it")

@@ -17,7 +17,7 @@ SeriesQuality = Literal["real", "derived", "simulated"]
 PriceQuality = Literal["live", "closed", "degraded", "suspect", "stale", "halted"]
 SessionName = Literal["regular", "pre", "post", "overnight", "closed", "halted"]
 LineGroup = Literal["cash", "asset", "perp", "claim", "loan"]
-TERMS = ("SR", "GAP", "BASIS", "WRAP", "FX", "LIQ", "CROWD", "ORD")
+TERMS = ("SR", "GAP", "BASIS", "WRAP", "FX", "LIQ", "CROWD", "LENT", "ORD")
 """The terms of the venue's requirement, in the order of its formula."""
 
 

@@ -223,7 +223,7 @@ def _hedge(report: Report) -> Html:
 
 def _margin(report: Report) -> Html:
     caption = "Share of each term in the initial requirement before the crash: SR stress rows, GAP single-name jumps, "
-    caption += "BASIS token against perp, WRAP issuer, FX stablecoin, LIQ cost of closing, CROWD open interest, ORD orders."
+    caption += "BASIS token against perp, WRAP issuer, FX stablecoin, LIQ cost of closing, CROWD open interest, LENT what is lent, ORD orders."
     parts: list[str] = [_chart("chart-terms", charts.decomposition(report), caption)]
     dated = [(a, a.dated_row) for a in report.accounts if a.dated_row is not None]
     if dated:

@@ -70,7 +70,9 @@ def _checks(report: Report) -> Table:
 
 def _overview(report: Report) -> Table:
     columns = ("account", "worst state", "equity before", "after", "initial", "excess", "excess at worst")
-    table = plain_table("Accounts (requirement and excess at initial; worst at maintenance)", *columns, left=2)
+    table = plain_table(
+        "Accounts (requirement and excess at initial; worst at maintenance)", *columns, left=2
+    )
     for account in report.accounts:
         initial, worst = account.before.level("initial"), account.worst.level("maintenance")
         table.add_row(
@@ -231,16 +233,22 @@ def _funds(report: Report) -> Table:
         table.add_row(*plain_cells(f"insurance {fund.bucket}", *figures))
     for item in report.shortfalls:
         table.add_row(
-            *plain_cells(f"shortfall {report.name_of(item.account)}", "", money(-item.amount_micro), item.asset)
+            *plain_cells(
+                f"shortfall {report.name_of(item.account)}", "", money(-item.amount_micro), item.asset
+            )
         )
     return table
 
 
 def _series(report: Report) -> Table:
-    table = plain_table("Where the prices come from", "name", "source", "quality", "kind", "bars", "stray", left=4)
+    table = plain_table(
+        "Where the prices come from", "name", "source", "quality", "kind", "bars", "stray", left=4
+    )
     for item in report.scenario.series:
         stray = f"{item.stray_bars:,}"
-        table.add_row(*plain_cells(item.underlying, item.source, item.quality, item.kind, f"{item.bars:,}", stray))
+        table.add_row(
+            *plain_cells(item.underlying, item.source, item.quality, item.kind, f"{item.bars:,}", stray)
+        )
     return table
 
 

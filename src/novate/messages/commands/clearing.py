@@ -102,8 +102,7 @@ class ListIssuance(Command, frozen=True, kw_only=True):
         account_limit: Most of an account in a window.
         token_limit: Most of all accounts in a window.
         window_ns: Length of a window.
-        sessions: One mask per session: 1 issue, 2 redeem, 4 issue in kind, 8 redeem in kind, 16 queue what is
-            not open.
+        sessions: One mask per session: 1 issue, 2 redeem, 4 issue in kind, 8 redeem in kind, 16 queue what is not open.
         statement_age_ns: Greatest age of a custodian's statement for issuance to go on.
     """
 
@@ -508,7 +507,6 @@ class ReportBrokerFill(HotCommand, frozen=True, kw_only=True):
         underlying: The underlying.
         side: Bid when it bought, ask when it sold.
         complete: Whether the order is done with it.
-        reserved0: 0.
         shares: Shares.
         price: Price of one share.
         fee: The fee.
@@ -534,7 +532,6 @@ class ReportBust(HotCommand, frozen=True, kw_only=True):
 
     Attributes:
         broker: The broker.
-        reserved0: 0.
         execution: The broker's own id, or the first 16 bytes of its hash.
     """
 
@@ -550,7 +547,6 @@ class ReportCorrection(HotCommand, frozen=True, kw_only=True):
 
     Attributes:
         broker: The broker.
-        reserved0: 0.
         execution: The broker's own id, or the first 16 bytes of its hash.
         shares: Shares.
         price: Price of one share.
@@ -571,8 +567,6 @@ class ReportSettlement(HotCommand, frozen=True, kw_only=True):
     Attributes:
         broker: The broker.
         settled: Whether it settled; 0 when it failed to.
-        reserved0: 0.
-        reserved1: 0.
         execution: The broker's own id, or the first 16 bytes of its hash.
     """
 

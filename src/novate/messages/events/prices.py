@@ -79,7 +79,6 @@ class DriftBreached(HotEvent, frozen=True, kw_only=True):
 
     Attributes:
         breached: 1 when it is below, 0 when it no longer is.
-        reserved0: 0.
         since_ns: Since when it is, or was.
     """
 
