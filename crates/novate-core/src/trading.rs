@@ -700,11 +700,13 @@ pub fn amend(cx: &mut Context<'_>, header: &Header, command: &AmendOrder) -> Res
     require(price != order.price() || lots != order.leaves(), Reject::amend_must_change_something)?;
     require(cx.state.accounts[account as usize].liquidation.is_none(), Reject::account_must_not_be_in_liquidation)?;
     let market = cx.state.market(market_id)?;
-    outage::takes_orders(cx.state, market)?;
+    let shrinks = price == order.price() && lots < order.leaves();
+    if !shrinks {
+        outage::takes_orders(cx.state, market)?;
+    }
     let halted = cx.state.corporate.halts(market.terms.underlying, cx.state.now);
     require(!halted, Reject::underlying_must_not_be_in_a_corporate_action.at(1, i64::from(market_id), 0))?;
     require(lots <= market.terms.max_lots, Reject::lots_must_be_within_market_limits.at(4, lots, market.terms.max_lots))?;
-    let shrinks = price == order.price() && lots < order.leaves();
     let deed = if shrinks { Deed::Shrink } else { Deed::Place };
     require(market.phase.allows(deed), Reject::venue_must_be_open_for_orders.at(1, market.phase.phase as i64, 0))?;
     let rate_ns = if shrinks { cx.state.accounts[account as usize].rate_ns } else { within_rate(cx.state, account)? };
