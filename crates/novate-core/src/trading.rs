@@ -175,14 +175,13 @@ fn fingerprint<B: Body>(order: &B) -> u64 {
     u64::from_le_bytes(digest.as_bytes()[..8].try_into().expect("a digest has 32 bytes"))
 }
 
-/// A client id names one order, for ever: what is remembered is compared, what may have been forgotten is refused.
+/// A client id names one order while that is open and for the listed number of the account's ended orders after it.
 fn new_to_account(state: &State, account: u32, client_id: &[u8; 16], fingerprint: u64) -> Result<(), Refusal> {
     if *client_id == [0; 16] {
         return Ok(());
     }
-    let clients = &state.accounts[account as usize].clients;
-    match clients.find(client_id) {
-        None => require(!clients.is_too_old(client_id), Reject::client_id_too_old),
+    match state.accounts[account as usize].clients.find(client_id) {
+        None => Ok(()),
         Some(known) if known.fingerprint == fingerprint => Err(Reject::order_already_exists.at(8, known.order as i64, 0)),
         Some(known) => Err(Reject::client_id_must_be_new.at(8, known.order as i64, 0)),
     }
