@@ -255,8 +255,6 @@ pub struct ClientOrder {
 pub struct ClientIds {
     known: BTreeMap<[u8; 16], ClientOrder>,
     ended: VecDeque<[u8; 16]>,
-    /// The greatest id that is no longer remembered: a new id must be above it, or it may have been used before.
-    horizon: [u8; 16],
 }
 
 impl ClientIds {
@@ -264,12 +262,6 @@ impl ClientIds {
     #[must_use]
     pub fn find(&self, id: &[u8; 16]) -> Option<ClientOrder> {
         self.known.get(id).copied()
-    }
-
-    /// Whether the id may have been used by an order that is no longer remembered.
-    #[must_use]
-    pub fn is_too_old(&self, id: &[u8; 16]) -> bool {
-        *id <= self.horizon
     }
 
     /// Remembers a new live order, or the order that a trigger became.
@@ -283,7 +275,6 @@ impl ClientIds {
         while self.ended.len() > keep {
             if let Some(oldest) = self.ended.pop_front() {
                 self.known.remove(&oldest);
-                self.horizon = self.horizon.max(oldest);
             }
         }
     }
@@ -484,6 +475,10 @@ mod tests {
             ids.end([n; 16], 3);
         }
         assert!(ids.find(&[2; 16]).is_none() && ids.find(&[3; 16]).is_some());
-        assert!(ids.is_too_old(&[1; 16]) && ids.is_too_old(&[2; 16]) && !ids.is_too_old(&[9; 16]), "what is forgotten is refused");
+        // What is forgotten is free again, and remembered from its new end on.
+        ids.insert([1; 16], ClientOrder { order: 6, fingerprint: 0 });
+        ids.end([1; 16], 3);
+        assert_eq!(ids.find(&[1; 16]).map(|o| o.order), Some(6));
+        assert!(ids.find(&[3; 16]).is_none() && ids.find(&[4; 16]).is_some());
     }
 }

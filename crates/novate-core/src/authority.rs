@@ -204,6 +204,17 @@ pub fn person<'a>(state: &'a State, actor: u64, account: u64, roles: &[Role]) ->
     Ok(known)
 }
 
+/// Whether a key that let an order wait for the account (by id) may still trade for it when the order comes in.
+///
+/// # Errors
+/// As for `person`.
+pub fn still_trades(state: &State, actor: u64, account: u64) -> Result<(), Refusal> {
+    if state.governance.config.is_none() {
+        return Ok(());
+    }
+    person(state, actor, account, TRADES).map(|_| ())
+}
+
 /// The person behind a key; a key that nobody registered stands for itself.
 #[must_use]
 pub fn person_of(state: &State, actor: u64) -> u64 {

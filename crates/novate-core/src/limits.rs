@@ -80,7 +80,7 @@ pub fn check_order(state: &State, intent: &Intent) -> Result<(), Refusal> {
     }
     let cancel_only = restricted(state, Power::CancelOnly, intent.market);
     require(!cancel_only, Reject::restriction_must_not_be_in_force.at(1, i64::from(intent.market), Power::CancelOnly as i64))?;
-    own_limits(state, intent)?;
+    own_limits(state, intent, false)?;
     if closes(state, intent) {
         return Ok(());
     }
@@ -143,8 +143,16 @@ fn caps(state: &State, market: &Market, intent: &Intent) -> Result<(), Refusal> 
     Ok(())
 }
 
+/// A trader's own limits for an order that will wait, at the prices of now; they are asked again when it comes in.
+///
+/// # Errors
+/// 1034 to 1036.
+pub fn check_waiting(state: &State, intent: &Intent, reduce_only: bool) -> Result<(), Refusal> {
+    own_limits(state, intent, reduce_only)
+}
+
 /// A trader's own limits under the account's margin: markets, size of one order, size of a position.
-fn own_limits(state: &State, intent: &Intent) -> Result<(), Refusal> {
+fn own_limits(state: &State, intent: &Intent, reduce_only: bool) -> Result<(), Refusal> {
     if state.governance.config.is_none() {
         return Ok(());
     }
@@ -152,7 +160,7 @@ fn own_limits(state: &State, intent: &Intent) -> Result<(), Refusal> {
     let Some(grant) = state.governance.actors.get(&intent.actor).and_then(|a| find(&a.grants, id, Role::Trader)) else { return Ok(()) };
     let known = grant.markets.is_empty() || grant.markets.contains(&intent.market);
     require(known, Reject::actor_must_be_allowed_in_the_market.at(1, i64::from(intent.market), 0))?;
-    if closes(state, intent) {
+    if reduce_only || closes(state, intent) {
         return Ok(());
     }
     let market = state.known_market(intent.market);

@@ -43,7 +43,7 @@ pub fn run(cx: &mut Context<'_>) {
     }
     backstop::watch(cx);
     insurance::sweep_targets(cx);
-    if cx.state.liquidating.is_empty() || outage::cancel_only(cx.state) {
+    if cx.state.liquidating.is_empty() || outage::books_are_away(cx.state) {
         return;
     }
     reduction::fill_budgets(cx.state);

@@ -164,6 +164,15 @@ pub fn check_discovery(u: &ListUnderlying, closure_ppm: i64) -> Result<(), Refus
     require(reach <= covered, Reject::drift_must_stay_within_margin.at(32, narrow(reach).unwrap_or(i64::MAX), narrow(covered).unwrap_or(i64::MAX)))
 }
 
+/// A production venue believes no lone source, but a net asset value is signed by the one issuer there is.
+///
+/// # Errors
+/// `production_must_have_a_quorum`.
+pub fn check_quorum(state: &State, u: &ListUnderlying) -> Result<(), Refusal> {
+    let quorate = state.config().production == 0 || u.quorum > 1 || u.price_class == 1;
+    require(quorate, Reject::production_must_have_a_quorum.at(8, i64::from(u.quorum), 2))
+}
+
 /// `ListUnderlying`.
 ///
 /// # Errors
@@ -171,8 +180,7 @@ pub fn check_discovery(u: &ListUnderlying, closure_ppm: i64) -> Result<(), Refus
 pub fn underlying(cx: &mut Context<'_>, command: &ListUnderlying) -> Result<(), Refusal> {
     fully_configured(cx.state)?;
     params::check_underlying(command)?;
-    let quorate = cx.state.config().production == 0 || command.quorum > 1;
-    require(quorate, Reject::production_must_have_a_quorum.at(8, i64::from(command.quorum), 2))?;
+    check_quorum(cx.state, command)?;
     free(&cx.state.underlyings, command.underlying)?;
     let factors = cx.state.bucket(command.bucket)?.factors;
     check_discovery(command, factors.closure_ppm)?;
@@ -240,6 +248,13 @@ pub fn asset(cx: &mut Context<'_>, command: &ListAsset) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// # Errors
+/// `production_must_prevent_self_trade`.
+pub fn check_self_trade(state: &State, m: &ListMarket) -> Result<(), Refusal> {
+    let prevents = state.config().production == 0 || m.self_trade == 0;
+    require(prevents, Reject::production_must_prevent_self_trade.at(15, i64::from(m.self_trade), 0))
+}
+
 /// `ListMarket`.
 ///
 /// # Errors
@@ -247,8 +262,7 @@ pub fn asset(cx: &mut Context<'_>, command: &ListAsset) -> Result<(), Refusal> {
 pub fn market(cx: &mut Context<'_>, command: &ListMarket) -> Result<(), Refusal> {
     configured(cx.state)?;
     params::check_market(command)?;
-    let prevents = cx.state.config().production == 0 || command.self_trade == 0;
-    require(prevents, Reject::production_must_prevent_self_trade.at(15, i64::from(command.self_trade), 0))?;
+    check_self_trade(cx.state, command)?;
     free(&cx.state.markets, command.market)?;
     let underlying = cx.state.underlying(command.underlying)?;
     let quote = cx.state.asset(command.quote)?;

@@ -163,6 +163,12 @@ pub struct PriceState {
     used_sources: u16,
     /// .. and of these, those that agree with the index.
     agreeing_sources: u16,
+    /// The confirmed price before the last move that two sources alone made: what they must agree with ..
+    witnessed_index: Price,
+    /// .. and since when the index has stood off it; `None` while it does not.
+    unwitnessed_since_ns: Option<Nanos>,
+    /// Whether two sources agree with `witnessed_index`.
+    witnessed: bool,
     awaiting_quorum: bool,
     pending: Option<PendingJump>,
     /// Since when no outside price has confirmed the index because the market is closed.
@@ -211,6 +217,9 @@ impl PriceState {
             unflagged_sources: 0,
             used_sources: 0,
             agreeing_sources: 0,
+            witnessed_index: 0,
+            unwitnessed_since_ns: None,
+            witnessed: false,
             awaiting_quorum: true,
             pending: None,
             closed_since_ns: None,
@@ -319,6 +328,7 @@ impl PriceState {
         self.used_sources = used.len() as u16;
         self.agreeing_sources =
             used.iter().filter(|q| near(q.price, self.index, params.source_agreement_ppm)).count() as u16;
+        self.witness(params, used, now);
         self.confidence_ppm = used.iter().map(|q| q.confidence_ppm).min().unwrap_or(PPM as u32);
         if self.index != index_before {
             self.remember_who_moved(params);
@@ -351,6 +361,7 @@ impl PriceState {
         self.quality = Quality::Stale;
         self.current = 0;
         (self.fresh_sources, self.unflagged_sources, self.used_sources, self.agreeing_sources) = (0, 0, 0, 0);
+        self.witnessed = false;
         self.confidence_ppm = PPM as u32;
     }
 
@@ -359,6 +370,7 @@ impl PriceState {
         self.confirm(price, now);
         self.window = Some(StableWindow::starting(now));
         self.stable = price;
+        (self.witnessed_index, self.unwitnessed_since_ns) = (price, None);
     }
 
     /// The index; 0 before the first. Confirmed, or while closed drifted and while reopening blended.
@@ -498,12 +510,12 @@ impl PriceState {
         }
     }
 
-    /// Whether a liquidation must use the slower price: the index counts only when three sources, or two that agree
-    /// with it, stand behind a live price, and in a closed market, where it is the last external price.
+    /// Whether a liquidation must use the slower price: the index counts only when three sources stand behind a live price, or
+    /// two that agree with the price confirmed before its last move, and in a closed market, where it is the last external price.
     #[must_use]
     pub fn liquidation_uses_slower(&self) -> bool {
         match self.quality {
-            Quality::Live => self.used_sources < 3 && self.agreeing_sources < 2,
+            Quality::Live => self.used_sources < 3 && !self.witnessed,
             Quality::Closed => false,
             Quality::Degraded | Quality::Suspect | Quality::Stale | Quality::Halted => true,
         }
@@ -623,6 +635,24 @@ impl PriceState {
         if self.window.is_none() {
             self.window = Some(StableWindow::starting(now));
         }
+    }
+
+    /// Two sources are witnesses of a liquidation where they agree with the price that was confirmed before they moved it. A move
+    /// beyond their agreement is theirs alone until it has stood for the hold time of a jump, or a third source is there.
+    fn witness(&mut self, params: &PriceParams, used: &[Quote], now: Nanos) {
+        let agree = |price: Price| used.iter().filter(|q| near(q.price, price, params.source_agreement_ppm)).count() >= 2;
+        if self.quality != Quality::Live {
+            self.witnessed = false;
+            return;
+        }
+        let known = self.witnessed_index == 0 || used.len() >= 3 || agree(self.witnessed_index);
+        let stood = self.unwitnessed_since_ns.is_some_and(|since| now.saturating_sub(since) >= params.confirm_after_ns);
+        if known || stood {
+            self.witnessed_index = self.index;
+        }
+        let off = self.witnessed_index != self.index;
+        self.unwitnessed_since_ns = off.then(|| self.unwitnessed_since_ns.unwrap_or(now));
+        self.witnessed = agree(self.witnessed_index);
     }
 
     /// The statements that the index came to rest on, so that taking one back takes the index back.

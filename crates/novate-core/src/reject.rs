@@ -95,13 +95,12 @@ refusals! {
     431 order_rate_must_stay_below_limit true "The account sends orders faster than the listed rate; cancellations are never limited.";
     432 book_must_have_room true "The market's book holds its greatest number of orders.";
     433 account_orders_must_be_below_limit true "The account has the greatest number of open and waiting orders.";
-    434 client_id_too_old false "The client id is not above all ids that the venue no longer remembers; ids should rise.";
     435 batch_must_be_whole false "A batch is one or more whole legs of known types, at most the listed number.";
     436 phase_must_follow false "The market's present phase does not lead to this one.";
     437 schedule_must_fit false "The interval is too short, or the duration has too few or too many intervals, or a slice is below the smallest order.";
     438 silence_must_be_within_bounds false "The span of the dead-man switch is outside its listed bounds.";
     439 production_must_prevent_self_trade false "A production venue lists no market in which an owner may trade with himself.";
-    440 production_must_have_a_quorum false "A production venue lists no underlying with a quorum of one source.";
+    440 production_must_have_a_quorum false "A production venue lists no underlying with a quorum of one source, unless its price is a value that its issuer signs.";
 
     460 legs_must_be_within_limit false "A package has at least two legs, any trade at most the listed number.";
     461 legs_must_be_complete false "Each leg has a market, lots other than 0, and a price where one is asked for.";

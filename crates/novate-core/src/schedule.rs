@@ -65,7 +65,7 @@ fn slice(cx: &mut Context<'_>, id: u64) {
         return;
     }
     let lots = slice_lots(cx.state, &twap);
-    let sent = if lots == 0 { Ok(trading::Entered::default()) } else { trading::enter(cx, account, &child(&twap, lots), Sender::Venue(0)) };
+    let sent = if lots == 0 { Ok(trading::Entered::default()) } else { trading::enter(cx, account, &child(&twap, lots), Sender::Venue { fingerprint: 0, actor: twap.actor }) };
     let (entered, code) = match sent {
         Ok(entered) => (entered, 0),
         Err(refusal) => (trading::Entered::default(), refusal.code as u16),
@@ -164,7 +164,7 @@ fn fire(cx: &mut Context<'_>, id: u64) -> bool {
     }
     let mark = cx.state.known_market(trigger.market).mark.mark();
     waiting::take(cx.state, id);
-    let (entered, refusal) = match trading::enter(cx, account, &trigger.terms, Sender::Venue(trigger.fingerprint)) {
+    let (entered, refusal) = match trading::enter(cx, account, &trigger.terms, Sender::Venue { fingerprint: trigger.fingerprint, actor: trigger.actor }) {
         Ok(entered) => {
             cx.state.order_clients.remove(&id);
             (entered, None)

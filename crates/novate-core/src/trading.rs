@@ -5,9 +5,10 @@
 
 use crate::account::ClientOrder;
 use crate::auction;
+use crate::authority;
 use crate::codec::{Body, Header};
 use crate::command::{
-    AmendOrder, CancelAfter, CancelAll, CancelOrder, FOK, GTC, GTD, LIMIT, MARKET, POST_ONLY, PlaceOrder, PlaceOrderFull, PlaceTwap,
+    AmendOrder, CancelAfter, CancelAll, CancelOrder, FOK, GTC, GTD, IOC, LIMIT, MARKET, POST_ONLY, PlaceOrder, PlaceOrderFull, PlaceTwap,
     REDUCE_ONLY, STOP, TAKE_PROFIT,
 };
 use crate::context::Context;
@@ -46,8 +47,13 @@ struct Wish {
 pub enum Sender {
     /// The account, now: its rate and its client ids are checked. With the hash of the request, for its client id.
     Account(u64),
-    /// The venue, for an order that waited: both were checked when it came. With the hash of the request.
-    Venue(u64),
+    /// The venue, for an order that waited: both were checked when it came.
+    Venue {
+        /// Hash of the request.
+        fingerprint: u64,
+        /// Key that sent it: may it still trade, and does the order keep its limits?
+        actor: u64,
+    },
 }
 
 /// What came of an order that was taken in.
@@ -101,12 +107,15 @@ pub fn enter(cx: &mut Context<'_>, account: u32, order: &OrderTerms, sender: Sen
     require(cx.state.accounts[account as usize].liquidation.is_none(), Reject::account_must_not_be_in_liquidation)?;
     let halted = cx.state.corporate.halts(market.terms.underlying, cx.state.now);
     require(!halted, Reject::underlying_must_not_be_in_a_corporate_action.at(1, i64::from(order.market), 0))?;
-    let (fingerprint, rate_ns) = match sender {
+    let (fingerprint, actor, rate_ns) = match sender {
         Sender::Account(fingerprint) => {
             new_to_account(cx.state, account, &order.client_id, fingerprint)?;
-            (fingerprint, within_rate(cx.state, account)?)
+            (fingerprint, cx.events.actor(), within_rate(cx.state, account)?)
         }
-        Sender::Venue(fingerprint) => (fingerprint, cx.state.accounts[account as usize].rate_ns),
+        Sender::Venue { fingerprint, actor } => {
+            authority::still_trades(cx.state, actor, cx.state.accounts[account as usize].id)?;
+            (fingerprint, actor, cx.state.accounts[account as usize].rate_ns)
+        }
     };
     let rests = rests(order.time_in_force);
     check_phase(market, order)?;
@@ -116,7 +125,7 @@ pub fn enter(cx: &mut Context<'_>, account: u32, order: &OrderTerms, sender: Sen
     require(order.lots >= market.terms.min_lots && order.lots <= market.terms.max_lots, Reject::lots_must_be_within_market_limits.at(7, order.lots, market.terms.max_lots))?;
     let wish = Wish { account, market: order.market, side, limit, lots, self_trade, replaces: None };
     eligibility::may_trade(cx.state, account, order.market, side, lots)?;
-    limits::check_order(cx.state, &Intent { actor: cx.events.actor(), account, market: order.market, side, limit, lots, size: lots })?;
+    limits::check_order(cx.state, &Intent { actor, account, market: order.market, side, limit, lots, size: lots })?;
     check_size(cx.state, account, market, (side, limit, lots))?;
     check_band(cx.state, market, side, limit)?;
     if rests {
@@ -175,14 +184,13 @@ fn fingerprint<B: Body>(order: &B) -> u64 {
     u64::from_le_bytes(digest.as_bytes()[..8].try_into().expect("a digest has 32 bytes"))
 }
 
-/// A client id names one order, for ever: what is remembered is compared, what may have been forgotten is refused.
+/// A client id names one order while that is open and for the listed number of the account's ended orders after it.
 fn new_to_account(state: &State, account: u32, client_id: &[u8; 16], fingerprint: u64) -> Result<(), Refusal> {
     if *client_id == [0; 16] {
         return Ok(());
     }
-    let clients = &state.accounts[account as usize].clients;
-    match clients.find(client_id) {
-        None => require(!clients.is_too_old(client_id), Reject::client_id_too_old),
+    match state.accounts[account as usize].clients.find(client_id) {
+        None => Ok(()),
         Some(known) if known.fingerprint == fingerprint => Err(Reject::order_already_exists.at(8, known.order as i64, 0)),
         Some(known) => Err(Reject::client_id_must_be_new.at(8, known.order as i64, 0)),
     }
@@ -242,6 +250,7 @@ fn arm(cx: &mut Context<'_>, account: u32, order: &PlaceOrderFull, terms: OrderT
     check_expiry(cx.state, &terms)?;
     require(order.flags & REDUCE_ONLY == 0 || market.is_perp(), Reject::reduce_only_needs_a_perp)?;
     require(order.lots >= market.terms.min_lots && order.lots <= market.terms.max_lots, Reject::lots_must_be_within_market_limits.at(9, order.lots, market.terms.max_lots))?;
+    waits_within_limits(cx, account, &terms, order.lots)?;
     check_account_room(cx.state, account)?;
     let trigger_market = if order.trigger_market == 0 { order.market } else { order.trigger_market };
     let pulls = cx.state.market(trigger_market)?;
@@ -254,7 +263,7 @@ fn arm(cx: &mut Context<'_>, account: u32, order: &PlaceOrderFull, terms: OrderT
     let at = pulls.price_of(order.trigger_price);
     require(mark > 0 && if rises { high < at } else { low > at }, Reject::trigger_must_be_ahead_of_the_mark.at(13, at, mark))?;
 
-    let trigger = Trigger { terms, fingerprint, market: trigger_market, rises, price: order.trigger_price };
+    let trigger = Trigger { terms, fingerprint, actor: cx.events.actor(), market: trigger_market, rises, price: order.trigger_price };
     let id = waiting::add(cx.state, account, Pending::Trigger(trigger), order.expires_ns);
     register(cx.state, account, id, order.client_id, fingerprint, rate_ns);
     let PlaceOrderFull { market, side, kind, time_in_force, flags, trigger, price, lots, trigger_price, expires_ns, client_id, .. } = *order;
@@ -288,14 +297,29 @@ pub fn place_twap(cx: &mut Context<'_>, header: &Header, order: &PlaceTwap) -> R
     let slices = order.duration_ns / order.interval_ns;
     require((1..=i64::from(terms.twap_slices)).contains(&slices), Reject::schedule_must_fit.at(9, slices, i64::from(terms.twap_slices)))?;
     let even = order.lots / slices;
+    let child = OrderTerms {
+        market: order.market,
+        side: order.side,
+        kind: if order.price == 0 { MARKET } else { LIMIT },
+        time_in_force: IOC,
+        flags: order.flags,
+        self_trade: order.self_trade,
+        price: order.price,
+        lots: even,
+        min_lots: 0,
+        expires_ns: 0,
+        client_id: [0; 16],
+    };
     let fits = even >= market.terms.min_lots && even <= market.terms.max_lots / i64::from(terms.twap_catch_up);
     require(fits, Reject::schedule_must_fit.at(7, even, market.terms.min_lots))?;
+    waits_within_limits(cx, account, &child, order.lots)?;
 
     let twap = Twap {
         market: order.market,
         side,
         flags: order.flags,
         self_trade,
+        actor: cx.events.actor(),
         price: order.price,
         lots: order.lots,
         filled: 0,
@@ -312,6 +336,14 @@ pub fn place_twap(cx: &mut Context<'_>, header: &Header, order: &PlaceTwap) -> R
     let (reserved0, reserved1, slices) = (0, 0, slices as u32);
     cx.tell_account(account, &TwapPlaced { order: id, market, side, flags, reserved0, price, lots, interval_ns, slices, reserved1, client_id });
     Ok(())
+}
+
+/// The sender's own limits, by the prices of now: one order is `order`, all that may come of it `lots`.
+fn waits_within_limits(cx: &Context<'_>, account: u32, order: &OrderTerms, lots: Lots) -> Result<(), Refusal> {
+    let (market, side) = (cx.state.market(order.market)?, known_side(order.side)?);
+    let limit = limit_price(cx.state, market, side, order)?;
+    let intent = Intent { actor: cx.events.actor(), account, market: order.market, side, limit, lots, size: order.lots };
+    limits::check_waiting(cx.state, &intent, order.flags & REDUCE_ONLY != 0)
 }
 
 /// A waiting order's client id and its part of the account's rate.
@@ -700,11 +732,13 @@ pub fn amend(cx: &mut Context<'_>, header: &Header, command: &AmendOrder) -> Res
     require(price != order.price() || lots != order.leaves(), Reject::amend_must_change_something)?;
     require(cx.state.accounts[account as usize].liquidation.is_none(), Reject::account_must_not_be_in_liquidation)?;
     let market = cx.state.market(market_id)?;
-    outage::takes_orders(cx.state, market)?;
+    let shrinks = price == order.price() && lots < order.leaves();
+    if !shrinks {
+        outage::takes_orders(cx.state, market)?;
+    }
     let halted = cx.state.corporate.halts(market.terms.underlying, cx.state.now);
     require(!halted, Reject::underlying_must_not_be_in_a_corporate_action.at(1, i64::from(market_id), 0))?;
     require(lots <= market.terms.max_lots, Reject::lots_must_be_within_market_limits.at(4, lots, market.terms.max_lots))?;
-    let shrinks = price == order.price() && lots < order.leaves();
     let deed = if shrinks { Deed::Shrink } else { Deed::Place };
     require(market.phase.allows(deed), Reject::venue_must_be_open_for_orders.at(1, market.phase.phase as i64, 0))?;
     let rate_ns = if shrinks { cx.state.accounts[account as usize].rate_ns } else { within_rate(cx.state, account)? };

@@ -7,9 +7,9 @@ use common::{script, told};
 use novate_core::reject::REFUSALS;
 use std::collections::BTreeSet;
 
-const TABLES: [&str; 19] = [
+const TABLES: [&str; 21] = [
     "ledger", "lending", "listing", "matching", "orders", "waiting", "auction", "margin", "prices", "closed", "halts", "settlement", "liquidation", "waterfall", "clearing",
-    "eligibility", "governance", "corporate", "packages",
+    "eligibility", "governance", "corporate", "packages", "gates", "incidents",
 ];
 
 /// Numbers that are reserved for rules that no command of this release can break.

@@ -114,6 +114,8 @@ fn underlying(state: &mut State, new: &ListUnderlying) -> Result<(), Refusal> {
         (6, i64::from(old.decimals), i64::from(new.decimals)),
         (7, i64::from(old.price_class), i64::from(new.price_class)),
     ])?;
+    listing::check_quorum(state, new)?;
+    listing::check_discovery(new, state.bucket(new.bucket)?.factors.closure_ppm)?;
     guarded(state, new.clone(), |s, terms| std::mem::replace(&mut s.underlying_mut(terms.underlying).terms, terms))?;
     price_terms(state);
     Ok(())
@@ -145,6 +147,7 @@ fn market(cx: &mut Context<'_>, new: &ListMarket) -> Result<(), Refusal> {
         (7, old.tick_size, new.tick_size),
         (8, old.lot_size, new.lot_size),
     ])?;
+    listing::check_self_trade(cx.state, new)?;
     if old.taker_fee_ppm != new.taker_fee_ppm {
         for account in 0..cx.state.accounts.len() as u32 {
             cancel_all(cx, account, new.market);

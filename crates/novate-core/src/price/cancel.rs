@@ -50,6 +50,7 @@ impl PriceState {
         if taken.moved && in_force && rested && taken.index_before != 0 {
             self.index = taken.index_before;
             self.last_external = taken.index_before;
+            (self.witnessed_index, self.unwitnessed_since_ns) = (taken.index_before, None);
             self.pending = None;
         }
         Ok((before, self.index))

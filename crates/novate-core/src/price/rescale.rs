@@ -82,6 +82,7 @@ impl PriceState {
     pub fn pin(&mut self, price: Price) {
         self.each_price(|old| if old == 0 { 0 } else { price });
         (self.index, self.last_external) = (price, price);
+        (self.witnessed_index, self.unwitnessed_since_ns) = (price, None);
         if let Some(window) = &mut self.window {
             window.each_sum(|_, span| i128::from(price) * i128::from(span));
         }
@@ -95,6 +96,7 @@ impl PriceState {
         }
         (self.index, self.last_external, self.stable) = (change(self.index), change(self.last_external), change(self.stable));
         self.current = change(self.current);
+        self.witnessed_index = change(self.witnessed_index);
         if let Some(drift) = &mut self.drift {
             drift.rescale(&change);
         }

@@ -466,6 +466,25 @@ fn liquidation_at_the_index_needs_witnesses() {
     let mut desk = Desk::live(lone(), 1);
     desk.enter(Session::Closed);
     assert!(!desk.state.liquidation_uses_slower());
+    // Two sources that agree with each other and not with the price confirmed before: for the hold time their move is theirs.
+    let mut desk = Desk::live(PARAMS, 2);
+    desk.all(&[9_890, 9_890]);
+    assert_eq!((desk.state.quality(), desk.state.index(), desk.state.liquidation_uses_slower()), (Live, 9_890, true));
+    desk.wait(29);
+    desk.all(&[9_891, 9_891]);
+    assert!(desk.state.liquidation_uses_slower(), "a further step confirms nothing");
+    desk.wait(29);
+    desk.all(&[9_892, 9_892]);
+    desk.wait(2);
+    assert!(!desk.state.liquidation_uses_slower(), "it has stood for a minute");
+    desk.all(&[9_850, 9_850]);
+    assert!(!desk.state.liquidation_uses_slower(), "within their agreement");
+    desk.all(&[9_700, 9_700]);
+    desk.all(&[9_850, 9_850]);
+    assert!(!desk.state.liquidation_uses_slower(), "it came back");
+    let mut desk = Desk::live(PARAMS, 3);
+    desk.all(&[9_800, 9_800, 9_800]);
+    assert!(!desk.state.liquidation_uses_slower(), "three sources need no history");
     desk.enter(Session::Halted);
     assert!(desk.state.liquidation_uses_slower());
 }

@@ -46,6 +46,8 @@ pub struct Trigger {
     pub terms: OrderTerms,
     /// Hash of the request, which the order keeps for its client id.
     pub fingerprint: u64,
+    /// Key that armed it: its limits are asked again when it fires.
+    pub actor: u64,
     /// The perp whose mark pulls it.
     pub market: u32,
     /// Whether the mark must rise to the price; else fall.
@@ -65,6 +67,8 @@ pub struct Twap {
     pub flags: u8,
     /// What happens when a slice meets its owner's order.
     pub self_trade: SelfTrade,
+    /// Key that sent it: its limits are asked again with every slice.
+    pub actor: u64,
     /// Worst price; 0 for the collar.
     pub price: Ticks,
     /// Wanted in all.
