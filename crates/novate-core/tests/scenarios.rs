@@ -7,8 +7,8 @@ use common::{script, told};
 use novate_core::reject::REFUSALS;
 use std::collections::BTreeSet;
 
-const TABLES: [&str; 19] = [
-    "ledger", "lending", "listing", "matching", "orders", "waiting", "auction", "margin", "prices", "closed", "halts", "settlement", "liquidation", "waterfall", "clearing",
+const TABLES: [&str; 20] = [
+    "ledger", "lending", "listing", "matching", "orders", "waiting", "auction", "margin", "prices", "closed", "halts", "settlement", "liquidation", "sale", "waterfall", "clearing",
     "eligibility", "governance", "corporate", "packages",
 ];
 
