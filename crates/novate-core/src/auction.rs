@@ -6,7 +6,7 @@
 
 use crate::command::SetMarketPhase;
 use crate::context::Context;
-use crate::event::{AuctionUncrossed, CancelReason, MarketPhaseChanged, OrderAmended, OrderFilled};
+use crate::event::{AuctionUncrossed, MarketPhaseChanged, OrderAmended, OrderFilled};
 use crate::matching::sweep::Sweep;
 use crate::matching::{self, Outcome, Taker, crosses};
 use crate::order::{NIL, Side};
@@ -203,9 +203,9 @@ fn withdraw_unavailable(cx: &mut Context<'_>, market_id: u32) {
             }
             next = market.book.next_in_priority(&cx.state.orders, slot);
         }
-        let gone = if market.is_perp() { CancelReason::NothingToReduce } else { CancelReason::Unfunded };
         for (slot, lots) in shrinks {
             if lots == 0 {
+                let gone = matching::why_none(cx.state, slot);
                 matching::cancel(cx, slot, gone);
                 continue;
             }

@@ -3,7 +3,8 @@
 //! Responsible for: what all parts of the area share, and its interface to others. The parts: `table` (life of a request),
 //! `terms` (parameters, brokers, funding), `gates` (who may ask for what, when), `request`, `routing` and `capacity`, `report`
 //! (what brokers say), `fill` (its booking), `fault` (what they take back), `breaks`, `treasury`, `in_kind`, `actions` (corporate), `queue` (time),
-//! `supply` (the invariant). Never talks to a broker: orders are events, answers are commands.
+//! `supply` (the invariant), `unwind` (perps whose
+//! token was redeemed). Never talks to a broker: orders are events, answers are commands.
 
 pub mod actions;
 pub mod breaks;
@@ -20,6 +21,7 @@ pub mod supply;
 pub mod table;
 pub mod terms;
 pub mod treasury;
+pub mod unwind;
 
 use crate::context::Context;
 use crate::event::RequestStateChanged;
@@ -27,8 +29,8 @@ use crate::ledger::books::{Place, Unit};
 use crate::reject::{Refusal, Reject};
 use crate::state::clearing::{Request, RequestKind, RequestState};
 use crate::state::{Asset, State, Underlying};
-use crate::units::{Amount, PPM, Price, Value, div_ceil, div_floor, narrow, pow10, rate_up};
-pub use request::{Origin, Wish};
+use crate::units::{Amount, PPM, Price, Value, div_ceil, div_floor, narrow, pow10, rate_down, rate_up};
+pub use request::{EVERYBODY, Origin, Wish};
 pub use table::Step;
 
 /// Micro-dollars of shares at a price, rounded up: what is paid.
@@ -84,6 +86,7 @@ pub(crate) fn advance(cx: &mut Context<'_>, id: u64, step: Step) {
     let (before, account) = (request.state, request.account);
     request.state = next;
     if table::is_over(next) {
+        cx.state.clearing.open.remove(&(account, id));
         let forget = cx.state.now + cx.state.clearing.config().kept_ns;
         cx.state.clearing.ended.insert((forget, id));
     }
@@ -108,26 +111,75 @@ pub(crate) fn reissue(state: &mut State, token: u32, units: Amount, shares: i64,
     clearing.books.post(unit, place, Place::Surplus, shares - (after - before));
 }
 
-/// What redeeming token units now would bring, micro-dollars net of the fee, rounded down; nothing while redemption is not
-/// open at once or has not the capacity.
+/// The most of `units` of a token that a redemption would take at once: none while the channel is not open; else within the
+/// limits, and within what brokers or the house can serve behind the queue.
 #[must_use]
-pub fn redemption_value(state: &State, token: u32, units: Amount) -> Option<Value> {
-    let issuance = state.clearing.tokens.get(&token)?;
-    let open = gates::open(state, token, RequestKind::Redeem);
-    let gross = gates::dollars_of(state, token, RequestKind::Redeem, units);
-    let (_, room, _) = capacity::best(state, token, false);
-    let fits = open == Ok(gates::Opening::Now) && gross > 0 && gross <= i128::from(room) && gross <= i128::from(issuance.terms.request_max);
-    fits.then(|| gross - rate_up(gross, issuance.terms.redeem_fee_ppm))
+pub fn redeemable(state: &State, token: u32, units: Amount) -> Amount {
+    let Some(issuance) = state.clearing.tokens.get(&token) else { return 0 };
+    let gross = |units| gates::dollars_of(state, token, RequestKind::Redeem, units);
+    let (room, _) = capacity::now(state, token, false);
+    let ahead: Value = queued_before_everybody(state, token).map(|r| gross(r.held)).sum();
+    let room = (i128::from(room.min(issuance.terms.request_max)) - ahead).max(0);
+    let wanted = gross(units);
+    if wanted <= room { units } else { narrow(div_floor(i128::from(units) * room, wanted)).unwrap_or(0) }
 }
 
-/// Redeems tokens of an account that is being liquidated: escrowed they stay in S until the broker's fill, then the cash due
-/// counts in part until it is paid. Returns the request.
+/// Redemptions of a token that wait with a priority: at most as many as the queue works on in one command.
+fn queued_before_everybody(state: &State, token: u32) -> impl Iterator<Item = &Request> {
+    let most = state.clearing.config().queue_accounts as usize;
+    let waiting = state.clearing.queue.range(..(EVERYBODY, 0)).take(most).filter_map(|(_, id)| state.clearing.requests.get(id));
+    waiting.filter(move |r| r.token == token && r.kind == RequestKind::Redeem)
+}
+
+/// What redeeming token units would bring at the index, micro-dollars net of the fee, rounded down.
+#[must_use]
+pub fn redemption_value(state: &State, token: u32, units: Amount) -> Value {
+    let gross = gates::dollars_of(state, token, RequestKind::Redeem, units);
+    let fee_ppm = state.clearing.tokens.get(&token).map_or(PPM, |t| t.terms.redeem_fee_ppm);
+    gross - rate_up(gross, fee_ppm)
+}
+
+/// Whether a redemption on the venue's own account of the matter would be taken in now.
+#[must_use]
+pub fn may_redeem(state: &State, account: u32, token: u32, units: Amount, origin: Origin) -> bool {
+    request::check(state, &forced(account, token, units, origin)).is_ok()
+}
+
+/// Redeems tokens of an account that is being liquidated, or may not hold them any more: escrowed they stay in S until the
+/// broker's fill, then the cash due counts in part until it is paid; with each fill the perp that the tokens hedged closes.
+/// Returns the request.
 ///
 /// # Errors
-/// 206, 905, 913, 915 to 923: nothing is written.
-pub fn redeem_for_liquidation(cx: &mut Context<'_>, account: u32, token: u32, units: Amount) -> Result<u64, Refusal> {
-    let wish = Wish { account, token, kind: RequestKind::Redeem, amount: units, reference: 0, quote: 0, origin: Origin::Liquidation };
-    request::open(cx, &wish)
+/// 205, 206, 905, 913, 915 to 923, 930: nothing is written.
+pub fn redeem_by_force(cx: &mut Context<'_>, account: u32, token: u32, units: Amount, origin: Origin) -> Result<u64, Refusal> {
+    request::open(cx, &forced(account, token, units, origin))
+}
+
+const fn forced(account: u32, token: u32, units: Amount, origin: Origin) -> Wish {
+    Wish { account, token, kind: RequestKind::Redeem, amount: units, reference: 0, quote: 0, origin }
+}
+
+/// Token units of an account in redemptions that are not filled.
+#[must_use]
+pub fn redeeming(state: &State, account: u32, token: u32) -> Amount {
+    open_requests(state, account).filter(|r| r.token == token && r.kind == RequestKind::Redeem).map(|r| r.held).sum()
+}
+
+/// Units of a stablecoin that redemptions of an account will bring, as they count until they are paid: cash due, and tokens
+/// in escrow at the index less the fee. Rounded down.
+#[must_use]
+pub fn cash_on_its_way(state: &State, account: u32, cash: u32) -> Amount {
+    let coin = state.known_asset(cash);
+    let brings = |r: &Request| i128::from(r.due) + coins_down(coin, redemption_value(state, r.token, r.held));
+    let all: i128 = open_requests(state, account).filter(|r| r.cash == cash && r.kind == RequestKind::Redeem).map(brings).sum();
+    let counts = if all == 0 { 0 } else { rate_down(all, state.clearing.config().due_ppm) };
+    narrow(counts).unwrap_or(i64::MAX)
+}
+
+/// Requests of an account that are not over, ascending.
+pub fn open_requests(state: &State, account: u32) -> impl Iterator<Item = &Request> {
+    let ids = state.clearing.open.range((account, 0)..=(account, u64::MAX));
+    ids.filter_map(|(_, id)| state.clearing.requests.get(id))
 }
 
 /// Token units freed by auto-deleveraging: the account's next redemptions of them go first in the queue.

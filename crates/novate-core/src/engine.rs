@@ -11,7 +11,7 @@ use crate::event::{CommandRefused, EventWriter};
 use crate::governance::effect;
 use crate::reject::{Refusal, Reject, require};
 use crate::state::State;
-use crate::{ladder, lending, query, snapshot};
+use crate::{clearing, ladder, lending, query, snapshot};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -109,6 +109,7 @@ impl Engine {
         if let Err(refusal) = sequenced(&mut cx, &header).and_then(|()| act(&mut cx)) {
             refuse(&mut cx, &header, &refusal);
         }
+        clearing::unwind::of_touched(&mut cx);
         let mut touched = std::mem::take(&mut cx.scratch.touched);
         for &account in &touched {
             ladder::check(&mut cx, account);

@@ -121,8 +121,7 @@ pub fn take(cx: &mut Context<'_>, taker: &Taker) -> Outcome {
         }
         let lots = available(cx.state, slot).min(outcome.left);
         if lots == 0 {
-            let perp = cx.state.known_market(taker.market).is_perp();
-            cancel(cx, slot, if perp { CancelReason::NothingToReduce } else { CancelReason::Unfunded });
+            cancel(cx, slot, why_none(cx.state, slot));
             continue;
         }
         outcome.left -= lots;
@@ -131,6 +130,16 @@ pub fn take(cx: &mut Context<'_>, taker: &Taker) -> Outcome {
         trade(cx, taker, slot, price, lots, outcome.left);
     }
     outcome
+}
+
+/// Why nothing of a resting order can trade.
+#[must_use]
+pub fn why_none(state: &State, slot: u32) -> CancelReason {
+    match state.known_market(state.orders.order(slot).market()).is_perp() {
+        true => CancelReason::NothingToReduce,
+        false if sweep::is_barred(state, slot) => CancelReason::Restricted,
+        false => CancelReason::Unfunded,
+    }
 }
 
 /// The incoming order met one of its own owner.

@@ -7,7 +7,7 @@ use crate::account::ClientOrder;
 use crate::codec::{Body, Header};
 use crate::command::{ConfigurePackages, ListBlockTerms, PlacePackage};
 use crate::context::Context;
-use crate::event::{CancelReason, Listed, PackageTraded, PackagesConfigured};
+use crate::event::{Listed, PackageTraded, PackagesConfigured};
 use crate::legs::{self, Part, side_of};
 use crate::matching::sweep::{Step, Sweep};
 use crate::matching::{self, Taker};
@@ -244,8 +244,8 @@ fn execute(cx: &mut Context<'_>, wish: &Wish, plan: &Plan, package: u64) {
                 matching::trade(cx, &taker(wish, leg, plan.units, package), slot, price, lots, left[at]);
             }
             Step::Cancel { slot } => {
-                let perp = cx.state.known_market(leg.market).is_perp();
-                matching::cancel(cx, slot, if perp { CancelReason::NothingToReduce } else { CancelReason::Unfunded });
+                let reason = matching::why_none(cx.state, slot);
+                matching::cancel(cx, slot, reason);
             }
         }
     }

@@ -219,6 +219,7 @@ refusals! {
     944 broker_must_have_shares true "The broker does not hold this many settled shares for the token.";
     945 statement_must_name_the_books false "The broker holds nothing of this token.";
     946 cash_must_be_a_stablecoin false "Issuance is paid in a listed stablecoin of a token.";
+    947 forced_redemption_must_run false "A redemption that the holder did not ask for is not the holder's to end.";
 
     1001 actor_must_be_known false "No key has this number.";
     1002 actor_must_not_be_revoked false "The key is revoked for ever.";

@@ -2,7 +2,7 @@
 //!
 //! Responsible for: the postings, at the multiplier of the fill. Never decides whether a fill is right (`report` does).
 
-use super::{Step, advance, capacity, coins_down, coins_up, cost_up, reissue, request, routing, shares_up, treasury, units_down, units_up};
+use super::{Step, advance, capacity, coins_down, coins_up, cost_up, reissue, request, routing, shares_up, treasury, units_down, units_up, unwind};
 use crate::context::{Context, Minted};
 use crate::event::{RequestPaid, ShortageChanged, TokensIssued, TokensRedeemed};
 use crate::funds;
@@ -122,6 +122,7 @@ pub fn burn(cx: &mut Context<'_>, id: u64, units: Amount, shares: i64, price: Pr
         request.fee_due += fee;
     }
     cx.tell_account(account, &TokensRedeemed { request: id, token, units, shares, price, due, fee });
+    unwind::after(cx.state, &request, shares);
     cx.touch(account);
 }
 
@@ -249,6 +250,7 @@ pub fn net_requests(cx: &mut Context<'_>, issuance: u64, redemption: u64) -> boo
     cx.scratch.minted.push(Minted { request: issuance, account: buyer.account, token, units, shares });
     cx.tell_account(buyer.account, &TokensIssued { request: issuance, token, units, shares, price, cost: paid, fee, locked });
     cx.tell_account(seller.account, &TokensRedeemed { request: redemption, token, units, shares, price, due: 0, fee: sold_fee });
+    unwind::after(cx.state, &seller, shares);
     let balance = cx.state.accounts[seller.account as usize].balance(seller.cash).map_or(0, |b| b.pledged);
     cx.tell_account(seller.account, &RequestPaid { request: redemption, asset: seller.cash, amount: paid - sold_fee, balance });
     cx.touch(buyer.account);

@@ -3,7 +3,7 @@
 //! Responsible for: this area's part of `AdvanceTime`, in bounded pieces. Never decides what one request may do.
 
 use super::gates::{self, Opening};
-use super::{Step, capacity, fault, fill, request, routing, treasury};
+use super::{Step, capacity, fault, fill, request, routing, treasury, unwind};
 use crate::context::Context;
 use crate::event::SettlementOverdue;
 use crate::state::clearing::{ExecutionStage, RequestKind};
@@ -24,6 +24,7 @@ pub fn advance(cx: &mut Context<'_>) {
     for token in tokens {
         fault::repair(cx, token);
     }
+    unwind::again(cx, most);
     forget(cx, most);
     capacity::publish(cx);
 }

@@ -27,13 +27,24 @@ pub enum Origin {
     Liquidation,
     /// A package: its own check covers the end state.
     Package,
+    /// The holder may not hold the token any more.
+    Lapse,
 }
+
+/// Priority in the queue of whoever has none.
+pub const EVERYBODY: u8 = 2;
 
 impl Origin {
     /// Whether the holder's limits and margin check apply.
     #[must_use]
     pub const fn by_holder(self) -> bool {
-        !matches!(self, Self::Liquidation)
+        !self.is_forced()
+    }
+
+    /// Whether the venue redeems without being asked.
+    #[must_use]
+    pub const fn is_forced(self) -> bool {
+        matches!(self, Self::Liquidation | Self::Lapse)
     }
 }
 
@@ -76,32 +87,64 @@ pub fn redeem(cx: &mut Context<'_>, header: &Header, c: &RequestRedemption) -> R
     open(cx, &Wish { account, token, kind: RequestKind::Redeem, amount, reference, quote, origin: Origin::Holder }).map(|_| ())
 }
 
+/// What a wish that passed the gates comes to.
+#[derive(Clone, Copy, Debug)]
+struct Gated {
+    asset: u32,
+    cash: u32,
+    price: i64,
+    dollars: i64,
+    opening: Opening,
+}
+
+/// Every refusal but the portfolio's and capacity's.
+fn gated(state: &State, wish: &Wish) -> Result<Gated, Refusal> {
+    require(wish.amount > 0, Reject::amount_must_be_positive.at(2, wish.amount, 1))?;
+    let cash = state.clearing.issuance(wish.token)?.terms.cash;
+    by_the_holder(state, wish)?;
+    let price = gates::quoted(state, wish)?;
+    let asset = if wish.kind == RequestKind::Mint { cash } else { wish.token };
+    let free = state.accounts[wish.account as usize].balance(asset).map_or(0, crate::account::Balance::free);
+    require(wish.amount <= free, Reject::amount_must_not_exceed_balance.at(2, wish.amount, free))?;
+    let opening = gates::open(state, wish.token, wish.kind)?;
+    require(price == 0 || opening == Opening::Now, Reject::session_must_allow_channel.at(4, wish.quote as i64, 0))?;
+    if price != 0 {
+        gates::near_index(state, wish.token, price, 4)?;
+    }
+    let dollars = fits(gates::dollars_of(state, wish.token, wish.kind, wish.amount))?;
+    gates::limits(state, wish, dollars)?;
+    Ok(Gated { asset, cash, price, dollars, opening })
+}
+
+/// Whether the house serves a gated wish at once; if not, a broker must be able to, unless it waits for its session.
+fn served(state: &State, wish: &Wish, gated: &Gated) -> Result<bool, Refusal> {
+    let now = gated.opening == Opening::Now;
+    let served = now && fill::house_can_serve(state, wish.kind, wish.token, wish.amount, gated.price).is_some();
+    if now && !served {
+        routing::plan(state, wish.kind, wish.token, wish.amount, gated.price, 0)?;
+    }
+    Ok(served)
+}
+
+/// Every refusal but the portfolio's.
+///
+/// # Errors
+/// 205, 206, 505, 905, 910, 913 to 928, 930.
+pub(super) fn check(state: &State, wish: &Wish) -> Result<(), Refusal> {
+    served(state, wish, &gated(state, wish)?).map(|_| ())
+}
+
 /// Takes a request in: every refusal, then the reservation. Returns its id.
 ///
 /// # Errors
 /// 205, 206, 501, 505, 905, 910, 913 to 928, 930.
 pub fn open(cx: &mut Context<'_>, wish: &Wish) -> Result<u64, Refusal> {
-    require(wish.amount > 0, Reject::amount_must_be_positive.at(2, wish.amount, 1))?;
-    let terms = cx.state.clearing.issuance(wish.token)?.terms.clone();
-    by_the_holder(cx.state, wish)?;
-    let price = gates::quoted(cx.state, wish)?;
-    let asset = if wish.kind == RequestKind::Mint { terms.cash } else { wish.token };
-    let free = cx.state.accounts[wish.account as usize].balance(asset).map_or(0, crate::account::Balance::free);
-    require(wish.amount <= free, Reject::amount_must_not_exceed_balance.at(2, wish.amount, free))?;
-    let opening = gates::open(cx.state, wish.token, wish.kind)?;
-    require(price == 0 || opening == Opening::Now, Reject::session_must_allow_channel.at(4, wish.quote as i64, 0))?;
-    if price != 0 {
-        gates::near_index(cx.state, wish.token, price, 4)?;
-    }
-    let dollars = fits(gates::dollars_of(cx.state, wish.token, wish.kind, wish.amount))?;
-    gates::limits(cx.state, wish, dollars)?;
+    let gated = gated(cx.state, wish)?;
+    let Gated { asset, cash, price, dollars, opening } = gated;
     if wish.origin == Origin::Holder {
-        margined(cx, wish, terms.cash, price)?;
+        margined(cx, wish, cash, price)?;
     }
-    let served = opening == Opening::Now && fill::house_can_serve(cx.state, wish.kind, wish.token, wish.amount, price).is_some();
-    if opening == Opening::Now && !served {
-        routing::plan(cx.state, wish.kind, wish.token, wish.amount, price, 0)?;
-    }
+    let served = served(cx.state, wish, &gated)?;
 
     let id = reserve(cx, wish, asset, price, dollars);
     if served {
@@ -168,7 +211,7 @@ fn priority(state: &mut State, wish: &Wish) -> u8 {
             0
         }
         _ if wish.origin == Origin::Liquidation => 1,
-        _ => 2,
+        _ => EVERYBODY,
     }
 }
 
@@ -191,6 +234,7 @@ pub(super) fn reserve(cx: &mut Context<'_>, wish: &Wish, asset: u32, price: i64,
         kind: wish.kind,
         state: RequestState::Requested,
         priority,
+        forced: wish.origin.is_forced(),
         price,
         amount: wish.amount,
         held,
@@ -206,6 +250,7 @@ pub(super) fn reserve(cx: &mut Context<'_>, wish: &Wish, asset: u32, price: i64,
         reroutes: 0,
     };
     clearing.requests.insert(id, request);
+    clearing.open.insert((wish.account, id));
     let event = RequestReserved { request: id, kind: wish.kind as u8, token: wish.token, asset, amount: held, price, reference: wish.reference };
     cx.tell_account(wish.account, &event);
     advance(cx, id, Step::Reserve);
@@ -240,11 +285,12 @@ pub(super) fn end(cx: &mut Context<'_>, id: u64, unfilled: Step) {
 /// `CancelRequest`: at once while no broker has it, else the broker is asked.
 ///
 /// # Errors
-/// 201, 911, 912.
+/// 201, 911, 912, 947.
 pub fn cancel(cx: &mut Context<'_>, header: &Header, c: &CancelRequest) -> Result<(), Refusal> {
     let account = cx.state.account(header.account)?;
     let request = cx.state.clearing.request(c.request)?;
     require(request.account == account, Reject::request_must_exist.at(1, c.request as i64, 0))?;
+    require(!request.forced, Reject::forced_redemption_must_run.at(1, c.request as i64, 0))?;
     let open = request.order != 0 || after(request, Step::Cancel).is_ok() || after(request, Step::Close).is_ok();
     require(open, Reject::request_must_allow_event.at(1, Step::Cancel as i64, request.state as i64))?;
     cancel_one(cx, c.request);
@@ -264,10 +310,12 @@ pub fn cancel_one(cx: &mut Context<'_>, id: u64) {
     }
 }
 
-/// Ends all requests of an account that can still be ended: what stage 1 of a liquidation asks for. Redemptions go on.
+/// Ends all issuances of an account that can still be ended: what stage 1 of a liquidation asks for. Redemptions go on.
 pub fn cancel_issuance(cx: &mut Context<'_>, account: u32) {
-    let open = |r: &Request| r.account == account && r.kind.mints() && (r.order != 0 || matches!(r.state, RequestState::Reserved));
-    let ids: Vec<u64> = cx.state.clearing.requests.iter().filter(|(_, r)| open(r)).map(|(&id, _)| id).collect();
+    let clearing = &cx.state.clearing;
+    let all = clearing.open.range((account, 0)..=(account, u64::MAX)).map(|&(_, id)| id);
+    let ends = |r: &Request| r.kind.mints() && (r.order != 0 || matches!(r.state, RequestState::Reserved));
+    let ids: Vec<u64> = all.filter(|id| ends(&clearing.requests[id])).collect();
     for id in ids {
         cancel_one(cx, id);
     }

@@ -261,7 +261,7 @@ document! {
     EligibilityRedeemed = 1079 {
         /// The token.
         asset: u32,
-        /// Spot market.
+        /// Spot market; 0 for a redemption.
         market: u32,
         /// Lots sold.
         lots: i64,
@@ -269,5 +269,9 @@ document! {
         perp_market: u32,
         /// Lots bought back.
         perp_lots: i64,
+        /// The request for the redemption; 0 for a token without one, which was sold in its book.
+        request: u64,
+        /// Token units that go.
+        units: i64,
     }
 }

@@ -1,8 +1,9 @@
 //! Owners who may not hold a token any more: told, then reduce-only, then redeemed at market.
 //!
-//! Responsible for: finding them, account by account with a cursor, and the stages. A redemption sells the token and closes the matched
-//! short perp with it, in sizes that both books take, so that no hedge is separated. Never decides who is eligible.
+//! Responsible for: finding them, account by account with a cursor, and the stages. With each fill of a redemption the matched short
+//! perp closes; sizes are what its book takes, so that no hedge is separated. Never decides who is eligible.
 
+use crate::clearing::{self, Origin};
 use crate::context::Context;
 use crate::event::{CancelReason, EligibilityLapsed, EligibilityRedeemed};
 use crate::matching::{self, Taker, fillable};
@@ -12,7 +13,7 @@ use crate::state::State;
 use crate::state::governance::{Lapse, LapseStage};
 use crate::trading::cancel_where;
 use crate::units::{Lots, PPM, Ticks, div_ceil, div_floor, narrow};
-use crate::eligibility;
+use crate::{collateral_sale, eligibility};
 
 /// What happens to a lapse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,13 +102,39 @@ fn worst(state: &State, market: u32, side: Side) -> Ticks {
     narrow(price).unwrap_or(i64::MAX)
 }
 
-/// Sells what both books take now: the token, and back the short perp that it hedged.
+/// Redeems what the channel and the perp's book take now; a token without issuance goes through its book.
 fn redeem(cx: &mut Context<'_>, account: u32, asset: u32) {
+    // The hedges of the frozen are held, and a liquidation has its own way.
+    if cx.state.accounts[account as usize].liquidation.is_some() || eligibility::not_frozen(cx.state, account).is_err() {
+        return;
+    }
+    if cx.state.clearing.tokens.contains_key(&asset) { by_redemption(cx, account, asset) } else { through_book(cx, account, asset) }
+}
+
+/// The perp closes with each fill (`clearing::unwind`).
+fn by_redemption(cx: &mut Context<'_>, account: u32, asset: u32) {
+    let listed = cx.state.known_underlying(cx.state.known_asset(asset).terms.underlying);
+    let markets: Vec<u32> = listed.perps.iter().chain(&listed.spots).copied().collect();
+    let held = cx.state.accounts[account as usize].balance(asset).map_or(0, |b| b.pledged.max(0));
+    if clearing::redeemable(cx.state, asset, held) == 0 {
+        return;
+    }
+    cancel_where(cx, account, CancelReason::Restricted, |m| markets.contains(&m));
+    let free = cx.state.accounts[account as usize].balance(asset).map_or(0, crate::account::Balance::free);
+    let most = clearing::redeemable(cx.state, asset, free);
+    let Some((units, _)) = collateral_sale::with_hedge(cx.state, account, asset, most) else { return };
+    if let Ok(request) = clearing::redeem_by_force(cx, account, asset, units, Origin::Lapse) {
+        cx.tell_account(account, &EligibilityRedeemed { asset, market: 0, lots: 0, perp_market: 0, perp_lots: 0, request, units });
+    }
+}
+
+/// Sells what both books take now: the token, and back the short perp that it hedged.
+fn through_book(cx: &mut Context<'_>, account: u32, asset: u32) {
     let underlying = cx.state.known_asset(asset).terms.underlying;
     let listed = cx.state.known_underlying(underlying);
     let open = listed.price.index() > 0 && listed.price.permission(Action::Reduce) == Permission::Yes;
     let spot = listed.spots.iter().copied().find(|&m| cx.state.known_market(m).terms.base == asset);
-    let (Some(spot), true, None) = (spot, open, &cx.state.accounts[account as usize].liquidation) else { return };
+    let (Some(spot), true) = (spot, open) else { return };
     let short = |state: &State, m: u32| -state.accounts[account as usize].lots(m);
     let perp = listed.perps.iter().copied().find(|&m| short(cx.state, m) > 0);
     cancel_where(cx, account, CancelReason::Restricted, |m| m == spot || Some(m) == perp);
@@ -142,7 +169,9 @@ fn redeem(cx: &mut Context<'_>, account: u32, asset: u32) {
         back -= matching::take(cx, &order).left;
     }
     cx.touch(account);
-    cx.tell_account(account, &EligibilityRedeemed { asset, market: spot, lots, perp_market: perp.unwrap_or(0), perp_lots: back });
+    let units = lots * cx.state.known_market(spot).terms.lot_size;
+    let told = EligibilityRedeemed { asset, market: spot, lots, perp_market: perp.unwrap_or(0), perp_lots: back, request: 0, units };
+    cx.tell_account(account, &told);
 }
 
 const fn taker(account: u32, market: u32, side: Side, limit: Ticks, lots: Lots) -> Taker {

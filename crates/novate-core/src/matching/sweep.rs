@@ -5,6 +5,7 @@
 
 use super::{Taker, crosses, fee, reservation};
 use crate::account::Balance;
+use crate::eligibility;
 use crate::order::{SelfTrade, Side};
 use crate::phase::Deed;
 use crate::state::State;
@@ -38,6 +39,14 @@ pub struct Walk {
     pub ticks_lots: i128,
     /// It ended at an order of the taker's own owner.
     pub own: bool,
+}
+
+/// Whether a resting order buys a token that its account may not come to hold any more.
+#[must_use]
+pub fn is_barred(state: &State, slot: u32) -> bool {
+    let order = state.orders.order(slot);
+    let market = state.known_market(order.market());
+    order.side() == Side::Bid && !market.is_perp() && eligibility::may_hold(state, order.account(), market.terms.base).is_err()
 }
 
 /// The makers' means after what was walked so far.
@@ -99,6 +108,9 @@ impl Sweep {
             let moved = self.traded.iter().find(|t| t.0 == account && t.1 == id).map_or(0, |t| t.2);
             let held = (state.accounts[account as usize].lots(id) + moved) * -order.side().sign();
             return leaves.min(held.max(0));
+        }
+        if is_barred(state, slot) {
+            return 0;
         }
         let (asset, per_lot) = reservation(market, order.side(), order.price(), 1);
         let balance = self.balance(state, account, asset);

@@ -90,6 +90,8 @@ pub struct Request {
     pub state: RequestState,
     /// 0 tokens freed by auto-deleveraging, 1 liquidation, 2 everybody.
     pub priority: u8,
+    /// The holder did not ask for it: with each fill the perp that the tokens hedged closes.
+    pub forced: bool,
     /// Firm price of an accepted quote, at the underlying's scale; 0 at market.
     pub price: Price,
     /// Units held at reserve: cash of an issuance, tokens of a redemption.
@@ -350,6 +352,10 @@ pub struct Clearing {
     pub quotes: BTreeMap<u64, Quote>,
     /// Requests that are not over, and those whose executions may still be taken back.
     pub requests: BTreeMap<u64, Request>,
+    /// Those that are not over, by account.
+    pub open: BTreeSet<(u32, u64)>,
+    /// Shares, 1e-9, that forced redemptions took from an account's token and whose perp is still to be closed.
+    pub unwinding: BTreeMap<(u32, u32), i64>,
     /// Requests that wait for a broker: priority and id.
     pub queue: BTreeSet<(u8, u64)>,
     /// Broker orders.

@@ -16,6 +16,7 @@ from novate.messages.fields import (
     Id,
     Integer,
     LongId,
+    Lots,
     MicroUsd,
     Nanos,
     NanoShares,
@@ -585,6 +586,24 @@ class SettlementOverdue(Event, frozen=True, kw_only=True):
     broker: Id
 
 
+class HedgeClosed(Event, frozen=True, kw_only=True):
+    """With a forced redemption's fill the short perp closed that the tokens had hedged; `left` lots wait for depth.
+
+    Attributes:
+        token: The token.
+        market: Perp market.
+        lots: Lots bought back.
+        left: Lots still to be bought back.
+    """
+
+    KIND: ClassVar[int] = 982
+
+    token: Id
+    market: Id
+    lots: Lots
+    left: Lots
+
+
 EVENTS: tuple[type[Event], ...] = (
     ClearingConfigured,
     BackingAttested,
@@ -616,5 +635,6 @@ EVENTS: tuple[type[Event], ...] = (
     StatementAgreed,
     ParticipantAuthorised,
     SettlementOverdue,
+    HedgeClosed,
 )
 """By number."""

@@ -484,10 +484,12 @@ class EligibilityRedeemed(Event, frozen=True, kw_only=True):
 
     Attributes:
         asset: The token.
-        market: Spot market.
+        market: Spot market; 0 for a redemption.
         lots: Lots sold.
         perp_market: Perp market; 0 without one.
         perp_lots: Lots bought back.
+        request: The request for the redemption; 0 for a token without one, which was sold in its book.
+        units: Token units that go.
     """
 
     KIND: ClassVar[int] = 1079
@@ -497,6 +499,8 @@ class EligibilityRedeemed(Event, frozen=True, kw_only=True):
     lots: Lots
     perp_market: Id
     perp_lots: Lots
+    request: LongId
+    units: Amount
 
 
 EVENTS: tuple[type[Event], ...] = (

@@ -2,6 +2,7 @@
 
 use novate_core::clearing::actions::on_its_way;
 use novate_core::clearing::supply::supply;
+use novate_core::clearing::table::is_over;
 use novate_core::ledger::Party;
 use novate_core::ledger::books::{Place, Unit};
 use novate_core::state::State;
@@ -60,6 +61,8 @@ fn held(state: &State) {
         let unsettled = state.clearing.executions.values().filter(|e| e.stage == ExecutionStage::Open && !e.adopted && state.clearing.orders[&e.order].request == *id).count();
         assert_eq!(request.unsettled as usize, unsettled, "request {id}: executions to settle");
     }
+    let open = state.clearing.requests.iter().filter(|(_, r)| !is_over(r.state)).map(|(&id, r)| (r.account, id)).collect();
+    assert_eq!(state.clearing.open, open, "requests that are not over");
     for (index, account) in state.accounts.iter().enumerate() {
         for balance in &account.balances {
             let key = (index as u32, balance.asset);
