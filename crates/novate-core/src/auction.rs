@@ -271,7 +271,8 @@ pub fn meet_own(cx: &mut Context<'_>, taker: &Taker) -> Outcome {
     outcome
 }
 
-/// The owner's resting orders on the other side that cross the limit: best price first, then by id.
+/// The owner's resting orders on the other side that cross the limit, in the book's priority: best price first, then by place
+/// in the queue. The book is walked only where two of them share a price.
 fn own_crossing(state: &State, taker: &Taker) -> Vec<u32> {
     let owner = &state.owners[state.accounts[taker.account as usize].owner as usize];
     let mut found = Vec::new();
@@ -286,9 +287,21 @@ fn own_crossing(state: &State, taker: &Taker) -> Vec<u32> {
             next = state.orders.next_of_account(next).unwrap_or(NIL);
         }
     }
-    let rank = |slot: &u32| (taker.side.sign() * state.orders.order(*slot).price(), state.orders.id(*slot));
-    found.sort_unstable_by_key(rank);
-    found
+    let rank = |slot: &u32| taker.side.sign() * state.orders.order(*slot).price();
+    found.sort_unstable_by_key(|slot| (rank(slot), *slot));
+    if found.windows(2).all(|w| rank(&w[0]) != rank(&w[1])) {
+        return found;
+    }
+    let book = &state.known_market(taker.market).book;
+    let mut queue = Vec::with_capacity(found.len());
+    let mut next = book.best_level_head(taker.side.opposite());
+    while let Some(slot) = next.filter(|_| queue.len() < found.len()) {
+        if found.contains(&slot) {
+            queue.push(slot);
+        }
+        next = book.next_in_priority(&state.orders, slot);
+    }
+    queue
 }
 
 #[cfg(test)]
