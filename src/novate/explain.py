@@ -37,6 +37,7 @@ from novate.messages import (
 )
 from novate.messages import explain as in_words
 from novate.messages.reports import explain as questions
+from novate.messages.reports import lending
 from novate.messages.reports.base import Answers
 
 _VENUE_ONLY = "command_must_not_name_an_account"
@@ -69,6 +70,8 @@ class Explanation:
     holdings: reports.AccountReport
     thresholds: tuple[questions.Thresholds, ...]
     marginal: tuple[questions.Marginal, ...]
+    calls: tuple[lending.Call, ...]
+    """Cash and loans that it must bring by a deadline, whatever its excess."""
 
     @property
     def initial(self) -> reports.LevelReport:
@@ -81,16 +84,18 @@ def account(engine: Answers, account: int) -> Explanation:
     margin = reports.margin(engine, account)
     holdings = reports.account(engine, account)
     thresholds = questions.thresholds(engine, account)
+    calls = lending.calls(engine, account)
     return Explanation(
         account=account,
         sequence=margin.sequence,
         time_ns=margin.time_ns,
         state=STATES[AccountState(margin.state)],
-        sentence=_sentence(account, margin, holdings, thresholds),
+        sentence=_sentence(account, margin, holdings, thresholds) + _called(calls, holdings),
         margin=margin,
         holdings=holdings,
         thresholds=thresholds,
         marginal=questions.marginal(engine, account),
+        calls=calls,
     )
 
 
@@ -127,6 +132,24 @@ def _sentence(
         f"Account {account} is {STATES[AccountState(margin.state)]}: it needs {dollars(initial.requirement)}{share} because "
         f"{initial.binding}{mostly}; {has}. {_nearest(thresholds)}"
     )
+
+
+def _called(calls: Sequence[lending.Call], holdings: reports.AccountReport) -> str:
+    """What is called, one sentence each, with a space before it."""
+    names = {b.asset: b.name for b in holdings.balances}
+    told = ""
+    for call in calls:
+        what = f"{call.open} units of {names.get(call.asset, f'asset {call.asset}')}"
+        if call.overdue:
+            left = "and the time is over: collateral is sold for it, or it is bought in"
+        elif call.call_kind == 0:
+            left = f"within {call.regular_ns // 60_000_000_000} regular minutes"
+        elif call.due_ns:
+            left = f"by {call.due_ns} ns"
+        else:
+            left = f"before {call.opens} more regular openings"
+        told += f" {'Cash is' if call.call_kind == 0 else 'A loan is'} called: {what}, {left}."
+    return told
 
 
 def _nearest(thresholds: Sequence[questions.Thresholds]) -> str:

@@ -129,6 +129,9 @@ pub const fn of(command: &Command) -> Authority {
         // lending
         Command::ConfigureLending(_) => Authority::Change(RUNS, Delay::Measured),
         Command::FundPool(_) => Authority::Change(RUNS, Delay::None),
+        Command::ListLine(_) => Authority::Change(RUNS, Delay::Measured),
+        Command::GiveLineNotice(_) => Authority::Staff(RUNS),
+        Command::RecallLoan(_) | Command::BuyLine(_) => Authority::Account(MOVES, Protected::Never),
         // liquidation
         Command::ConfigureLiquidation(_) => Authority::Change(RUNS, Delay::Measured),
         Command::CommitBackstop(_) | Command::WithdrawBackstop(_) => Authority::Account(MOVES, Protected::Never),

@@ -16,7 +16,8 @@ use crate::ledger::Party;
 use crate::margin::collateral::readmit;
 use crate::margin::{Change, Level, Question, liquidity};
 use crate::order::Side;
-use crate::{eligibility, perp};
+use crate::funds::post;
+use crate::{eligibility, lending, perp};
 use crate::price::{Action, Permission};
 use crate::reject::{Refusal, Reject, require};
 use crate::state::State;
@@ -124,6 +125,16 @@ struct TokenPart {
     pays: Amount,
 }
 
+/// A claim on a pool that goes with a slice.
+#[derive(Clone, Copy, Debug)]
+struct ClaimPart {
+    asset: u32,
+    units: Amount,
+    coin: u32,
+    /// What the tranche pays, units of the coin, discount taken off.
+    pays: Amount,
+}
+
 /// A share of every transferable leg.
 #[derive(Clone, Debug, Default)]
 struct Slice {
@@ -131,6 +142,7 @@ struct Slice {
     discount_ppm: i64,
     perps: Vec<PerpPart>,
     tokens: Vec<TokenPart>,
+    claims: Vec<ClaimPart>,
     /// Gross micro-dollars.
     notional: Value,
     /// Discount, micro-dollars.
@@ -158,7 +170,36 @@ fn slice_of(cx: &mut Context<'_>, account: u32, share_ppm: i64, discount_ppm: i6
         }
         token_parts(cx.state, account, exposure, gone, &mut slice);
     }
+    claim_parts(cx.state, account, &exposures, &mut slice);
     slice
+}
+
+/// What a claim on a pool is worth in the auction, micro-dollars, and the stablecoin it is paid in; nothing while its price
+/// forbids it.
+fn claim_worth(state: &State, exposures: &[crate::margin::Exposure], asset: u32, units: Amount) -> Option<(u32, Value)> {
+    let listed = state.known_asset(asset);
+    if listed.is_stablecoin() {
+        return Some((asset, listed.face(i128::from(units))));
+    }
+    let underlying = state.known_underlying(listed.terms.underlying);
+    let exposure = exposures.iter().find(|e| e.underlying == listed.terms.underlying)?;
+    let coin = underlying.spots.iter().chain(&underlying.perps).map(|&m| state.known_market(m).terms.quote).next()?;
+    let allowed = underlying.price.permission(Action::Liquidate) != Permission::No;
+    allowed.then(|| (coin, underlying.value_down(listed.shares(i128::from(units)), exposure.corners[0].price)))
+}
+
+/// Adds the share of every claim that the pool can't return now: it is liquidated by transfer.
+fn claim_parts(state: &State, account: u32, exposures: &[crate::margin::Exposure], slice: &mut Slice) {
+    for balance in state.accounts[account as usize].balances.iter().filter(|b| b.lent > 0) {
+        let units = rate_down(i128::from(state.ledger.claim(balance)), slice.share_ppm) as i64;
+        let Some((coin, value)) = claim_worth(state, exposures, balance.asset, units).filter(|w| w.1 > 0) else { continue };
+        let off = rate_up(value, slice.discount_ppm);
+        slice.notional += value;
+        slice.cost += off;
+        let price_ppm = i128::from(state.stablecoin_ppm(state.known_asset(coin)).max(1));
+        let at_price = if coin == balance.asset { value - off } else { (value - off) * i128::from(PPM) / price_ppm };
+        slice.claims.push(ClaimPart { asset: balance.asset, units, coin, pays: units_down(state, coin, at_price) });
+    }
 }
 
 /// Gross dollars of the legs that can go.
@@ -173,7 +214,8 @@ fn gross(state: &State, account: u32, perps: &[crate::margin::portfolio::PerpLeg
         total += perps.iter().filter(|p| p.slot == at).map(|p| listed.value_down(p.shares.abs(), price)).sum::<Value>();
         total += listed.value_down(free_shares(state, account, &listed.assets), price);
     }
-    total
+    let claims = state.accounts[account as usize].balances.iter().filter(|b| b.lent > 0);
+    total + claims.filter_map(|b| claim_worth(state, exposures, b.asset, state.ledger.claim(b))).map(|w| w.1).sum::<Value>()
 }
 
 fn free_shares(state: &State, account: u32, assets: &[u32]) -> i128 {
@@ -242,6 +284,11 @@ fn changes(state: &State, slice: &Slice, sign: i64) -> Vec<Change> {
         changes.push(Change::Balance { asset: part.asset, amount: sign * part.units });
         changes.push(Change::Balance { asset: part.coin, amount: -sign * part.pays });
     }
+    for part in &slice.claims {
+        changes.push(Change::Balance { asset: part.asset, amount: sign * part.units });
+        changes.push(Change::Lend { asset: part.asset, amount: sign * part.units });
+        changes.push(Change::Balance { asset: part.coin, amount: -sign * part.pays });
+    }
     changes
 }
 
@@ -255,8 +302,8 @@ fn acceptable(cx: &mut Context<'_>, account: u32, taker: u32, slice: &Slice) -> 
     let refusal = Reject::slice_must_not_raise_the_requirement.at(2, shown(after.requirement), shown(before.requirement));
     require(after.requirement <= before.requirement && (was.equity < 0 || worth >= 0), refusal)?;
 
-    for part in &slice.tokens {
-        eligibility::may_hold(cx.state, taker, part.asset)?;
+    for asset in slice.tokens.iter().map(|t| t.asset).chain(slice.claims.iter().map(|c| c.asset)) {
+        eligibility::may_hold(cx.state, taker, asset)?;
     }
     for part in &slice.perps {
         let side = if part.lots > 0 { Side::Bid } else { Side::Ask };
@@ -269,9 +316,9 @@ fn acceptable(cx: &mut Context<'_>, account: u32, taker: u32, slice: &Slice) -> 
     let refusal = Reject::tranche_must_be_margined_after_the_slice.at(2, shown(end.excess()), 0);
     let within = slice.notional + i128::from(used) <= i128::from(tranche.notional);
     let holder = &cx.state.accounts[taker as usize];
-    let coins: Vec<u32> = slice.tokens.iter().map(|t| t.coin).collect();
-    let funded = coins.iter().all(|&coin| {
-        let pays: i128 = slice.tokens.iter().filter(|t| t.coin == coin).map(|t| i128::from(t.pays)).sum();
+    let paid: Vec<(u32, Amount)> = slice.tokens.iter().map(|t| (t.coin, t.pays)).chain(slice.claims.iter().map(|c| (c.coin, c.pays))).collect();
+    let funded = paid.iter().all(|&(coin, _)| {
+        let pays: i128 = paid.iter().filter(|p| p.0 == coin).map(|p| i128::from(p.1)).sum();
         pays <= holder.balance(coin).map_or(0, |b| i128::from(b.free()))
     });
     require(end.excess() >= 0 && within && funded && holder.liquidation.is_none(), refusal)
@@ -289,6 +336,11 @@ fn take(cx: &mut Context<'_>, account: u32, taker: u32, slice: &Slice) {
         ledger.post(accounts, part.coin, Party::Holder(taker), Party::Holder(account), part.pays);
         readmit(cx.state, account, part.asset);
         readmit(cx.state, taker, part.asset);
+    }
+    for part in &slice.claims {
+        let moved = lending::transfer_lent(cx, account, taker, part.asset, part.units);
+        debug_assert_eq!(moved, part.units, "a claim goes as far as it was counted");
+        post(cx.state, part.coin, Party::Holder(taker), Party::Holder(account), part.pays);
     }
     grow_rates(cx.state, taker, slice);
     let after = cx.evaluate(account, &question);

@@ -3,14 +3,14 @@
 //! Responsible for: the deficit, its split into perp loss and loan shortfall, each leg's amount and bankruptcy price, and who
 //! pays what of it. Never closes a position; `deleveraging` does.
 
+use crate::cash_deficit::market_of;
 use crate::context::Context;
 use crate::event::{BankruptcyPriced, LoanDeficitAbsorbed};
 use crate::insurance::{self, Payment, units_down, units_up};
 use crate::ladder::careful;
-use crate::ledger::Party;
 use crate::margin::explain::{allocate, contributions};
 use crate::margin::{Evaluation, Level, Question};
-use crate::perp;
+use crate::{perp, shortfall};
 use crate::price::{Action, Permission};
 use crate::state::State;
 use crate::units::{Amount, Lots, Value, div_ceil, div_floor, div_nearest, narrow};
@@ -174,31 +174,38 @@ pub fn lots_for(leg: &Leg) -> Lots {
     narrow(lots).unwrap_or(i64::MAX).min(leg.lots.abs())
 }
 
-/// A loan shortfall: insurance of the stablecoin's own bucket, then the pool's reserve.
+/// A loan shortfall, ascending by asset; a token's at the price that the deficit was found at.
 fn absorb_loan(cx: &mut Context<'_>, account: u32, value: Value) {
     let mut left = value;
+    let (question, _) = careful(cx, account, Level::CloseOut, false);
     for at in 0..cx.state.accounts[account as usize].balances.len() {
         let balance = &cx.state.accounts[account as usize].balances[at];
-        let (asset, loan) = (balance.asset, balance.loan());
-        if left <= 0 || loan == 0 {
+        let (asset, owed) = (balance.asset, cx.state.ledger.owed(balance));
+        if left <= 0 || owed == 0 {
             continue;
         }
-        let amount = loan.min(units_up(cx.state, asset, left));
-        left -= cx.state.known_asset(asset).face(i128::from(amount));
-        let absorbed = absorb(cx, account, asset, amount);
+        // The scratch space must hold the prices of the question that counts.
+        cx.evaluate(account, &question);
+        let underlying = cx.state.known_asset(asset).terms.underlying;
+        let price = cx.scratch.portfolio.exposures.iter().find(|e| e.underlying == underlying).map_or(0, |e| e.corners[0].price);
+        left -= cash_for_tokens(cx, account, asset, left.min(shortfall::worth_of(cx.state, asset, price, owed)));
+        let amount = owed.min(shortfall::units_of(cx.state, asset, price, left));
+        let absorbed = shortfall::absorb(cx, account, asset, amount);
+        left -= shortfall::worth_of(cx.state, asset, price, absorbed);
         if absorbed > 0 {
             cx.tell_account(account, &LoanDeficitAbsorbed { asset, amount: absorbed });
         }
     }
 }
 
-fn absorb(cx: &mut Context<'_>, account: u32, asset: u32, amount: Amount) -> Amount {
-    let bucket = cx.state.known_underlying(cx.state.known_asset(asset).terms.underlying).terms.bucket;
-    let insured = insurance::pay(cx, &Payment { account, bucket, market: 0, asset, amount });
-    let reserve = (amount - insured).min(cx.state.ledger.venue(Party::Reserve, asset).max(0));
-    let State { ledger, accounts, .. } = &mut *cx.state;
-    ledger.post(accounts, asset, Party::Reserve, Party::Holder(account), reserve);
-    insured + reserve
+/// For a loan of tokens insurance pays cash, which buys them; returns its value. Nothing for a loan of cash.
+fn cash_for_tokens(cx: &mut Context<'_>, account: u32, asset: u32, value: Value) -> Value {
+    let listed = cx.state.known_asset(asset);
+    let (Some(pool), Some(market), false) = (&listed.pool, market_of(cx.state, asset), listed.is_stablecoin()) else { return 0 };
+    let (bucket, coin) = (pool.insurance_bucket, cx.state.known_market(market).terms.quote);
+    let amount = units_up(cx.state, coin, value.max(0));
+    let paid = insurance::pay(cx, &Payment { account, bucket, market: 0, asset: coin, amount });
+    cx.state.known_asset(coin).face(i128::from(paid))
 }
 
 #[cfg(test)]

@@ -182,6 +182,14 @@ pub fn open_requests(state: &State, account: u32) -> impl Iterator<Item = &Reque
     ids.filter_map(|(_, id)| state.clearing.requests.get(id))
 }
 
+/// Orders what the venue wishes for an account.
+///
+/// # Errors
+/// As for an issuance.
+pub fn order(cx: &mut Context<'_>, wish: &Wish) -> Result<u64, Refusal> {
+    request::open(cx, wish)
+}
+
 /// Token units freed by auto-deleveraging: the account's next redemptions of them go first in the queue.
 pub fn free_first(state: &mut State, account: u32, token: u32, units: Amount) {
     *state.clearing.freed.entry((account, token)).or_default() += units;

@@ -4,6 +4,7 @@
 //! book or redemption, and closing the perp that a sold token hedged: with the sale in a book, with the fill of a redemption.
 //! Never raises the requirement, never sells more than the deficit needs and redemptions do not bring already.
 
+use crate::calls;
 use crate::cash_deficit::{self, Deficit};
 use crate::clearing::{self, Origin};
 use crate::context::Context;
@@ -238,6 +239,7 @@ fn sell(cx: &mut Context<'_>, account: u32, sale: &Sale, deficit: Deficit) -> bo
     let perp_market = if closed == 0 { 0 } else { sale.hedge.map_or(0, |h| h.0) };
     let told = CollateralSold { asset: sale.asset, way, units, proceeds, perp_market, perp_lots: closed, deficit: deficit.amount };
     cx.tell_account(account, &told);
+    calls::answer(cx, account);
     true
 }
 

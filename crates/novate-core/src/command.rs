@@ -267,7 +267,7 @@ commands! {
     // prices: 600 to 649
     ConfigurePrices, CancelPrint, ScheduleEarnings, SettleHalted,
     // lending: 700 to 749
-    ConfigureLending, FundPool,
+    ConfigureLending, FundPool, RecallLoan, ListLine, BuyLine, GiveLineNotice,
     // liquidation: 800 to 849
     ConfigureLiquidation, CommitBackstop, WithdrawBackstop, BidBackstop, FundOperatorTranche, PayRecovery,
     // clearing: 900 to 949

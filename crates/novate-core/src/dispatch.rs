@@ -11,7 +11,7 @@ use crate::reject::{Refusal, Reject, require};
 use crate::governance::{actors, changes, holders, owners, releases, restrictions, terms};
 use crate::{
     RULESET, auction, authority, backstop, batch, block, clearing, compensation, corporate_action, feed, funds, halts, insurance, lending,
-    liquidation, listing, package, quote, recovery, snapshot, timer, trading,
+    lines, liquidation, listing, package, quote, recovery, snapshot, stock_loans, timer, trading,
 };
 
 fn activate(cx: &mut Context<'_>, command: &ActivateRelease) -> Result<(), Refusal> {
@@ -125,6 +125,10 @@ pub fn handle(cx: &mut Context<'_>, header: &Header, command: &Command) -> Resul
         // lending
         Command::ConfigureLending(c) => lending::configure(cx, c),
         Command::FundPool(c) => lending::fund(cx, c),
+        Command::RecallLoan(c) => stock_loans::recall(cx, header, c),
+        Command::ListLine(c) => lines::list(cx, c),
+        Command::BuyLine(c) => lines::buy(cx, header, c),
+        Command::GiveLineNotice(c) => lines::give_notice(cx, c),
         // liquidation
         Command::ConfigureLiquidation(c) => liquidation::configure(cx, c),
         Command::CommitBackstop(c) => backstop::commit(cx, header, c),
@@ -238,6 +242,8 @@ fn acts_for_an_account(command: &Command) -> bool {
             | Command::CancelQuoteRequest(_)
             // prices
             // lending
+            | Command::RecallLoan(_)
+            | Command::BuyLine(_)
             // liquidation
             | Command::CommitBackstop(_)
             | Command::WithdrawBackstop(_)

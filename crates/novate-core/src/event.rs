@@ -197,7 +197,8 @@ events! {
     PricesConfigured, PrintIgnored, PrintCancelled, DriftBreached, EarningsScheduled, OutageEnded, HaltSettlementStarted,
     HaltSettled, HaltSettlementEnded,
     // lending: 750 to 799
-    LendingConfigured, PoolFunded, PoolRateChanged, LoanShortfallAbsorbed, LentTransferred, LentLossBorne,
+    LendingConfigured, PoolFunded, PoolRateChanged, LoanShortfallAbsorbed, LentTransferred, LentLossBorne, CashCallMade, CashCallPaid,
+    CashCallOverdue, LoanCalled, LoanCallOverdue, CallEnded, RecallWaits, BoughtIn, LineListed, LinePaid, LineNoticeGiven, LineEnded,
     // liquidation: 850 to 899
     LiquidationConfigured, LiquidationStageChanged, OwnAccountSetOff, OwnPositionsClosed, BankruptcyPriced,
     InsurancePaid, InsuranceRepaid, LoanDeficitAbsorbed, Deleveraged, MarketSettled, PositionSettled, LossShared,

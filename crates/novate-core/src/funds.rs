@@ -82,10 +82,11 @@ pub fn deposit(cx: &mut Context<'_>, header: &Header, command: &Deposit) -> Resu
 }
 
 /// What every outflow must pass: not frozen, price quality of the token, then either a free balance with enough margin, or
-/// (stablecoins) a loan under the borrowing rules.
+/// (of an asset with a pool) a loan under the borrowing rules.
 fn may_leave(cx: &mut Context<'_>, account: u32, asset: u32, amount: Amount) -> Result<(), Refusal> {
     let holder = &cx.state.accounts[account as usize];
     require(holder.liquidation.is_none(), Reject::account_must_not_be_frozen)?;
+    require(!cx.state.lending.called(account), Reject::call_must_be_answered_before_money_leaves)?;
     let committed = cx.state.liquidation.tranches.get(&account).map(|t| t.release_ns);
     require(committed.is_none(), Reject::tranche_money_must_stay_until_its_notice_has_passed.at(2, amount, committed.unwrap_or(0)))?;
     eligibility::not_frozen(cx.state, account)?;
@@ -101,10 +102,10 @@ fn may_leave(cx: &mut Context<'_>, account: u32, asset: u32, amount: Amount) -> 
     }
     let free = cx.state.accounts[account as usize].balance(asset).map_or(0, crate::account::Balance::free);
     let settled = free - cx.state.clearing.locked(account, asset);
-    require(stablecoin || amount > free || amount <= settled, Reject::tokens_must_be_settled_to_leave.at(2, amount, settled))?;
+    require(stablecoin || amount.min(free) <= settled, Reject::tokens_must_be_settled_to_leave.at(2, amount, settled))?;
     let changes = [Change::Balance { asset, amount: -amount }];
     if amount > free {
-        let has_pool = stablecoin && cx.state.known_asset(asset).pool.is_some();
+        let has_pool = cx.state.known_asset(asset).pool.is_some();
         require(has_pool, Reject::amount_must_not_exceed_balance.at(2, amount, free))?;
         return may_borrow(cx, account, asset, amount - free, 0, &changes);
     }

@@ -14,7 +14,7 @@ use crate::reducing::{Fill, Unfilled, all_reduce};
 use crate::stage::{self, Cause, Stage};
 use crate::trading::cancel_where;
 use crate::units::{Value, narrow, rate_up};
-use crate::{cash_deficit, insurance, matching, perp};
+use crate::{calls, cash_deficit, insurance, matching, perp};
 
 /// What an account's excesses say.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +79,9 @@ pub fn step(cx: &mut Context<'_>, account: u32, cause: Cause) {
 pub fn check(cx: &mut Context<'_>, account: u32) {
     if cx.state.corporate.running.is_some() {
         return;
+    }
+    if cx.state.lending.called(account) {
+        calls::answer(cx, account);
     }
     let holder = &cx.state.accounts[account as usize];
     if !holder.has_risk() {

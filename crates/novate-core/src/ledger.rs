@@ -199,14 +199,21 @@ impl Ledger {
     /// What a balance owes its pool by index, rounded up.
     #[must_use]
     pub fn owed(&self, balance: &Balance) -> Amount {
-        let loan = balance.loan();
-        if loan == 0 {
+        if balance.loan() == 0 {
             return 0;
         }
         let drawn = balance.drawn();
-        let to = self.pool(balance.asset).borrow_index;
         let inside = if drawn == 0 { 0 } else { grown_up(drawn, balance.line_index, self.line_index(balance.asset, balance.line_type)) };
-        grown_up(loan - drawn, balance.borrow_index, to) + inside
+        self.owed_outside(balance) + inside
+    }
+
+    /// The part of it that is outside the balance's committed line.
+    #[must_use]
+    pub fn owed_outside(&self, balance: &Balance) -> Amount {
+        match balance.loan() {
+            0 => 0,
+            loan => grown_up(loan - balance.drawn(), balance.borrow_index, self.pool(balance.asset).borrow_index),
+        }
     }
 
     /// What a balance's claim on the pool is by index, rounded down.

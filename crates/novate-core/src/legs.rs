@@ -33,7 +33,7 @@ pub struct Part {
     pub fee: i64,
 }
 
-/// Units of each stablecoin's pool that a side would newly use: loans and promised room.
+/// Units of each asset's pool that a side would newly use: loans and promised room.
 pub type Loans = Vec<(u32, Amount)>;
 
 /// The side that signed lots are on.
@@ -110,13 +110,12 @@ pub fn net(state: &State, legs: &[Leg]) -> i128 {
 /// lacks may be borrowed; and its equity at initial covers the requirement of the end state, or the fills only reduce.
 ///
 /// # Errors
-/// 421, 422, 501 to 505, 606, 608, 702.
+/// 421, 422, 501 to 505, 606, 608, 701, 702, 705, 706.
 pub fn check_side(cx: &mut Context<'_>, account: u32, parts: &[Part]) -> Result<Loans, Refusal> {
     require(cx.state.accounts[account as usize].liquidation.is_none(), Reject::account_must_not_be_in_liquidation)?;
     check_eligibility(cx.state, account, parts)?;
     check_caps(cx, account, parts)?;
-    check_tokens(cx.state, account, parts)?;
-    let loans = check_cash(cx, account, parts)?;
+    let loans = check_balances(cx, account, parts)?;
     check_margin(cx, account, parts)?;
     Ok(loans)
 }
@@ -152,18 +151,16 @@ fn check_caps(cx: &Context<'_>, account: u32, parts: &[Part]) -> Result<(), Refu
     Ok(())
 }
 
-/// What several sides and the makers they meet would draw from the pools in one command must be there and within the caps.
+/// What several sides and the makers they meet would draw from the pools in one command must be there, in pools that take new
+/// loans, and within the caps.
 ///
 /// # Errors
-/// 422, 702.
+/// 422 or (a token) 701, 702, 705, 706.
 pub fn check_pools(state: &State, loans: &[(u32, Amount)]) -> Result<(), Refusal> {
     for &(asset, _) in loans {
         let extra: Amount = loans.iter().filter(|l| l.0 == asset).map(|l| l.1).sum();
-        let pool = state.ledger.pool(asset);
-        require(extra <= pool.available(), Reject::spot_buy_must_be_funded.at(0, extra, pool.available()))?;
-        let cap = state.known_asset(asset).pool.as_ref().map_or(0, |p| p.venue_cap);
-        let in_all = pool.borrowed + pool.reserved + extra;
-        require(in_all <= cap, Reject::loan_must_stay_within_caps.at(0, in_all, cap))?;
+        let short = if state.known_asset(asset).is_stablecoin() { Reject::spot_buy_must_be_funded } else { Reject::pool_must_have_liquidity };
+        trading::pool_lends(state, asset, extra, short.at(0, extra, state.ledger.pool(asset).available()))?;
     }
     Ok(())
 }
@@ -193,28 +190,20 @@ fn after(state: &State, account: u32, asset: u32, moved: Amount) -> (Balance, Ba
     (before, after)
 }
 
-/// Tokens sold in all are held, beyond what open orders have reserved.
-fn check_tokens(state: &State, account: u32, parts: &[Part]) -> Result<(), Refusal> {
-    for (asset, moved) in movements(state, parts) {
-        if moved < 0 && !state.known_asset(asset).is_stablecoin() {
-            let (before, after) = after(state, account, asset, moved);
+/// Tokens sold and cash paid in all are held, beyond what open orders have reserved, or may be borrowed. Returns what the side
+/// draws from each pool beyond its committed line.
+fn check_balances(cx: &mut Context<'_>, account: u32, parts: &[Part]) -> Result<Loans, Refusal> {
+    let (mut loans, mut drawn) = (Loans::new(), Loans::new());
+    for (asset, moved) in movements(cx.state, parts) {
+        let (before, after) = after(cx.state, account, asset, moved);
+        let listed = cx.state.known_asset(asset);
+        if moved < 0 && listed.pool.is_none() && !listed.is_stablecoin() {
             require(after.pledged >= after.reserved, Reject::spot_sell_must_be_owned.at(0, -moved, before.free()))?;
         }
-    }
-    Ok(())
-}
-
-/// Cash that is paid in all is held, or may be borrowed.
-fn check_cash(cx: &mut Context<'_>, account: u32, parts: &[Part]) -> Result<Loans, Refusal> {
-    let mut loans = Loans::new();
-    for (asset, moved) in movements(cx.state, parts) {
-        if !cx.state.known_asset(asset).is_stablecoin() {
-            continue;
-        }
-        let (before, after) = after(cx.state, account, asset, moved);
         let extra = after.loan() + after.pool_room() - before.loan() - before.pool_room();
-        if extra > 0 {
+        if extra > 0 && (listed.pool.is_some() || listed.is_stablecoin()) {
             loans.push((asset, extra));
+            drawn.push((asset, after.loan() + after.kept() - before.loan() - before.kept()));
         }
     }
     for &(asset, extra) in &loans {
@@ -222,7 +211,7 @@ fn check_cash(cx: &mut Context<'_>, account: u32, parts: &[Part]) -> Result<Loan
         let underlying = bought.filter(|m| !m.is_perp() && m.terms.quote == asset).map(|m| m.terms.underlying).next();
         trading::may_borrow(cx, account, asset, extra, underlying.unwrap_or(0), &changes(cx.state, parts))?;
     }
-    Ok(loans)
+    Ok(drawn)
 }
 
 fn changes(state: &State, parts: &[Part]) -> Vec<Change> {

@@ -1,14 +1,14 @@
-//! Lending: pools and their minutes, lenders, and who bears a loan that nothing is left to pay (RULES section 8).
+//! Lending: pools and their minutes, and lenders (RULES section 8).
 //!
-//! Responsible for: opening a pool, its rate and ticks, lending and recalling, moving claims, and the order in which a
-//! shortfall falls. Never decides whether an account may borrow (`trading::may_borrow` does) and never charges an account:
+//! Responsible for: opening a pool, its rate and ticks, lending and recalling, and moving claims. Who bears a loan that
+//! nothing is left to pay stands in `shortfall`. Never decides whether an account may borrow (`trading::may_borrow` does) and never charges an account:
 //! interest comes into a balance when the ledger touches it.
 
 use crate::account::Balance;
 use crate::codec::Header;
 use crate::command::{ConfigureLending, FundPool, Lend, ListPool, Recall};
 use crate::context::Context;
-use crate::event::{InterestPaid, LendingConfigured, Lent, LentLossBorne, LentTransferred, LoanShortfallAbsorbed, PoolFunded, PoolRateChanged};
+use crate::event::{InterestPaid, LendingConfigured, Lent, LentLossBorne, LentTransferred, PoolFunded, PoolRateChanged};
 use crate::funds::{may_arrive, positive, post};
 use crate::ledger::Party;
 use crate::margin::{Change, Level, Question};
@@ -198,6 +198,16 @@ pub fn pay_insurance(state: &mut State) {
     }
 }
 
+/// A settlement left this of a debt unpaid, or nothing.
+pub fn note_unsettled(state: &mut State, account: u32, market: u32, unpaid: Amount) {
+    let now = state.now;
+    if unpaid > 0 {
+        state.lending.unsettled.entry((account, market)).or_insert(now);
+    } else {
+        state.lending.unsettled.remove(&(account, market));
+    }
+}
+
 // ---- lenders ----
 
 /// `Lend`: a pledged balance becomes a claim on the pool; it still backs the portfolio, with its own charge.
@@ -235,7 +245,8 @@ pub fn recall(cx: &mut Context<'_>, header: &Header, command: &Recall) -> Result
     positive(amount, 2)?;
     let lent = cx.state.accounts[account as usize].balance(asset).map_or(0, |b| cx.state.ledger.claim(b));
     require(amount <= lent, Reject::lent_must_cover_recall.at(2, amount, lent))?;
-    let available = cx.state.ledger.pool(asset).available();
+    // Who waits comes first.
+    let available = (cx.state.ledger.pool(asset).available() - cx.state.lending.waiting(asset)).max(0);
     require(amount <= available, Reject::pool_must_have_liquidity.at(2, amount, available))?;
 
     post(cx.state, asset, Party::Lender(account), Party::Holder(account), amount);
@@ -267,32 +278,19 @@ pub fn transfer_lent(cx: &mut Context<'_>, from: u32, to: u32, asset: u32, amoun
     moved
 }
 
-// ---- losses ----
-
-/// A loan of up to `amount` that nothing is left to pay: it falls on the pool's bucket of insurance, then on the pool's
-/// reserve, then on its lenders by index. Returns what was borne; the account's loan is smaller by it. The rest, if any,
-/// stays owed: lenders keep a millionth of what they had at most.
-pub fn absorb_shortfall(cx: &mut Context<'_>, account: u32, asset: u32, amount: Amount) -> Amount {
-    let Some(pool) = cx.state.known_asset(asset).pool.clone() else { return 0 };
-    let insurance_party = Party::Insurance(pool.insurance_bucket);
-    let owed = cx.state.accounts[account as usize].balance(asset).map_or(0, |b| cx.state.ledger.owed(b));
-    let wanted = amount.min(owed);
-    if wanted <= 0 {
-        return 0;
+/// What a liquidator does first with an account's claims: they pay the account's own loan from the same pool, which takes
+/// nothing out of it, and what the pool really has comes back into the balance.
+pub fn bring_home(cx: &mut Context<'_>, account: u32) {
+    let lent: Vec<u32> = cx.state.accounts[account as usize].balances.iter().filter(|b| b.lent > 0).map(|b| b.asset).collect();
+    for asset in lent {
+        let Some(balance) = cx.state.accounts[account as usize].balance(asset) else { continue };
+        let claim = cx.state.ledger.claim(balance);
+        let owed = cx.state.ledger.owed(balance).min(claim);
+        let there = cx.state.ledger.pool(asset).available() - cx.state.lending.waiting(asset);
+        let back = owed + (claim - owed).min(there).max(0);
+        if back > 0 {
+            post(cx.state, asset, Party::Lender(account), Party::Holder(account), back);
+            tell_lent(cx, account, asset, -back);
+        }
     }
-    let mut left = wanted;
-    let State { ledger, accounts, .. } = &mut *cx.state;
-    let mut bear = |party: Party, most: Amount, ledger: &mut crate::ledger::Ledger| {
-        let part = left.min(most.max(0));
-        ledger.post(accounts, asset, party, Party::Holder(account), part);
-        left -= part;
-        part
-    };
-    let insurance = bear(insurance_party, ledger.venue(insurance_party, asset), ledger);
-    let reserve = bear(Party::Reserve, ledger.venue(Party::Reserve, asset), ledger);
-    let by_index = ledger.bear(asset, wanted - insurance - reserve);
-    let lenders = bear(Party::Pool, by_index, ledger);
-    cx.tell_account(account, &LoanShortfallAbsorbed { asset, insurance, reserve, lenders, left });
-    cx.touch(account);
-    wanted - left
 }

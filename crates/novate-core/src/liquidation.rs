@@ -17,7 +17,7 @@ use crate::reduction::{self, Reduced};
 use crate::reject::{Refusal, Reject, require};
 use crate::stage::{Cause, Stage};
 use crate::units::{PPM, Value, div_ceil, narrow};
-use crate::{backstop, cash_deficit, collateral_sale, deleveraging, insurance, loss_sharing, own_accounts, recovery};
+use crate::{backstop, calls, cash_deficit, collateral_sale, deleveraging, insurance, loss_sharing, lending, own_accounts, recovery};
 
 /// Steps of one account in one command: a slice, or a move to another stage.
 const STEPS: u32 = 16;
@@ -43,7 +43,15 @@ pub fn run(cx: &mut Context<'_>) {
     }
     backstop::watch(cx);
     insurance::sweep_targets(cx);
-    if cx.state.liquidating.is_empty() || outage::books_are_away(cx.state) {
+    if outage::books_are_away(cx.state) {
+        return;
+    }
+    for account in calls::overdue_accounts(cx.state) {
+        if cash_deficit::due(cx.state, account).is_some() {
+            ladder::start_for_cash(cx, account);
+        }
+    }
+    if cx.state.liquidating.is_empty() {
         return;
     }
     reduction::fill_budgets(cx.state);
@@ -57,6 +65,7 @@ pub fn run(cx: &mut Context<'_>) {
 }
 
 fn work(cx: &mut Context<'_>, account: u32, share_ppm: i64) {
+    lending::bring_home(cx, account);
     for _ in 0..STEPS {
         ladder::check(cx, account);
         let going = match cx.state.accounts[account as usize].stage {
@@ -79,6 +88,11 @@ fn reduce(cx: &mut Context<'_>, account: u32, share_ppm: i64) -> bool {
     if cash_deficit::due(cx.state, account).is_some() && collateral_sale::can_sell(cx, account) {
         ladder::step(cx, account, Cause::CashDue);
         return true;
+    }
+    if cash_deficit::due(cx.state, account).is_some() && careful(cx, account, Level::LiquidationEnd, true).1.excess() >= 0 {
+        // Nothing sells now, and nothing but the cash is missing: the rest of the account is left alone.
+        ladder::step(cx, account, Cause::CashDue);
+        return false;
     }
     recovery::buy_residues(cx, account);
     let cause = match reduction::run(cx, account, share_ppm) {
@@ -196,8 +210,8 @@ fn covered(cx: &mut Context<'_>, account: u32) -> bool {
 /// No stage covers the rest now. While something is left to sell the loss waits for it; else it is reported, once.
 fn give_up(cx: &mut Context<'_>, account: u32) {
     let holder = &cx.state.accounts[account as usize];
-    let token = |b: &crate::account::Balance| (b.pledged > 0 || b.lent > 0) && !cx.state.known_asset(b.asset).is_stablecoin();
-    let holds = holder.positions.iter().any(|p| p.lots != 0) || holder.balances.iter().any(token);
+    let sells = |b: &crate::account::Balance| b.lent > 0 || (b.pledged > 0 && !cx.state.known_asset(b.asset).is_stablecoin());
+    let holds = holder.positions.iter().any(|p| p.lots != 0) || holder.balances.iter().any(sells);
     if holds {
         again_after_an_auction(cx, account, true);
         ladder::step(cx, account, Cause::Waits);

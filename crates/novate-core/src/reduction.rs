@@ -4,6 +4,7 @@
 //! Responsible for: choosing slices, their worst price, size and fee, and telling why. A hedged pair goes whole; the
 //! requirement never rises on the way. Never decides what follows when nothing reduces; `liquidation` does.
 
+use crate::cash_deficit::means;
 use crate::context::Context;
 use crate::event::{LiquidationSlice, LiquidationSliceSkipped};
 use crate::ladder::{careful, shown};
@@ -148,7 +149,7 @@ fn tell_skip(cx: &mut Context<'_>, account: u32, leg: Leg, reason: Skip) {
     }
 }
 
-/// What could be closed: hedged pairs, unhedged perps, unhedged tokens. Sizes are the most that reduces.
+/// What could be closed: hedged pairs, unhedged perps, unhedged tokens, borrowed ones too. Sizes are the most that reduces.
 fn proposals(cx: &mut Context<'_>, account: u32) -> Vec<(Leg, Option<Leg>, u32)> {
     cx.evaluate(account, &Question { orders: false, ..Question::at(Level::LiquidationEnd) });
     let mut found = Vec::new();
@@ -160,17 +161,17 @@ fn proposals(cx: &mut Context<'_>, account: u32) -> Vec<(Leg, Option<Leg>, u32)>
         let (perps, spots) = (listed.perps.clone(), listed.spots.clone());
         for &market in &perps {
             let Some(perp) = perp_leg(cx.state, account, market, None) else { continue };
-            let hedges = spot > 0 && held < 0;
-            let free = if hedges || spot.signum() * held.signum() < 0 { net.abs() } else { held.abs() };
+            let hedges = spot.signum() * held.signum() < 0;
+            let free = if hedges { net.abs() } else { held.abs() };
             if net.signum() == held.signum() || spot == 0 {
                 found.extend(perp_leg(cx.state, account, market, Some(free)).map(|leg| (leg, None, exposure.underlying)));
             }
-            if hedges && perp.side == Side::Bid {
+            if hedges && (perp.side == Side::Bid) == (spot > 0) {
                 found.extend(spots.iter().filter_map(|&spot| pair_legs(cx.state, account, spot, perp)).map(|(s, p)| (s, Some(p), exposure.underlying)));
             }
         }
-        if spot > 0 && net > 0 {
-            let free = net.min(spot);
+        if spot != 0 && net.signum() == spot.signum() {
+            let free = net.abs().min(spot.abs());
             found.extend(spots.iter().filter_map(|&spot| spot_leg(cx.state, account, spot, free)).map(|leg| (leg, None, exposure.underlying)));
         }
     }
@@ -187,12 +188,18 @@ fn perp_leg(state: &State, account: u32, market: u32, most_shares: Option<i128>)
     (lots > 0).then_some(Leg { market, side: if held > 0 { Side::Ask } else { Side::Bid }, lots, worst: 0 })
 }
 
+/// A token that is sold, or a borrowed one that is bought back.
 fn spot_leg(state: &State, account: u32, market: u32, most_shares: i128) -> Option<Leg> {
     let listed = state.known_market(market);
-    let held = state.accounts[account as usize].balance(listed.terms.base)?.free() / listed.terms.lot_size;
+    let balance = state.accounts[account as usize].balance(listed.terms.base)?;
+    let lot = listed.terms.lot_size;
+    let (side, held) = match state.ledger.owed(balance) {
+        0 => (Side::Ask, balance.free() / lot),
+        owed => (Side::Bid, narrow(div_ceil(i128::from(owed), i128::from(lot)))?),
+    };
     let per_lot = state.shares_of(listed, 1).max(1);
     let lots = held.min(narrow(div_ceil(most_shares, per_lot))?);
-    (lots > 0).then_some(Leg { market, side: Side::Ask, lots, worst: 0 })
+    (lots > 0).then_some(Leg { market, side, lots, worst: 0 })
 }
 
 /// Equal shares on both legs, the lesser of the two, in whole lots of each.
@@ -399,8 +406,20 @@ fn execute(cx: &mut Context<'_>, account: u32, slice: &Candidate) -> bool {
 }
 
 fn send(cx: &mut Context<'_>, account: u32, leg: &Leg) -> Lots {
-    let taker = Taker { account, order: 0, market: leg.market, side: leg.side, limit: leg.worst, lots: leg.lots, self_trade: crate::order::SelfTrade::CancelNewest, liquidation: true };
-    leg.lots - matching::take(cx, &taker).left
+    let lots = leg.lots.min(affordable(cx.state, account, leg));
+    let taker = Taker { account, order: 0, market: leg.market, side: leg.side, limit: leg.worst, lots, self_trade: crate::order::SelfTrade::CancelNewest, liquidation: true };
+    lots - matching::take(cx, &taker).left
+}
+
+/// Lots of a token that the account can pay for at the worst price: with its cash, and what the pool lends for a settlement.
+fn affordable(state: &State, account: u32, leg: &Leg) -> Lots {
+    let listed = state.known_market(leg.market);
+    if listed.is_perp() || leg.side == Side::Ask {
+        return i64::MAX;
+    }
+    let lot = i128::from(leg.worst) * i128::from(listed.unit);
+    let dear = lot + rate_up(lot, listed.terms.taker_fee_ppm) + 1;
+    narrow(i128::from(means(state, account, listed.terms.quote)) / dear).unwrap_or(i64::MAX)
 }
 
 /// The fee for what was filled, to the bucket's insurance: through clearing for a perp, from cash for a token.

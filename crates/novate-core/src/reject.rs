@@ -156,6 +156,13 @@ refusals! {
     705 pool_must_be_funded true "The operator locks a deposit before a pool takes lenders and borrowers.";
     706 pool_must_not_be_called true "The pool was used above its limit for too long: no new loans until that ends.";
     707 pool_must_stay_within_its_size true "The pool can't hold this many units.";
+    708 call_must_be_answered_before_money_leaves true "A cash call or a called loan of the account is open.";
+    709 recall_notice_is_for_tokens false "Loans of tokens are recalled by notice; loans of cash are called when the pool is used above its limit.";
+    710 line_must_be_listed false "The pool sells no committed line of this type.";
+    711 line_must_be_new false "The pool has a committed line of this type.";
+    712 line_must_fit false "The size is outside what this type is sold in.";
+    713 account_must_have_one_line false "The account has a committed line of the asset, or (to give it up) has none.";
+    714 lines_are_of_cash false "Committed lines are of pools of a stablecoin.";
 
     // 8xx liquidation
     801 backstop_discount_must_be_within_the_auction false "A tranche's discount is between the auction's first and last.";

@@ -147,14 +147,18 @@ fn mark(cx: &mut Context<'_>, terms: &mut SettlementTerms, account: u32, at: usi
     let position = &mut cx.state.accounts[account as usize].positions[at];
     let (claim, debt) = (position.claim, position.debt);
     position.overdue = if terms.settles { debt } else { position.overdue.min(debt) };
+    let unpaid = position.overdue;
     terms.claims += i128::from(claim);
+    lending::note_unsettled(cx.state, account, id, unpaid);
     if result != 0 || owed != 0 || paid != 0 {
         cx.tell_account(account, &Settled { market: id, price: terms.price, result, funding: -owed, cash: -paid, claim, debt });
     }
 }
 
 /// Pays a debt from cash, then from a pool loan within liquidity and caps.
-fn pay_debt(state: &mut State, account: u32, at: usize, market: u32, quote: u32, debt: i64) -> Amount {
+///
+/// Returns what was paid.
+pub fn pay_debt(state: &mut State, account: u32, at: usize, market: u32, quote: u32, debt: i64) -> Amount {
     if debt == 0 {
         return 0;
     }
@@ -167,9 +171,10 @@ fn pay_debt(state: &mut State, account: u32, at: usize, market: u32, quote: u32,
 }
 
 /// What an account may still borrow to settle a loss: pool liquidity, its own line and caps, no margin rule (RULES section 7).
-fn loan_room(state: &State, account: u32, asset: u32) -> Amount {
+#[must_use]
+pub fn loan_room(state: &State, account: u32, asset: u32) -> Amount {
     let Some(pool) = &state.known_asset(asset).pool else { return 0 };
-    if lending::funded(state, pool).is_err() || state.lending.closed(asset) {
+    if lending::funded(state, pool).is_err() {
         return 0;
     }
     let totals = state.ledger.pool(asset);
@@ -177,7 +182,9 @@ fn loan_room(state: &State, account: u32, asset: u32) -> Amount {
     let by_owner: i64 = owner.accounts.iter().filter_map(|&a| state.accounts[a as usize].balance(asset)).map(|b| state.ledger.owed(b)).sum();
     let undrawn = state.accounts[account as usize].balance(asset).map_or(0, |b| b.kept() - b.pool_room());
     let in_all = state.ledger.owed_in_all(asset);
-    (totals.available() + undrawn).min(pool.owner_cap - by_owner).min(pool.venue_cap - in_all).max(0)
+    // A pool that takes no new loans still owes what its lines were sold for.
+    let free = if state.lending.closed(asset) { 0 } else { totals.available() };
+    (free + undrawn).min(totals.idle()).min(pool.owner_cap - by_owner).min(pool.venue_cap - in_all).max(0)
 }
 
 /// Before winners are credited: what there is, and who gets the odd units when it is short.

@@ -9,7 +9,7 @@ use crate::governance::{lapses, restrictions};
 use crate::order::Side;
 use crate::state::packages::Due;
 use crate::{bilateral, block, offer, quote, schedule};
-use crate::{clearing, corporate_action, feed, funding, halts, ladder, lending, liquidation, outage, settlement};
+use crate::{calls, clearing, corporate_action, feed, funding, halts, ladder, lending, lines, liquidation, outage, settlement, stock_loans};
 
 /// `AdvanceTime`.
 pub fn advance(cx: &mut Context<'_>) {
@@ -32,13 +32,15 @@ pub fn advance(cx: &mut Context<'_>) {
     // packages: expiries, publications
     run_out(cx);
     schedule::run(cx);
-    // lending: minute ticks, calls, recalls
     lending::advance(cx);
     clearing::queue::advance(cx);
     halts::run(cx, accounts);
     restrictions::expire(cx);
     lapses::advance(cx);
     settlement::run(cx, accounts);
+    calls::advance(cx);
+    stock_loans::advance(cx);
+    lines::advance(cx);
     if !cx.state.prices.breached.is_empty() {
         // Time alone decides about them: everyone is looked at again, a share at a time.
         cx.state.sweep_left = cx.state.sweep_left.max(cx.state.accounts.len() as u32);

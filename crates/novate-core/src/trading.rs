@@ -475,7 +475,7 @@ const fn taker(wish: &Wish, order: u64) -> Taker {
     Taker { account: wish.account, order, market: wish.market, side: wish.side, limit: wish.limit, lots: wish.lots, self_trade: wish.self_trade, liquidation: false }
 }
 
-/// Spot: tokens for a sell; cash, or room in the pool under the borrowing rules, for a buy.
+/// Spot: tokens for a sell, cash for a buy; or room in the asset's pool under the borrowing rules.
 fn check_funding(cx: &mut Context<'_>, wish: &Wish) -> Result<(), Refusal> {
     let market = cx.state.known_market(wish.market);
     if market.is_perp() {
@@ -485,7 +485,7 @@ fn check_funding(cx: &mut Context<'_>, wish: &Wish) -> Result<(), Refusal> {
     let released = wish.replaces.map_or(0, |(price, lots)| reservation(market, wish.side, price, lots).1);
     let balance = cx.state.accounts[wish.account as usize].balance(asset).cloned().unwrap_or_default();
     let reserved = balance.reserved - released + needed;
-    if wish.side == Side::Ask {
+    if wish.side == Side::Ask && cx.state.known_asset(asset).pool.is_none() {
         return require(reserved <= balance.pledged, Reject::spot_sell_must_be_owned.at(7, needed, balance.free() + released));
     }
     let room = (reserved - balance.pledged.max(0)).max(0);
@@ -497,37 +497,51 @@ fn check_funding(cx: &mut Context<'_>, wish: &Wish) -> Result<(), Refusal> {
     may_borrow(cx, wish.account, asset, extra, base_underlying, &[Change::Trade { market: wish.market, lots: wish.lots, price: wish.limit }])
 }
 
-/// The borrowing rules for `extra` more units of a stablecoin: pool room, caps, price quality, loan-to-value, and equity
-/// without unmatched gains of a multiple of the initial requirement. `underlying` 0 when no token is bought with it.
+/// The borrowing rules for `extra` more units of an asset: pool room, caps, price quality, loan-to-value, and equity without
+/// unmatched gains of a multiple of the initial requirement. `underlying` is of the token that is bought with a stablecoin, or
+/// of the token itself; 0 when neither.
 ///
 /// # Errors
-/// 422 (a buy) or 701 (a withdrawal), 503, 504, 608, 702.
+/// 421 (a token without a pool), 422 (a buy) or 701, 503, 504, 608, 702, 705, 706, 1102.
 pub fn may_borrow(cx: &mut Context<'_>, account: u32, asset: u32, extra: i64, underlying: u32, changes: &[Change]) -> Result<(), Refusal> {
-    let pool = cx.state.ledger.pool(asset);
-    let Some(terms) = cx.state.known_asset(asset).pool.clone() else {
-        return Err(Reject::spot_buy_must_be_funded.at(7, extra, 0));
-    };
-    let short = if underlying == 0 { Reject::pool_must_have_liquidity } else { Reject::spot_buy_must_be_funded };
+    let token = !cx.state.known_asset(asset).is_stablecoin();
+    let missing = if token { Reject::spot_sell_must_be_owned } else { Reject::spot_buy_must_be_funded };
+    let Some(terms) = cx.state.known_asset(asset).pool.clone() else { return Err(missing.at(7, extra, 0)) };
+    let short = if underlying == 0 || token { Reject::pool_must_have_liquidity } else { Reject::spot_buy_must_be_funded };
     let balance = cx.state.accounts[account as usize].balance(asset).cloned().unwrap_or_default();
     let beyond_line = (balance.pool_room() + extra - balance.kept()).max(0);
-    let locked = cx.state.ledger.venue(Party::Locked, asset);
-    require(locked >= terms.locked_deposit, Reject::pool_must_be_funded.at(0, locked, terms.locked_deposit))?;
-    require(beyond_line <= pool.available(), short.at(0, extra, pool.available()))?;
-    require(beyond_line == 0 || !cx.state.lending.closed(asset), Reject::pool_must_not_be_called)?;
+    pool_lends(cx.state, asset, beyond_line, short.at(0, extra, cx.state.ledger.pool(asset).available()))?;
     let owner = cx.state.accounts[account as usize].owner;
     let owed = |a: &u32| cx.state.accounts[*a as usize].balance(asset).map_or(0, |b| cx.state.ledger.owed(b) + b.pool_room());
     let by_owner: i64 = cx.state.owners[owner as usize].accounts.iter().map(owed).sum();
     require(by_owner + extra <= terms.owner_cap, Reject::loan_must_stay_within_caps.at(0, by_owner + extra, terms.owner_cap))?;
-    let in_all = cx.state.ledger.owed_in_all(asset) + pool.reserved + beyond_line;
-    require(in_all <= terms.venue_cap, Reject::loan_must_stay_within_caps.at(0, in_all, terms.venue_cap))?;
-    if underlying != 0 {
-        let quality = cx.state.known_underlying(underlying).price.permission(Action::Borrow);
-        require(quality == Permission::Yes, Reject::price_quality_forbids_borrowing.at(1, i64::from(underlying), 0))?;
+    let named = if token { cx.state.known_asset(asset).terms.underlying } else { underlying };
+    if named != 0 {
+        let quality = cx.state.known_underlying(named).price.permission(Action::Borrow);
+        require(quality == Permission::Yes, Reject::price_quality_forbids_borrowing.at(1, i64::from(named), 0))?;
+    }
+    if token {
+        eligibility::may_hold(cx.state, account, asset)?;
     }
     covered(cx, account, changes)?;
-    let extra_loan = cx.state.known_asset(asset).face(i128::from(extra));
+    let extra_loan = if token { 0 } else { cx.state.known_asset(asset).face(i128::from(extra)) };
     let (owed, allowed) = collateral::loans(cx.state, &cx.scratch.portfolio, account, extra_loan);
     require(owed <= allowed, Reject::loan_must_stay_within_loan_to_value.at(0, narrow(owed).unwrap_or(i64::MAX), narrow(allowed).unwrap_or(i64::MAX)))
+}
+
+/// Whether a pool can promise `extra` more units: its deposit is locked, it has them, it takes new loans, and the venue's cap
+/// holds. `short` is the refusal when it has not.
+///
+/// # Errors
+/// 702, 705, 706, and `short`.
+pub fn pool_lends(state: &State, asset: u32, extra: i64, short: Refusal) -> Result<(), Refusal> {
+    let Some(terms) = &state.known_asset(asset).pool else { return require(extra <= 0, short) };
+    let (pool, locked) = (state.ledger.pool(asset), state.ledger.venue(Party::Locked, asset));
+    require(locked >= terms.locked_deposit, Reject::pool_must_be_funded.at(0, locked, terms.locked_deposit))?;
+    require(extra <= pool.available(), short)?;
+    require(extra <= 0 || !state.lending.closed(asset), Reject::pool_must_not_be_called)?;
+    let in_all = state.ledger.owed_in_all(asset) + pool.reserved + extra;
+    require(extra <= 0 || in_all <= terms.venue_cap, Reject::loan_must_stay_within_caps.at(0, in_all, terms.venue_cap))
 }
 
 /// Equity without unmatched gains is at least the listed multiple of the initial requirement after the changes.
@@ -605,8 +619,8 @@ fn excess_if_filled(cx: &mut Context<'_>, wish: &Wish, excess: Value) -> Value {
     cx.evaluate(wish.account, &Question { changes, ..Question::at(Level::Initial) }).excess()
 }
 
-/// Dollars by which the owner's (spot, perp) gross grows if this order and the account's others on its side all fill. Sales of
-/// tokens and lots that close a perp position add nothing.
+/// Dollars by which the owner's (spot, perp) gross grows if this order and the account's others on its side all fill. Lots that
+/// close a perp position, sales of tokens that are there and purchases of borrowed ones add nothing.
 fn growth(state: &State, market: &Market, wish: &Wish) -> (Value, Value) {
     let position = state.accounts[wish.account as usize].position(wish.market);
     let (held, open) = position.map_or((0, 0), |p| (p.lots, p.open(wish.side).lots));
@@ -616,7 +630,10 @@ fn growth(state: &State, market: &Market, wish: &Wish) -> (Value, Value) {
         let held = i128::from(held);
         return (0, value(((held + i128::from(wish.side.sign()) * lots).abs() - held.abs()).max(0)));
     }
-    if wish.side == Side::Bid { (value(lots), 0) } else { (0, 0) }
+    let units = state.accounts[wish.account as usize].balance(market.terms.base).map_or(0, |b| i128::from(b.pledged) + i128::from(b.lent));
+    let (held, lot) = (units, i128::from(market.terms.lot_size));
+    let grown = ((held + i128::from(wish.side.sign()) * lots * lot).abs() - held.abs()).max(0);
+    (value(div_ceil(grown, lot)), 0)
 }
 
 /// A refused order leaves no trace in the stored liquidity rates.

@@ -40,6 +40,11 @@ pub fn adjust(cx: &mut Context<'_>, running: &mut Running, id: u64, price: Price
         }
     }
     for token in tokens {
+        // Interest in tokens is units, too: what the action pays on, and what a borrower owes of it, is by index.
+        if cx.state.accounts[account as usize].balance(token).is_some() {
+            let State { ledger, accounts, .. } = &mut *cx.state;
+            ledger.bring_up(accounts, account, token);
+        }
         if action.terms.token_mode == 1 {
             renumber(cx, &action, price, account, token);
         }

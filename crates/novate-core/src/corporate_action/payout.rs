@@ -14,6 +14,7 @@ use crate::funds::may_arrive;
 use crate::ledger::Party;
 use crate::margin::collateral::readmit;
 use crate::reject::{Refusal, Reject, require};
+use crate::settlement::loan_room;
 use crate::state::State;
 use crate::state::corporate::Job;
 use crate::units::{PPM, Ratio, div_floor, narrow, pow10, rate_up, scaled_down};
@@ -114,21 +115,26 @@ fn owed(state: &State, command: &PayDistribution, units: i128) -> i128 {
 /// One account is paid, or pays what it borrowed.
 pub fn pay(cx: &mut Context<'_>, command: &PayDistribution, account: u32) {
     let PayDistribution { asset, paid_asset, retire, .. } = *command;
-    let Some(balance) = cx.state.accounts[account as usize].balance(asset) else { return };
-    let balance = balance.clone();
+    if cx.state.accounts[account as usize].balance(asset).is_none() {
+        return;
+    }
+    let State { ledger, accounts, .. } = &mut *cx.state;
+    ledger.bring_up(accounts, account, asset);
+    let balance = accounts[account as usize].balance(asset).cloned().unwrap_or_default();
     let units = balance.units();
     if balance.pledged == 0 && balance.lent == 0 && balance.held == 0 {
         return;
     }
     let amount = narrow(owed(cx.state, command, units)).unwrap_or(0);
+    let room = if amount < 0 && cx.state.known_asset(paid_asset).is_stablecoin() { loan_room(cx.state, account, paid_asset) } else { 0 };
     let State { ledger, accounts, .. } = &mut *cx.state;
     let amount = if amount >= 0 {
         ledger.post(accounts, paid_asset, Party::Distributions, Party::Holder(account), amount);
         amount
     } else {
-        // A borrower pays from what it has; the rest stays with the distributions account.
+        // A borrower pays from what it has, then with a pool loan; the rest stays with the distributions account.
         let has = accounts[account as usize].balance(paid_asset).map_or(0, Balance::free);
-        let pays = (-amount).min(has);
+        let pays = (-amount).min(has.saturating_add(room));
         ledger.post(accounts, paid_asset, Party::Holder(account), Party::Distributions, pays);
         -pays
     };

@@ -193,8 +193,9 @@ pub fn cap_room(state: &State, owner: u32, asset: u32) -> i64 {
     (listed.terms.owner_cap - by_owner).min(lowered(state, Power::CollateralCap, asset, listed.terms.venue_cap) - listed.admitted).max(0)
 }
 
-/// Value of loans and what loan-to-value allows, micro-dollars: (loans, allowed). Open spot bids count on both sides, with
-/// the room they keep in the pool and the tokens they would buy that count.
+/// Value of loans and what loan-to-value allows, micro-dollars: (loans, allowed). Open spot orders count with the room they
+/// keep in their pool, bids with the tokens they would buy that count. Borrowed tokens are loans at their value, rounded up;
+/// cash that is there stands against them in full, against a loan of cash it does not.
 #[must_use]
 pub fn loans(state: &State, portfolio: &Portfolio, account: u32, extra_loan: Value) -> (Value, Value) {
     let holder = &state.accounts[account as usize];
@@ -207,6 +208,19 @@ pub fn loans(state: &State, portfolio: &Portfolio, account: u32, extra_loan: Val
         let value = t.value.max(0) + underlying.value_down(bought, price);
         rate_down(value, state.known_asset(t.asset).terms.loan_to_value_ppm)
     };
-    let allowed = portfolio.tokens.iter().map(lendable).sum();
-    (owed + extra_loan, allowed)
+    let lent: Value = portfolio.tokens.iter().map(|t| borrowed_value(state, portfolio, holder, t)).sum();
+    let cash: Value = if lent == 0 { 0 } else { portfolio.cash.iter().map(|c| rate_down(state.known_asset(c.asset).face(c.amount.max(0)), c.price_ppm.min(PPM))).sum() };
+    let allowed: Value = portfolio.tokens.iter().map(lendable).sum();
+    (owed + extra_loan + lent, allowed + cash.min(lent))
+}
+
+/// A borrowed token's value with the room that open sales keep, at the price of a short exposure, rounded up.
+fn borrowed_value(state: &State, portfolio: &Portfolio, holder: &Account, token: &TokenLeg) -> Value {
+    let room = holder.balance(token.asset).map_or(0, Balance::pool_room);
+    let units = (-token.amount).max(0) + i128::from(room);
+    if units == 0 {
+        return 0;
+    }
+    let exposure = &portfolio.exposures[token.slot];
+    -state.known_underlying(exposure.underlying).value_down(-state.known_asset(token.asset).shares(units), exposure.short_price)
 }

@@ -76,10 +76,10 @@ impl Sweep {
 
     fn change(&mut self, state: &State, account: u32, asset: u32, by: Amount, released: Amount) {
         let mut balance = self.balance(state, account, asset);
-        let before = balance.loan() + balance.pool_room();
+        let before = balance.loan() + balance.kept();
         balance.pledged += by;
         balance.reserved -= released;
-        let used = balance.loan() + balance.pool_room() - before;
+        let used = balance.loan() + balance.kept() - before;
         match self.pool.iter_mut().find(|p| p.0 == asset) {
             Some(pool) => pool.1 += used,
             None => self.pool.push((asset, used)),
@@ -114,11 +114,8 @@ impl Sweep {
         }
         let (asset, per_lot) = reservation(market, order.side(), order.price(), 1);
         let balance = self.balance(state, account, asset);
-        let mut funds = balance.pledged.max(0);
-        if order.side() == Side::Bid {
-            let pool = state.ledger.pool(asset).available() - self.pool_use(asset);
-            funds += (pool + balance.pool_room()).max(0);
-        }
+        let pool = state.ledger.pool(asset).available() - self.pool_use(asset);
+        let funds = balance.pledged.max(0) + (pool + balance.kept()).max(0);
         leaves.min(funds / per_lot.max(1))
     }
 

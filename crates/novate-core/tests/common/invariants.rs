@@ -127,8 +127,9 @@ fn corporate(state: &State) {
     }
 }
 
-/// After `AdvanceTime`: nobody healthy is still being liquidated.
+/// After `AdvanceTime`: nobody healthy is still being liquidated unless cash is due, and nobody who owes it is left alone.
 pub fn no_healthy_liquidation(state: &State) {
+    lending::overdue_calls_are_worked_on(state);
     let mut portfolio = Portfolio::default();
     for &account in &state.liquidating {
         if novate_core::cash_deficit::due(state, account).is_some() {

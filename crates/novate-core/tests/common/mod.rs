@@ -9,6 +9,7 @@ pub mod script;
 pub mod stream;
 pub mod stream_orders;
 pub mod stream_packages;
+pub mod stream_lending;
 pub mod stream_liquidation;
 pub mod stream_clearing;
 pub mod venue;

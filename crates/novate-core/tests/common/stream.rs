@@ -1,7 +1,7 @@
 //! Seeded streams of commands: eight accounts of five owners trade, borrow, lend and go broke while prices jump.
 
 use super::chance::Chance;
-use super::stream_liquidation;
+use super::{stream_lending, stream_liquidation};
 use super::venue::Venue;
 use super::wire::Event;
 use novate_core::command::*;
@@ -54,6 +54,7 @@ impl Stream {
             }
         }
         s.venue.send(8, &Lend { asset: 1, amount: 300_000_000_000 });
+        stream_lending::found(&mut s);
         let (backstop, owner) = stream_liquidation::BACKSTOP;
         s.venue.send(backstop, &OpenAccount { owner });
         s.deposit(backstop, 1, 200_000_000_000);
@@ -83,6 +84,10 @@ impl Stream {
         }
         if self.chance.one_in(40) {
             let (account, events) = stream_liquidation::step(self);
+            return step(account, events);
+        }
+        if self.chance.one_in(25) {
+            let (account, events) = stream_lending::step(self, account);
             return step(account, events);
         }
         match self.chance.range(0, 99) {

@@ -6,7 +6,7 @@ Responsible for: names, numbers, order and meaning of the fields. Never decides 
 
 from typing import ClassVar
 
-from novate.messages.fields import Amount, Command, Count, Id, Nanos, Ppm
+from novate.messages.fields import Amount, Command, Count, Id, LongId, Nanos, Ppm
 
 
 class ConfigureLending(Command, frozen=True, kw_only=True):
@@ -47,5 +47,75 @@ class FundPool(Command, frozen=True, kw_only=True):
     amount: Amount
 
 
-COMMANDS: tuple[type[Command], ...] = (ConfigureLending, FundPool)
+class RecallLoan(Command, frozen=True, kw_only=True):
+    """A lender wants tokens back that are lent out.
+
+    What the pool has comes at once; for the rest stock loans are recalled, pro rata by size, and what returns goes to who waits.
+
+    Attributes:
+        asset: The token.
+        amount: Units, at most what the account has lent and does not wait for already.
+    """
+
+    KIND: ClassVar[int] = 702
+
+    asset: Id
+    amount: Amount
+
+
+class ListLine(Command, frozen=True, kw_only=True):
+    """A type of committed line that a pool of a stablecoin sells.
+
+    Attributes:
+        asset: The pool.
+        line: The type, from 1.
+        rate_cap_ppm: Highest yearly rate inside a line of this type.
+        fee_ppm: Fee for one period, as a part of the size.
+        notice_ns: Length of a period, and the notice after which the venue may end a line.
+        least: Smallest size.
+        most: Largest size.
+    """
+
+    KIND: ClassVar[int] = 703
+
+    asset: Id
+    line: Id
+    rate_cap_ppm: Ppm
+    fee_ppm: Ppm
+    notice_ns: Nanos
+    least: Amount
+    most: Amount
+
+
+class BuyLine(Command, frozen=True, kw_only=True):
+    """Buys a committed line; its room in the pool is kept from now on and the fee of the first period is paid.
+
+    Attributes:
+        asset: The pool.
+        line: The type.
+        size: Units; 0 gives the account's line up, without a refund.
+    """
+
+    KIND: ClassVar[int] = 704
+
+    asset: Id
+    line: Id
+    size: Amount
+
+
+class GiveLineNotice(Command, frozen=True, kw_only=True):
+    """The venue gives notice of an account's committed line: it ends after the notice of its type.
+
+    Attributes:
+        account: Whose line.
+        asset: The pool.
+    """
+
+    KIND: ClassVar[int] = 705
+
+    account: LongId
+    asset: Id
+
+
+COMMANDS: tuple[type[Command], ...] = (ConfigureLending, FundPool, RecallLoan, ListLine, BuyLine, GiveLineNotice)
 """By number."""
