@@ -509,12 +509,13 @@ pub fn may_borrow(cx: &mut Context<'_>, account: u32, asset: u32, extra: i64, un
     let Some(terms) = cx.state.known_asset(asset).pool.clone() else { return Err(missing.at(7, extra, 0)) };
     let short = if underlying == 0 || token { Reject::pool_must_have_liquidity } else { Reject::spot_buy_must_be_funded };
     let balance = cx.state.accounts[account as usize].balance(asset).cloned().unwrap_or_default();
-    let beyond_line = (balance.pool_room() + extra - balance.kept()).max(0);
+    let beyond_line = (balance.pool_room() - balance.kept()).saturating_add(extra).max(0);
     pool_lends(cx.state, asset, beyond_line, short.at(0, extra, cx.state.ledger.pool(asset).available()))?;
     let owner = cx.state.accounts[account as usize].owner;
     let owed = |a: &u32| cx.state.accounts[*a as usize].balance(asset).map_or(0, |b| cx.state.ledger.owed(b) + b.pool_room());
     let by_owner: i64 = cx.state.owners[owner as usize].accounts.iter().map(owed).sum();
-    require(by_owner + extra <= terms.owner_cap, Reject::loan_must_stay_within_caps.at(0, by_owner + extra, terms.owner_cap))?;
+    let by_owner = by_owner.saturating_add(extra);
+    require(by_owner <= terms.owner_cap, Reject::loan_must_stay_within_caps.at(0, by_owner, terms.owner_cap))?;
     let named = if token { cx.state.known_asset(asset).terms.underlying } else { underlying };
     if named != 0 {
         let quality = cx.state.known_underlying(named).price.permission(Action::Borrow);
@@ -540,7 +541,7 @@ pub fn pool_lends(state: &State, asset: u32, extra: i64, short: Refusal) -> Resu
     require(locked >= terms.locked_deposit, Reject::pool_must_be_funded.at(0, locked, terms.locked_deposit))?;
     require(extra <= pool.available(), short)?;
     require(extra <= 0 || !state.lending.closed(asset), Reject::pool_must_not_be_called)?;
-    let in_all = state.ledger.owed_in_all(asset) + pool.reserved + extra;
+    let in_all = (state.ledger.owed_in_all(asset) + pool.reserved).saturating_add(extra);
     require(extra <= 0 || in_all <= terms.venue_cap, Reject::loan_must_stay_within_caps.at(0, in_all, terms.venue_cap))
 }
 
