@@ -320,7 +320,7 @@ pub fn cancel_one(cx: &mut Context<'_>, id: u64) {
 pub fn cancel_issuance(cx: &mut Context<'_>, account: u32) {
     let clearing = &cx.state.clearing;
     let all = clearing.open.range((account, 0)..=(account, u64::MAX)).map(|&(_, id)| id);
-    let ends = |r: &Request| r.kind.mints() && (r.order != 0 || matches!(r.state, RequestState::Reserved));
+    let ends = |r: &Request| r.kind.mints() && !r.forced && (r.order != 0 || matches!(r.state, RequestState::Reserved));
     let ids: Vec<u64> = all.filter(|id| ends(&clearing.requests[id])).collect();
     for id in ids {
         cancel_one(cx, id);
