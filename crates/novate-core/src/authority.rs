@@ -142,7 +142,7 @@ pub const fn of(command: &Command) -> Authority {
         Command::PauseIssuance(_) | Command::EnableBroker(_) => Authority::Change(WATCHES, Delay::None),
         Command::AuthoriseParticipant(_) => Authority::Change(ADMITS, Delay::Measured),
         Command::FundBroker(_) | Command::FundInventory(_) | Command::RequestConversion(_) => Authority::Staff(PAYS),
-        Command::RequestFirmPrice(_) | Command::RequestIssuance(_) | Command::RequestRedemption(_) | Command::CancelRequest(_) => {
+        Command::RequestFirmPrice(_) | Command::RequestIssuance(_) | Command::RequestRedemption(_) | Command::CancelRequest(_) | Command::RequestHedged(_) => {
             Authority::Account(TRADES, Protected::Never)
         }
         Command::RequestInKind(_) => Authority::Account(MOVES, Protected::Withdrawals),

@@ -3,8 +3,8 @@
 //! Responsible for: what all parts of the area share, and its interface to others. The parts: `table` (life of a request),
 //! `terms` (parameters, brokers, funding), `gates` (who may ask for what, when), `request`, `routing` and `capacity`, `report`
 //! (what brokers say), `fill` (its booking), `fault` (what they take back), `breaks`, `treasury`, `in_kind`, `actions` (corporate), `queue` (time),
-//! `supply` (the invariant), `unwind` (perps whose
-//! token was redeemed). Never talks to a broker: orders are events, answers are commands.
+//! `supply` (the invariant), `hedged` and `unwind` (perps that
+//! trade with a fill). Never talks to a broker: orders are events, answers are commands.
 
 pub mod actions;
 pub mod breaks;
@@ -12,6 +12,7 @@ pub mod capacity;
 pub mod fault;
 pub mod fill;
 pub mod gates;
+pub mod hedged;
 pub mod in_kind;
 pub mod queue;
 pub mod report;
@@ -83,8 +84,13 @@ pub(crate) fn after(request: &Request, step: Step) -> Result<RequestState, Refus
 pub(crate) fn advance(cx: &mut Context<'_>, id: u64, step: Step) {
     let Some(request) = cx.state.clearing.requests.get_mut(&id) else { return };
     let Some(next) = table::next(request.state, step) else { return };
-    let (before, account) = (request.state, request.account);
+    let (before, account, key) = (request.state, request.account, (request.token, request.kind.mints(), id));
     request.state = next;
+    if matches!(next, RequestState::Failed | RequestState::Busted) {
+        cx.state.clearing.carried.insert(key);
+    } else {
+        cx.state.clearing.carried.remove(&key);
+    }
     if table::is_over(next) {
         cx.state.clearing.open.remove(&(account, id));
         let forget = cx.state.now + cx.state.clearing.config().kept_ns;
@@ -156,7 +162,7 @@ pub fn redeem_by_force(cx: &mut Context<'_>, account: u32, token: u32, units: Am
 }
 
 const fn forced(account: u32, token: u32, units: Amount, origin: Origin) -> Wish {
-    Wish { account, token, kind: RequestKind::Redeem, amount: units, reference: 0, quote: 0, origin }
+    Wish { account, token, kind: RequestKind::Redeem, amount: units, reference: 0, quote: 0, origin, hedge: None }
 }
 
 /// Token units of an account in redemptions that are not filled.
@@ -192,5 +198,7 @@ pub fn order(cx: &mut Context<'_>, wish: &Wish) -> Result<u64, Refusal> {
 
 /// Token units freed by auto-deleveraging: the account's next redemptions of them go first in the queue.
 pub fn free_first(state: &mut State, account: u32, token: u32, units: Amount) {
-    *state.clearing.freed.entry((account, token)).or_default() += units;
+    if units > 0 && state.clearing.tokens.contains_key(&token) {
+        *state.clearing.freed.entry((account, token)).or_default() += units;
+    }
 }

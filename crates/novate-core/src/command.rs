@@ -275,7 +275,7 @@ commands! {
     GiveFirmPrice, RequestIssuance, RequestRedemption, RequestInKind, CancelRequest, ReportBrokerAccepted, ReportBrokerFill,
     ReportBrokerReject, ReportBrokerCancelled, ReportBrokerLine, ReportBust, ReportCorrection, ReportSettlement, DeliverRequest,
     ReportInKind, ReportStatement, RequestConversion, ReportConversion, PauseIssuance, EnableBroker, ReportBrokerDefault,
-    AuthoriseParticipant, AssignBreak, ResolveBreak,
+    AuthoriseParticipant, AssignBreak, ResolveBreak, RequestHedged,
     // governance: 1000 to 1049
     ConfigureEligibility, ListHolderClass, SetEligibility, ClassifyOwner, Hold, Pledge,
     ConfigureGovernance, RegisterActor, GrantRole, RevokeRole, RevokeActor, ProposeChange,

@@ -14,27 +14,12 @@ pub struct Scratch {
     pub portfolio: Portfolio,
     /// Accounts the current command touched.
     pub touched: Vec<u32>,
-    /// Tokens the current command minted for requests: what follows a mint in the same command reads them.
-    pub minted: Vec<Minted>,
+    /// A deleveraging looked at every account in this command; no other one does.
+    pub deleveraged: bool,
     /// A change that two people agreed on is being carried out.
     pub governed: bool,
     /// Hash of the state before the command, when it enters a release.
     pub state_before: Option<[u8; 32]>,
-}
-
-/// Tokens that a broker's fill minted for a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Minted {
-    /// The request.
-    pub request: u64,
-    /// Dense account index.
-    pub account: u32,
-    /// The token.
-    pub token: u32,
-    /// Units minted.
-    pub units: i64,
-    /// Shares behind them, 1e-9.
-    pub shares: i64,
 }
 
 /// One command's working set.

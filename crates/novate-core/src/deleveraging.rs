@@ -4,6 +4,7 @@
 //! its winners are exhausted. Never takes more than the deficit, and no hedged leg before unhedged winners are exhausted.
 
 use crate::bankruptcy::{Leg, lots_for};
+use crate::clearing;
 use crate::context::Context;
 use crate::event::{Deleveraged, MarketSettled, PositionSettled};
 use crate::margin::explain::allocate;
@@ -197,15 +198,9 @@ fn free_hedge(state: &mut State, account: u32, market: u32, lots: Lots) {
         let units = narrow(shares * 1_000_000_000 / per_unit).unwrap_or(i64::MAX).min(held);
         if units > 0 {
             shares -= state.known_asset(asset).shares(i128::from(units));
-            *state.liquidation.freed.entry((account, asset)).or_default() += units;
+            clearing::free_first(state, account, asset, units);
         }
     }
-}
-
-/// Units of a token that a deleveraging freed and that go first in the redemption queue.
-#[must_use]
-pub fn redemption_priority(state: &State, account: u32, asset: u32) -> i64 {
-    state.liquidation.freed.get(&(account, asset)).copied().unwrap_or(0)
 }
 
 /// Winners are exhausted: every position of the market is closed at the maintenance price.

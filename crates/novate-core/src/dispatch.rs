@@ -169,6 +169,7 @@ pub fn handle(cx: &mut Context<'_>, header: &Header, command: &Command) -> Resul
         Command::AuthoriseParticipant(c) => clearing::terms::participant(cx, c),
         Command::AssignBreak(c) => clearing::breaks::assign(cx, c),
         Command::ResolveBreak(c) => clearing::breaks::resolve(cx, c),
+        Command::RequestHedged(c) => clearing::hedged::place(cx, header, c),
         // governance
         Command::ConfigureEligibility(c) => holders::configure(cx, c),
         Command::ListHolderClass(c) => holders::class(cx, c),
@@ -254,6 +255,7 @@ fn acts_for_an_account(command: &Command) -> bool {
             | Command::RequestRedemption(_)
             | Command::RequestInKind(_)
             | Command::CancelRequest(_)
+            | Command::RequestHedged(_)
             // governance
             | Command::Hold(_)
             | Command::Pledge(_)

@@ -103,12 +103,13 @@ impl Engine {
         self.scratch.state_before = (header.kind == EnterRelease::KIND).then(|| snapshot::hash(&self.state));
         events.begin(header);
         self.scratch.touched.clear();
-        self.scratch.minted.clear();
+        self.scratch.deleveraged = false;
         let mut cx = Context { state: &mut self.state, events, scratch: &mut self.scratch };
         let act = |cx: &mut Context<'_>| if quarantined { skip(cx, &header) } else { dispatch(cx, &header, body) };
         if let Err(refusal) = sequenced(&mut cx, &header).and_then(|()| act(&mut cx)) {
             refuse(&mut cx, &header, &refusal);
         }
+        clearing::hedged::of_fills(&mut cx);
         clearing::unwind::of_touched(&mut cx);
         let mut touched = std::mem::take(&mut cx.scratch.touched);
         for &account in &touched {

@@ -210,7 +210,7 @@ events! {
     RequestStateChanged, BrokerOrderRaised, BrokerCancelRaised, TokensIssued, TokensRedeemed, RequestReturned, ExecutionSettled,
     ExecutionCarried, RequestPaid, BreakOpened, BreakAssigned, BreakResolved, CapacityChanged, ConversionRequested, ConversionEnded,
     IssuancePaused, BrokerChanged, ShortageChanged, RequestsNetted, DepthPosted, StatementAgreed, ParticipantAuthorised,
-    SettlementOverdue, HedgeClosed,
+    SettlementOverdue, HedgeClosed, HedgeTraded,
     // governance: 1050 to 1099
     EligibilityConfigured, EligibilitySet, OwnerClassified, Held, GovernanceConfigured, ActorRegistered,
     RoleGranted, RoleRevoked, ActorRevoked, ChangeProposed, ChangeApproved, ChangeEnded,

@@ -14,7 +14,7 @@ use crate::reducing::{Fill, Unfilled, all_reduce};
 use crate::stage::{self, Cause, Stage};
 use crate::trading::cancel_where;
 use crate::units::{Value, narrow, rate_up};
-use crate::{calls, cash_deficit, insurance, matching, perp};
+use crate::{calls, cash_deficit, clearing, insurance, matching, perp};
 
 /// What an account's excesses say.
 #[derive(Clone, Copy, Debug)]
@@ -129,6 +129,7 @@ fn start(cx: &mut Context<'_>, account: u32, found: &Standing) -> Standing {
     let deficit = found.maintenance.map_or(0, |m| -m.excess());
     step(cx, account, Cause::BelowMaintenance);
     let orders_cancelled = cancel_where(cx, account, CancelReason::BelowMaintenance, |_| true);
+    clearing::request::cancel_issuance(cx, account);
     let now = standing(cx, account, true);
     if now.state < AccountState::Orange {
         step(cx, account, if now.state == AccountState::Green { Cause::Restored } else { Cause::Eased });
@@ -156,6 +157,7 @@ pub fn start_for_cash(cx: &mut Context<'_>, account: u32) {
     if cx.state.accounts[account as usize].liquidation.is_none() {
         step(cx, account, Cause::CashDue);
         let orders_cancelled = cancel_where(cx, account, CancelReason::BelowMaintenance, |_| true);
+        clearing::request::cancel_issuance(cx, account);
         freeze(cx, account, 0, orders_cancelled);
         step(cx, account, Cause::CashDue);
     } else if matches!(stage, Stage::Reduce | Stage::Pace) {

@@ -11,7 +11,7 @@ use crate::reject::{Refusal, Reject, require};
 use crate::session::Session;
 use crate::state::governance::{Grant, LapseStage, CapKind, Power, Role};
 use crate::state::{Market, State};
-use crate::units::{Lots, Ticks, narrow};
+use crate::units::{Lots, Ticks, narrow, rate_down};
 
 /// An order before it comes in: `lots` are what it adds to the account's open ones on its side.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +72,7 @@ fn place(state: &State, account: u32, market: u32, side: Side) -> (i128, i128) {
 /// Everything of this file that an order meets.
 ///
 /// # Errors
-/// 1033 to 1038, 1102.
+/// 814, 1033 to 1038, 1102.
 pub fn check_order(state: &State, intent: &Intent) -> Result<(), Refusal> {
     let governance = &state.governance;
     if governance.restrictions.is_empty() && governance.limits.is_empty() && governance.lapses.is_empty() && governance.config.is_none() {
@@ -129,7 +129,9 @@ fn caps(state: &State, market: &Market, intent: &Intent) -> Result<(), Refusal> 
     let listed = cap(state, CapKind::OpenInterest, id, underlying);
     let lower = state.governance.restrictions.get(&(Power::OpenInterest, id)).map(|r| r.limit);
     if let Some(most) = listed.into_iter().chain(lower).min() {
-        within(Reject::open_interest_must_stay_within_its_cap, i128::from(market.open_interest) + opening, most)?;
+        let after = i128::from(market.open_interest) + opening;
+        within(Reject::open_interest_must_stay_within_its_cap, after, most)?;
+        within(Reject::open_interest_must_stay_within_what_insurance_covers, after, covered(state, underlying, most))?;
     }
     if let Some(most) = cap(state, CapKind::Underlying, underlying, underlying) {
         let listed = state.known_underlying(underlying);
@@ -139,6 +141,7 @@ fn caps(state: &State, market: &Market, intent: &Intent) -> Result<(), Refusal> 
         };
         let value = listed.value_down(listed.perps.iter().map(shares).sum(), listed.price.index());
         within(Reject::open_interest_must_stay_within_its_cap, value, most)?;
+        within(Reject::open_interest_must_stay_within_what_insurance_covers, value, covered(state, underlying, most))?;
     }
     Ok(())
 }
@@ -149,6 +152,21 @@ fn caps(state: &State, market: &Market, intent: &Intent) -> Result<(), Refusal> 
 /// 1034 to 1036.
 pub fn check_waiting(state: &State, intent: &Intent, reduce_only: bool) -> Result<(), Refusal> {
     own_limits(state, intent, reduce_only)
+}
+
+/// An open-interest cap while the insurance of the underlying's bucket is below its target.
+fn covered(state: &State, underlying: u32, most: i64) -> i64 {
+    let bucket = state.known_underlying(underlying).terms.bucket;
+    rate_down(i128::from(most), state.liquidation.open_interest_ppm(bucket)) as i64
+}
+
+/// The caps on a perp market's open interest as they bind now: of the market in lots, of its underlying in micro-dollars.
+#[must_use]
+pub fn open_interest_caps(state: &State, market: &Market) -> [Option<i64>; 2] {
+    let (id, underlying) = (market.terms.market, market.terms.underlying);
+    let lower = state.governance.restrictions.get(&(Power::OpenInterest, id)).map(|r| r.limit);
+    let of_market = cap(state, CapKind::OpenInterest, id, underlying).into_iter().chain(lower).min();
+    [of_market, cap(state, CapKind::Underlying, underlying, underlying)].map(|most| most.map(|m| covered(state, underlying, m)))
 }
 
 /// A trader's own limits under the account's margin: markets, size of one order, size of a position.

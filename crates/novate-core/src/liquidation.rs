@@ -157,7 +157,8 @@ fn again_after_an_auction(cx: &mut Context<'_>, account: u32, black: bool) {
     }
 }
 
-/// Stages 6 to 8 in one command: own accounts, insurance, winners, the bucket's gains. Waits where a price forbids it.
+/// Stages 6 to 8 in one command: own accounts, insurance, winners, the bucket's gains. Waits where a price forbids it. Winners and
+/// gains are found by looking at every account, so one account a command gets beyond insurance; the others wait for the next.
 fn cover(cx: &mut Context<'_>, account: u32) -> bool {
     if !bankruptcy::may_close(cx.state, account) {
         return false;
@@ -170,6 +171,9 @@ fn cover(cx: &mut Context<'_>, account: u32) -> bool {
     }
     if covered(cx, account) {
         return true;
+    }
+    if std::mem::replace(&mut cx.scratch.deleveraged, true) {
+        return false;
     }
     ladder::step(cx, account, Cause::NotCovered);
     for leg in &mut case.legs {

@@ -178,6 +178,7 @@ refusals! {
     811 perp_gains_must_stay_while_an_account_is_black true "Perp gains since the last moment without a black account wait until no account is black.";
     812 recovery_must_hold_this_much false "Recovery does not hold this many units of the token, or nobody holds units of it.";
     813 tranche_must_not_bid_on_its_owner true "The auction offers the legs of an account of the same owner.";
+    814 open_interest_must_stay_within_what_insurance_covers true "Open interest would pass its cap, which is lower while the bucket's insurance is below its target.";
 
     // 9xx clearing
     901 clearing_must_be_configured false "ConfigureClearing comes before brokers and tokens are listed for issuance.";
@@ -227,6 +228,7 @@ refusals! {
     945 statement_must_name_the_books false "The broker holds nothing of this token.";
     946 cash_must_be_a_stablecoin false "Issuance is paid in a listed stablecoin of a token.";
     947 forced_redemption_must_run false "A redemption that the holder did not ask for is not the holder's to end.";
+    948 perp_must_hedge_the_token false "The market is a perp on the token's underlying.";
 
     1001 actor_must_be_known false "No key has this number.";
     1002 actor_must_not_be_revoked false "The key is revoked for ever.";

@@ -130,7 +130,7 @@ fn mint(cx: &mut Context<'_>, account: u32, asset: u32) {
     let open = open_loan(cx.state, account, asset);
     let Some(terms) = cx.state.clearing.tokens.get(&asset).map(|t| t.terms.clone()).filter(|_| open > 0) else { return };
     let done = |s: RequestState| matches!(s, RequestState::Delivered) || s as u8 > RequestState::Delivered as u8;
-    let waits = cx.state.clearing.requests.values().any(|r| r.account == account && r.token == asset && r.kind == RequestKind::Mint && !done(r.state) && r.state != RequestState::Settled);
+    let waits = clearing::open_requests(cx.state, account).any(|r| r.token == asset && r.kind == RequestKind::Mint && !done(r.state) && r.state != RequestState::Settled);
     if waits {
         return;
     }
@@ -140,7 +140,7 @@ fn mint(cx: &mut Context<'_>, account: u32, asset: u32) {
     let dear = rate_up(rate_up(value, PPM + terms.sanity_ppm), PPM + terms.mint_fee_ppm);
     let free = cx.state.accounts[account as usize].balance(terms.cash).map_or(0, crate::account::Balance::free);
     let amount = units_down(cx.state, terms.cash, dear).min(free).min(terms.request_max);
-    let wish = Wish { account, token: asset, kind: RequestKind::Mint, amount, reference: 0, quote: 0, origin: Origin::Liquidation };
+    let wish = Wish { account, token: asset, kind: RequestKind::Mint, amount, reference: 0, quote: 0, origin: Origin::Liquidation, hedge: None };
     if amount >= terms.request_min && clearing::order(cx, &wish).is_ok() {
         let left = open_loan(cx.state, account, asset);
         cx.tell_account(account, &BoughtIn { asset, way: 1, market: 0, units: open - left, cost: amount, left });

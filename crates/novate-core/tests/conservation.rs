@@ -7,6 +7,7 @@ use common::stream::Stream;
 use common::{invariants, length, told};
 use novate_core::codec::{HEADER, Header};
 use novate_core::engine::Engine;
+use novate_core::event::{BreakOpened, ExecutionCarried, RequestReserved, RequestReturned, TokensIssued, TokensRedeemed};
 use std::collections::BTreeMap;
 
 const STREAMS: u64 = 150;
@@ -89,4 +90,46 @@ fn a_refusal_leaves_no_trace() {
     }
     told(&format!("{refusals} refusals left no trace: {numbers:?}"));
     assert!(numbers.len() > 20, "the streams meet many rules");
+}
+
+/// Brokers that repeat, contradict, take back and vanish: what a request held came back, paid for tokens, or was burned, to the
+/// unit, and is counted once.
+#[test]
+fn no_request_loses_a_unit() {
+    let (mut requests, mut fills, mut breaks, mut carried, mut lost) = (0, 0, 0, 0, 0_i128);
+    for seed in 4_000..4_000 + 40 * length() {
+        let mut stream = Stream::new(seed);
+        let mut held: BTreeMap<u64, (u8, i128)> = BTreeMap::new();
+        for n in 0..500 {
+            let account = stream.chance.pick(&[1, 2, 3, 4, 5, 6, 7, 8]);
+            let events = if n % 5 == 0 { stream.step().events } else { stream.clearing_step(account).1 };
+            for event in &events {
+                let mut left = |request: u64, less: i64| held.get_mut(&request).expect("it was reserved").1 -= i128::from(less);
+                if let Some(e) = event.as_a::<RequestReturned>() {
+                    left(e.request, e.amount);
+                } else if let Some(e) = event.as_a::<TokensIssued>() {
+                    fills += 1;
+                    left(e.request, if e.cost > 0 { e.cost + e.fee } else { 0 });
+                } else if let Some(e) = event.as_a::<TokensRedeemed>() {
+                    fills += 1;
+                    left(e.request, e.units);
+                    // In kind the fee is taken in tokens.
+                    let in_kind = held[&e.request].0 == 3;
+                    held.get_mut(&e.request).expect("it was reserved").1 -= if in_kind { i128::from(e.fee) } else { 0 };
+                } else if let Some(e) = event.as_a::<RequestReserved>() {
+                    requests += 1;
+                    assert!(held.insert(e.request, (e.kind, i128::from(e.amount))).is_none(), "a request executes once");
+                }
+                breaks += u64::from(event.as_a::<BreakOpened>().is_some());
+                carried += u64::from(event.as_a::<ExecutionCarried>().is_some());
+            }
+        }
+        for (id, (_, left)) in held {
+            let there = stream.venue.state().clearing.requests.get(&id).map_or(0, |r| i128::from(r.held));
+            lost += (left - there).abs();
+        }
+    }
+    told(&format!("{requests} requests with {fills} fills, {breaks} contradictions and {carried} executions taken back or failed: {lost} units lost"));
+    assert_eq!(lost, 0);
+    assert!(requests > 500 && fills > 300 && breaks > 50 && carried > 50);
 }

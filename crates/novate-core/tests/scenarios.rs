@@ -22,7 +22,6 @@ fn tables() -> Vec<(String, String)> {
 
 /// Numbers that are reserved for rules that no command of this release can break.
 const NEVER: &[(u16, &str)] = &[
-    (917, "no line of a table asks for tokens inside a corporate action's window"),
     (1006, "under governance it is met inside a change alone, as the code of its proposal"),
     (110, "tests/governance.rs meets it: a command must panic first"),
     (1031, "tests/governance.rs meets it: a command must panic first"),

@@ -3,17 +3,40 @@
 //! Responsible for: the interface that corporate actions call. Never schedules or decides one.
 
 use super::{capacity, routing, shares_up};
+use crate::context::Context;
 use crate::ledger::books::{Place, Unit};
 use crate::state::State;
-use crate::state::clearing::{Execution, ExecutionStage, OrderStage};
-use crate::units::{Ratio, narrow};
+use crate::state::clearing::{Execution, ExecutionStage, OrderStage, Purpose, RequestKind};
+use crate::units::{Amount, Ratio, narrow};
 use std::collections::BTreeMap;
 
-/// Whether no broker has an order for a token of the underlying: what a freeze waits for.
+/// Broker orders for tokens of an underlying that are not done.
+fn working(state: &State, underlying: u32) -> Vec<u64> {
+    let tokens = &state.known_underlying(underlying).assets;
+    tokens.iter().flat_map(|&t| state.clearing.working.range((t, 0)..=(t, u64::MAX))).map(|w| w.1).collect()
+}
+
+/// Whether no broker has an order for a token of the underlying: what a corporate action waits for.
 #[must_use]
 pub fn is_quiet(state: &State, underlying: u32) -> bool {
-    let of = |token: u32| state.known_asset(token).terms.underlying == underlying;
-    state.clearing.orders.values().all(|o| o.stage == OrderStage::Done || !of(o.token))
+    working(state, underlying).is_empty()
+}
+
+/// Asks brokers to end what they have for an underlying, once; what is not filled waits in the queue.
+pub fn quieten(cx: &mut Context<'_>, underlying: u32) {
+    for id in working(cx.state, underlying) {
+        if cx.state.clearing.orders.get(&id).is_some_and(|o| !o.ending) {
+            routing::ask_to_cancel(cx, id);
+        }
+    }
+}
+
+/// Tokens that open requests of an account hold in escrow: request and units.
+#[must_use]
+pub fn escrowed(state: &State, account: u32, token: u32) -> Vec<(u64, Amount)> {
+    let ids = state.clearing.open.range((account, 0)..=(account, u64::MAX)).map(|o| o.1);
+    let held = |id: u64| state.clearing.requests.get(&id).filter(|r| r.token == token && r.kind != RequestKind::Mint).map(|r| (id, r.held));
+    ids.filter_map(held).collect()
 }
 
 /// After a token's multiplier changed: every share count behind it times the ratio (one for reinvested
@@ -34,7 +57,37 @@ pub fn follow_multiplier(state: &mut State, token: u32, ratio: Ratio) {
 pub fn follow_renumbering(state: &mut State, token: u32, ratio: Ratio) {
     let Some(issuance) = state.clearing.tokens.get_mut(&token) else { return };
     issuance.issued = by(ratio, issuance.issued);
+    renumber_records(state, token, ratio);
     follow_multiplier(state, token, ratio);
+}
+
+/// Token units in requests, orders, executions and locks, each by the ratio, rounded down.
+fn renumber_records(state: &mut State, token: u32, ratio: Ratio) {
+    let clearing = &mut state.clearing;
+    for request in clearing.requests.values_mut().filter(|r| r.token == token) {
+        request.units = by(ratio, request.units);
+        if request.kind != RequestKind::Mint {
+            (request.amount, request.held) = (by(ratio, request.amount), by(ratio, request.held));
+        }
+    }
+    for order in clearing.orders.values_mut().filter(|o| o.token == token) {
+        (order.units, order.burned) = (by(ratio, order.units), by(ratio, order.burned));
+    }
+    clearing.freed.iter_mut().filter(|(key, _)| key.1 == token).for_each(|(_, units)| *units = by(ratio, *units));
+    clearing.freed.retain(|_, units| *units > 0);
+    let mut locks: Vec<(u32, Amount)> = Vec::new();
+    for (number, execution) in &mut clearing.executions {
+        let Some(order) = clearing.orders.get(&execution.order).filter(|o| o.token == token) else { continue };
+        let before = execution.units;
+        execution.units = by(ratio, before);
+        let waits = execution.stage == ExecutionStage::Open || clearing.settling.contains(&(execution.settle_ns, *number));
+        let minted = order.purpose == Purpose::Request && order.buys && !execution.adopted;
+        let request = clearing.requests.get(&order.request).filter(|_| minted && waits && execution.stage != ExecutionStage::Settled);
+        locks.extend(request.map(|r| (r.account, execution.units - before)));
+    }
+    for (account, by) in locks {
+        clearing.lock(account, token, by);
+    }
 }
 
 fn by(ratio: Ratio, amount: i64) -> i64 {
@@ -58,7 +111,15 @@ fn scale_orders(state: &mut State, token: u32, ratio: Ratio) {
     for execution in clearing.executions.values_mut().filter(|e| clearing.orders.get(&e.order).is_some_and(|o| o.token == token)) {
         execution.shares = by(ratio, execution.shares);
     }
-    clearing.requests.values_mut().filter(|r| r.token == token).for_each(|r| r.shares = by(ratio, r.shares));
+    for request in clearing.requests.values_mut().filter(|r| r.token == token) {
+        request.shares = by(ratio, request.shares);
+        request.price = if request.price == 0 { 0 } else { by(ratio.inverse(), request.price).max(1) };
+    }
+    let of_token = |id: &u64| clearing.requests.get(id).is_some_and(|r| r.token == token);
+    clearing.hedges.iter_mut().filter(|(id, _)| of_token(id)).for_each(|(_, hedge)| hedge.shares = by(ratio, hedge.shares));
+    // A firm price was one for a share of before.
+    clearing.quotes.retain(|_, quote| quote.token != token);
+    clearing.unwinding.iter_mut().filter(|(key, _)| key.1 == token).for_each(|(_, shares)| *shares = by(ratio, *shares));
     if let Some(issuance) = clearing.tokens.get_mut(&token) {
         issuance.to_hedge = by(ratio, issuance.to_hedge);
     }

@@ -267,7 +267,7 @@ pub fn repair(cx: &mut Context<'_>, token: u32) {
     let asset = cx.state.known_asset(token);
     let underlying = cx.state.known_underlying(asset.terms.underlying);
     let open = underlying.price.permission(Action::Mint) == Permission::Yes && underlying.session.session.is_open();
-    if !open {
+    if !open || cx.state.corporate.halts(asset.terms.underlying, cx.state.now) {
         return;
     }
     let (low, high) = gates::around_index(cx.state, token);

@@ -2,8 +2,8 @@
 //!
 //! Responsible for: the postings, at the multiplier of the fill. Never decides whether a fill is right (`report` does).
 
-use super::{Step, advance, capacity, coins_down, coins_up, cost_up, reissue, request, routing, shares_up, treasury, units_down, units_up, unwind};
-use crate::context::{Context, Minted};
+use super::{Step, advance, capacity, hedged, in_kind, coins_down, coins_up, cost_up, reissue, request, routing, shares_up, treasury, units_down, units_up, unwind};
+use crate::context::Context;
 use crate::event::{RequestPaid, ShortageChanged, TokensIssued, TokensRedeemed};
 use crate::funds;
 use crate::ledger::Party;
@@ -65,8 +65,10 @@ pub fn issue(cx: &mut Context<'_>, id: u64, shares: i64, price: Price, place: Pl
     let (account, token) = (request.account, request.token);
     let asset = cx.state.known_asset(token);
     let units = narrow(units_down(asset, i128::from(shares))).unwrap_or(0);
-    let (cost, fee) = if request.kind == RequestKind::Mint { pay(cx, id, shares, price) } else { (0, 0) };
-    funds::post(cx.state, token, Party::Custody, Party::Holder(account), units);
+    let (cost, fee) = if request.kind == RequestKind::Mint { pay(cx, id, shares, price) } else { (0, in_kind::fee_of(cx.state, &request, units)) };
+    let in_tokens = if request.kind == RequestKind::MintInKind { fee } else { 0 };
+    funds::post(cx.state, token, Party::Custody, Party::Holder(account), units - in_tokens);
+    funds::post(cx.state, token, Party::Custody, Party::Fees, in_tokens);
     reissue(cx.state, token, units, shares, place);
     if let Some(request) = cx.state.clearing.requests.get_mut(&id) {
         request.units += units;
@@ -76,7 +78,7 @@ pub fn issue(cx: &mut Context<'_>, id: u64, shares: i64, price: Price, place: Pl
         cx.state.clearing.lock(account, token, units);
     }
     let locked = cx.state.clearing.locked(account, token);
-    cx.scratch.minted.push(Minted { request: id, account, token, units, shares });
+    hedged::after(cx.state, id, shares);
     cx.tell_account(account, &TokensIssued { request: id, token, units, shares, price, cost, fee, locked });
     cx.touch(account);
     units
@@ -105,8 +107,10 @@ pub fn burn(cx: &mut Context<'_>, id: u64, units: Amount, shares: i64, price: Pr
     let (account, token) = (request.account, request.token);
     funds::post(cx.state, token, Party::Escrow(account), Party::Custody, units);
     reissue(cx.state, token, -units, -shares, place);
-    let (mut due, mut fee) = (0, 0);
-    if request.kind == RequestKind::Redeem {
+    let (mut due, mut fee) = (0, in_kind::fee_of(cx.state, &request, units));
+    if request.kind == RequestKind::RedeemInKind {
+        funds::post(cx.state, token, Party::Escrow(account), Party::Fees, fee);
+    } else {
         let underlying = cx.state.known_underlying(cx.state.known_asset(token).terms.underlying);
         let coins = coins_down(cx.state.known_asset(request.cash), underlying.value_down(i128::from(shares), price));
         let gross = narrow(coins).unwrap_or(0);
@@ -119,10 +123,14 @@ pub fn burn(cx: &mut Context<'_>, id: u64, units: Amount, shares: i64, price: Pr
         request.units += units;
         request.shares += shares;
         request.due += due;
-        request.fee_due += fee;
+        match request.kind {
+            RequestKind::RedeemInKind => request.held -= fee,
+            _ => request.fee_due += fee,
+        }
     }
     cx.tell_account(account, &TokensRedeemed { request: id, token, units, shares, price, due, fee });
     unwind::after(cx.state, &request, shares);
+    hedged::after(cx.state, id, shares);
     cx.touch(account);
 }
 
@@ -247,7 +255,8 @@ pub fn net_requests(cx: &mut Context<'_>, issuance: u64, redemption: u64) -> boo
     }
     cx.tell(&crate::event::RequestsNetted { issuance, redemption, token, units, price });
     let locked = cx.state.clearing.locked(buyer.account, token);
-    cx.scratch.minted.push(Minted { request: issuance, account: buyer.account, token, units, shares });
+    hedged::after(cx.state, issuance, shares);
+    hedged::after(cx.state, redemption, shares);
     cx.tell_account(buyer.account, &TokensIssued { request: issuance, token, units, shares, price, cost: paid, fee, locked });
     cx.tell_account(seller.account, &TokensRedeemed { request: redemption, token, units, shares, price, due: 0, fee: sold_fee });
     unwind::after(cx.state, &seller, shares);

@@ -204,7 +204,7 @@ pub fn ask(cx: &mut Context<'_>, header: &Header, c: &RequestFirmPrice) -> Resul
     let opening = open(cx.state, c.token, kind)?;
     require(opening == Opening::Now, Reject::session_must_allow_channel.at(0, 0, 0))?;
     let dollars = super::fits(dollars_of(cx.state, c.token, kind, c.amount))?;
-    let wish = Wish { account, token: c.token, kind, amount: c.amount, reference: 0, quote: 0, origin: super::Origin::Holder };
+    let wish = Wish { account, token: c.token, kind, amount: c.amount, reference: 0, quote: 0, origin: super::Origin::Holder, hedge: None };
     limits(cx.state, &wish, dollars)?;
 
     let id = cx.state.clearing.number();

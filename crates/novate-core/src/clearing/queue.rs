@@ -3,7 +3,7 @@
 //! Responsible for: this area's part of `AdvanceTime`, in bounded pieces. Never decides what one request may do.
 
 use super::gates::{self, Opening};
-use super::{Step, capacity, fault, fill, request, routing, treasury, unwind};
+use super::{Step, capacity, fault, fill, hedged, request, routing, treasury, unwind};
 use crate::context::Context;
 use crate::event::SettlementOverdue;
 use crate::state::clearing::{ExecutionStage, RequestKind};
@@ -24,6 +24,7 @@ pub fn advance(cx: &mut Context<'_>) {
     for token in tokens {
         fault::repair(cx, token);
     }
+    hedged::again(cx, most);
     unwind::again(cx, most);
     forget(cx, most);
     capacity::publish(cx);
@@ -31,8 +32,7 @@ pub fn advance(cx: &mut Context<'_>) {
 
 fn expire(cx: &mut Context<'_>, most: usize) {
     let now = cx.state.now;
-    let requests = &cx.state.clearing.requests;
-    let old: Vec<u64> = cx.state.clearing.queue.iter().map(|&(_, id)| id).filter(|id| requests[id].expires_ns <= now).take(most).collect();
+    let old: Vec<u64> = cx.state.clearing.expiring.iter().take_while(|&&(at, _)| at <= now).take(most).map(|e| e.1).collect();
     for id in old {
         request::end(cx, id, Step::Expire);
     }

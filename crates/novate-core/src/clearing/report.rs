@@ -208,18 +208,34 @@ fn ended(cx: &mut Context<'_>, id: u64, step: Step) -> Result<(), Refusal> {
 /// Sends what is left to another broker, at most once per broker listed.
 fn reroute(cx: &mut Context<'_>, id: u64, without: u32) -> bool {
     let brokers = cx.state.clearing.brokers.len() as u32;
-    let Some(request) = cx.state.clearing.requests.get_mut(&id) else { return false };
+    let Some(request) = cx.state.clearing.requests.get(&id) else { return false };
     if request.cancelling || request.held == 0 || request.reroutes >= brokers {
         return false;
     }
     let (kind, token, held, price) = (request.kind, request.token, request.held, request.price);
-    request.reroutes += 1;
+    if cx.state.corporate.halts(cx.state.known_asset(token).terms.underlying, cx.state.now) {
+        // A corporate action waits for quiet: the rest waits for its end, unless its price was one for now.
+        if price != 0 {
+            return false;
+        }
+        step_back(cx, id);
+        cx.state.clearing.enqueue(id);
+        return true;
+    }
+    if let Some(request) = cx.state.clearing.requests.get_mut(&id) {
+        request.reroutes += 1;
+    }
     if routing::plan(cx.state, kind, token, held, price, without).is_err() {
         return false;
     }
+    step_back(cx, id);
+    routing::route(cx, id, without)
+}
+
+/// No broker has the rest any more.
+fn step_back(cx: &mut Context<'_>, id: u64) {
     let filled = cx.state.clearing.requests[&id].shares > 0;
     advance(cx, id, if filled { Step::AliveInPart } else { Step::Reroute });
-    routing::route(cx, id, without)
 }
 
 /// `ReportBrokerLine`: while it is broken every order there is unknown, and everything it holds stays held.
@@ -242,7 +258,10 @@ pub fn line(cx: &mut Context<'_>, c: &ReportBrokerLine) -> Result<(), Refusal> {
 
 fn lose_sight(cx: &mut Context<'_>, broker: u32) {
     let open = |o: &BrokerOrder| o.broker == broker && matches!(o.stage, OrderStage::Raised | OrderStage::Live);
-    let orders: Vec<(u64, u64)> = cx.state.clearing.orders.iter().filter(|(_, o)| open(o)).map(|(&id, o)| (id, o.request)).collect();
+    let clearing = &cx.state.clearing;
+    let working = clearing.working.iter().filter_map(|(_, id)| Some((*id, clearing.orders.get(id)?)));
+    let mut orders: Vec<(u64, u64)> = working.filter(|(_, o)| open(o)).map(|(id, o)| (id, o.request)).collect();
+    orders.sort_unstable();
     for (id, request) in orders {
         if let Some(order) = cx.state.clearing.orders.get_mut(&id) {
             order.stage = OrderStage::Unknown;

@@ -4,7 +4,7 @@
 //! books a fill.
 
 use super::gates::{self, Opening};
-use super::{Step, advance, after, capacity, fill, fits, routing, units_down};
+use super::{Step, advance, after, capacity, fill, fits, hedged, routing, units_down};
 use crate::codec::Header;
 use crate::command::{CancelRequest, RequestIssuance, RequestRedemption};
 use crate::context::Context;
@@ -16,7 +16,7 @@ use crate::margin::{Change, Level, Question};
 use crate::reject::{Refusal, Reject, require};
 use crate::state::State;
 use crate::state::clearing::{Request, RequestKind, RequestState};
-use crate::units::{Amount, narrow, rate_down};
+use crate::units::{Amount, Ticks, narrow, rate_down};
 
 /// Who is behind a wish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +65,8 @@ pub struct Wish {
     pub quote: u64,
     /// Who is behind it.
     pub origin: Origin,
+    /// The perp market that trades with each fill, and its worst price.
+    pub hedge: Option<(u32, Ticks)>,
 }
 
 /// `RequestIssuance`.
@@ -74,7 +76,7 @@ pub struct Wish {
 pub fn issue(cx: &mut Context<'_>, header: &Header, c: &RequestIssuance) -> Result<(), Refusal> {
     let account = cx.state.account(header.account)?;
     let (token, amount, reference, quote) = (c.token, c.amount, c.reference, c.quote);
-    open(cx, &Wish { account, token, kind: RequestKind::Mint, amount, reference, quote, origin: Origin::Holder }).map(|_| ())
+    open(cx, &Wish { account, token, kind: RequestKind::Mint, amount, reference, quote, origin: Origin::Holder, hedge: None }).map(|_| ())
 }
 
 /// `RequestRedemption`.
@@ -84,7 +86,7 @@ pub fn issue(cx: &mut Context<'_>, header: &Header, c: &RequestIssuance) -> Resu
 pub fn redeem(cx: &mut Context<'_>, header: &Header, c: &RequestRedemption) -> Result<(), Refusal> {
     let account = cx.state.account(header.account)?;
     let (token, amount, reference, quote) = (c.token, c.amount, c.reference, c.quote);
-    open(cx, &Wish { account, token, kind: RequestKind::Redeem, amount, reference, quote, origin: Origin::Holder }).map(|_| ())
+    open(cx, &Wish { account, token, kind: RequestKind::Redeem, amount, reference, quote, origin: Origin::Holder, hedge: None }).map(|_| ())
 }
 
 /// What a wish that passed the gates comes to.
@@ -141,8 +143,10 @@ pub(super) fn check(state: &State, wish: &Wish) -> Result<(), Refusal> {
 pub fn open(cx: &mut Context<'_>, wish: &Wish) -> Result<u64, Refusal> {
     let gated = gated(cx.state, wish)?;
     let Gated { asset, cash, price, dollars, opening } = gated;
-    if wish.origin == Origin::Holder {
-        margined(cx, wish, cash, price)?;
+    match wish.origin {
+        Origin::Holder => margined(cx, wish, cash, price)?,
+        Origin::Package => hedged::margined(cx, wish, cash, price)?,
+        Origin::Liquidation | Origin::Lapse => {}
     }
     let served = served(cx.state, wish, &gated)?;
 
@@ -150,8 +154,7 @@ pub fn open(cx: &mut Context<'_>, wish: &Wish) -> Result<u64, Refusal> {
     if served {
         fill::serve_from_house(cx, id);
     } else if opening == Opening::Queued || !routing::route(cx, id, 0) {
-        let priority = cx.state.clearing.requests[&id].priority;
-        cx.state.clearing.queue.insert((priority, id));
+        cx.state.clearing.enqueue(id);
     }
     cx.touch(wish.account);
     capacity::publish(cx);
@@ -160,7 +163,7 @@ pub fn open(cx: &mut Context<'_>, wish: &Wish) -> Result<u64, Refusal> {
 
 /// A new reference, of an account that is not being liquidated.
 fn by_the_holder(state: &State, wish: &Wish) -> Result<(), Refusal> {
-    if wish.origin != Origin::Holder {
+    if wish.origin.is_forced() {
         return Ok(());
     }
     require(state.accounts[wish.account as usize].liquidation.is_none(), Reject::account_must_not_be_in_liquidation)?;
@@ -177,23 +180,26 @@ pub(super) fn eligible(state: &State, wish: &Wish) -> Result<(), Refusal> {
     if wish.kind.mints() { eligibility::may_hold(state, wish.account, wish.token) } else { eligibility::not_frozen(state, wish.account) }
 }
 
+/// The account's balances with the whole request filled at its worst price.
+pub(super) fn changes(state: &State, wish: &Wish, cash: u32, price: i64) -> [Change; 2] {
+    let (low, high) = gates::around_index(state, wish.token);
+    let token = state.known_asset(wish.token);
+    let underlying = state.known_underlying(token.terms.underlying);
+    if wish.kind == RequestKind::Mint {
+        let net = routing::net_of_fee(state, wish.token, wish.amount);
+        let shares = routing::shares_for(state, wish.token, net, if price == 0 { high } else { price });
+        let units = narrow(units_down(token, i128::from(shares))).unwrap_or(0);
+        return [Change::Balance { asset: cash, amount: -wish.amount }, Change::Balance { asset: wish.token, amount: units }];
+    }
+    let gross = underlying.value_down(token.shares(i128::from(wish.amount)), if price == 0 { low } else { price });
+    let coins = super::coins_down(state.known_asset(cash), rate_down(gross, state.clearing.config().due_ppm));
+    [Change::Balance { asset: wish.token, amount: -wish.amount }, Change::Balance { asset: cash, amount: narrow(coins).unwrap_or(0) }]
+}
+
 /// Nothing can fill that was not margined: Excess at initial with the whole request filled at its worst price is not negative,
 /// or (a redemption) not lower than before.
 fn margined(cx: &mut Context<'_>, wish: &Wish, cash: u32, price: i64) -> Result<(), Refusal> {
-    let (low, high) = gates::around_index(cx.state, wish.token);
-    let token = cx.state.known_asset(wish.token);
-    let underlying = cx.state.known_underlying(token.terms.underlying);
-    let changes = if wish.kind == RequestKind::Mint {
-        let net = routing::net_of_fee(cx.state, wish.token, wish.amount);
-        let shares = routing::shares_for(cx.state, wish.token, net, if price == 0 { high } else { price });
-        let units = narrow(units_down(token, i128::from(shares))).unwrap_or(0);
-        [Change::Balance { asset: cash, amount: -wish.amount }, Change::Balance { asset: wish.token, amount: units }]
-    } else {
-        let gross = underlying.value_down(token.shares(i128::from(wish.amount)), if price == 0 { low } else { price });
-        let coins = super::coins_down(cx.state.known_asset(cash), rate_down(gross, cx.state.clearing.config().due_ppm));
-        let amount = narrow(coins).unwrap_or(0);
-        [Change::Balance { asset: wish.token, amount: -wish.amount }, Change::Balance { asset: cash, amount }]
-    };
+    let changes = changes(cx.state, wish, cash, price);
     let after = cx.evaluate(wish.account, &Question { changes: &changes, ..Question::at(Level::Initial) }).excess();
     let refusal = Reject::excess_at_initial_must_not_be_negative.at(2, narrow(after).unwrap_or(i64::MIN), 0);
     if after >= 0 {
@@ -203,16 +209,15 @@ fn margined(cx: &mut Context<'_>, wish: &Wish, cash: u32, price: i64) -> Result<
     require(wish.kind == RequestKind::Redeem && after >= before, refusal)
 }
 
+/// Tokens freed by auto-deleveraging go first, as far as the request keeps within them.
 fn priority(state: &mut State, wish: &Wish) -> u8 {
-    let freed = state.clearing.freed.get_mut(&(wish.account, wish.token)).filter(|units| **units >= wish.amount);
-    match freed {
-        Some(units) if wish.kind == RequestKind::Redeem => {
-            *units -= wish.amount;
-            0
-        }
-        _ if wish.origin == Origin::Liquidation => 1,
-        _ => EVERYBODY,
+    let key = (wish.account, wish.token);
+    let freed = state.clearing.freed.get(&key).copied().unwrap_or(0);
+    if wish.kind == RequestKind::Redeem && freed >= wish.amount {
+        if freed > wish.amount { state.clearing.freed.insert(key, freed - wish.amount) } else { state.clearing.freed.remove(&key) };
+        return 0;
     }
+    if wish.origin == Origin::Liquidation { 1 } else { EVERYBODY }
 }
 
 /// Holds the amounts: the one write of a request.
@@ -251,6 +256,7 @@ pub(super) fn reserve(cx: &mut Context<'_>, wish: &Wish, asset: u32, price: i64,
     };
     clearing.requests.insert(id, request);
     clearing.open.insert((wish.account, id));
+    hedged::remember(cx.state, id, wish);
     let event = RequestReserved { request: id, kind: wish.kind as u8, token: wish.token, asset, amount: held, price, reference: wish.reference };
     cx.tell_account(wish.account, &event);
     advance(cx, id, Step::Reserve);
@@ -272,8 +278,8 @@ pub(super) fn give_back(cx: &mut Context<'_>, id: u64) {
 /// Ends a request of which nothing more will fill: what is left goes back, and what was filled goes on to settlement.
 pub(super) fn end(cx: &mut Context<'_>, id: u64, unfilled: Step) {
     let Some(request) = cx.state.clearing.requests.get(&id) else { return };
-    let (priority, filled, unsettled) = (request.priority, request.shares > 0, request.unsettled);
-    cx.state.clearing.queue.remove(&(priority, id));
+    let (filled, unsettled) = (request.shares > 0, request.unsettled);
+    cx.state.clearing.dequeue(id);
     give_back(cx, id);
     let part = if unfilled == Step::Complete { Step::Complete } else { Step::Close };
     advance(cx, id, if filled { part } else { unfilled });
@@ -314,7 +320,7 @@ pub fn cancel_one(cx: &mut Context<'_>, id: u64) {
 pub fn cancel_issuance(cx: &mut Context<'_>, account: u32) {
     let clearing = &cx.state.clearing;
     let all = clearing.open.range((account, 0)..=(account, u64::MAX)).map(|&(_, id)| id);
-    let ends = |r: &Request| r.kind.mints() && (r.order != 0 || matches!(r.state, RequestState::Reserved));
+    let ends = |r: &Request| r.kind.mints() && !r.forced && (r.order != 0 || matches!(r.state, RequestState::Reserved));
     let ids: Vec<u64> = all.filter(|id| ends(&clearing.requests[id])).collect();
     for id in ids {
         cancel_one(cx, id);

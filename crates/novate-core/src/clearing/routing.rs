@@ -141,10 +141,12 @@ pub fn raise(cx: &mut Context<'_>, plan: &Plan, request: u64, purpose: Purpose) 
         burned: 0,
         stage: OrderStage::Raised,
         executions: 0,
+        ending: false,
     };
     claim(cx.state, &order, 1);
     use_depth(cx.state, underlying, &order);
     cx.state.clearing.orders.insert(id, order);
+    cx.state.clearing.working.insert((token, id));
     let takes_parts = cx.state.clearing.brokers[&broker].terms.fractional == 1;
     let event = BrokerOrderRaised {
         order: id,
@@ -186,9 +188,9 @@ fn use_depth(state: &mut State, underlying: u32, order: &BrokerOrder) {
 /// Sends a request to a broker if one can take it now.
 pub fn route(cx: &mut Context<'_>, id: u64, without: u32) -> bool {
     let request = &cx.state.clearing.requests[&id];
-    let (kind, token, held, price, priority) = (request.kind, request.token, request.held, request.price, request.priority);
+    let (kind, token, held, price) = (request.kind, request.token, request.held, request.price);
     let Ok(plan) = plan(cx.state, kind, token, held, price, without) else { return false };
-    cx.state.clearing.queue.remove(&(priority, id));
+    cx.state.clearing.dequeue(id);
     let order = raise(cx, &plan, id, Purpose::Request);
     if let Some(request) = cx.state.clearing.requests.get_mut(&id) {
         request.order = order;
@@ -204,6 +206,7 @@ pub fn close(cx: &mut Context<'_>, id: u64) {
         return;
     }
     claim(cx.state, &order, -1);
+    cx.state.clearing.working.remove(&(order.token, id));
     if let Some(open) = cx.state.clearing.orders.get_mut(&id) {
         open.stage = OrderStage::Done;
     }
@@ -219,7 +222,9 @@ pub fn close(cx: &mut Context<'_>, id: u64) {
 
 /// Asks the broker to end an order.
 pub fn ask_to_cancel(cx: &mut Context<'_>, id: u64) {
-    if let Some(broker) = cx.state.clearing.orders.get(&id).map(|o| o.broker) {
+    if let Some(order) = cx.state.clearing.orders.get_mut(&id) {
+        order.ending = true;
+        let broker = order.broker;
         cx.tell(&BrokerCancelRaised { order: id, broker });
     }
 }

@@ -25,7 +25,10 @@ pub(super) fn settle_request(cx: &mut Context<'_>, id: u64) {
     let kind = request.kind;
     advance(cx, id, Step::Settle);
     match kind {
-        RequestKind::Redeem => pay(cx, id),
+        RequestKind::Redeem => {
+            cx.state.clearing.unpaid.insert(id);
+            pay(cx, id);
+        }
         RequestKind::RedeemInKind => advance(cx, id, Step::Deliver),
         _ => (),
     }
@@ -45,8 +48,7 @@ fn needs_repair(cx: &Context<'_>, id: u64) -> bool {
 
 /// A token's shortage is bought in, or its left-over sold: requests that were carried are settled.
 pub(super) fn settle_repaired(cx: &mut Context<'_>, token: u32, mints: bool) {
-    let waits = |r: &crate::state::clearing::Request| r.token == token && r.kind.mints() == mints && matches!(r.state, RequestState::Failed | RequestState::Busted);
-    let ids: Vec<u64> = cx.state.clearing.requests.iter().filter(|(_, r)| waits(r)).map(|(&id, _)| id).collect();
+    let ids: Vec<u64> = cx.state.clearing.carried.range((token, mints, 0)..=(token, mints, u64::MAX)).map(|c| c.2).collect();
     for id in ids {
         settle_request(cx, id);
     }
@@ -65,6 +67,7 @@ pub(super) fn pay(cx: &mut Context<'_>, id: u64) {
     if let Some(request) = cx.state.clearing.requests.get_mut(&id) {
         (request.due, request.fee_due) = (0, 0);
     }
+    cx.state.clearing.unpaid.remove(&id);
     let balance = cx.state.accounts[account as usize].balance(cash).map_or(0, |b| b.pledged);
     cx.tell_account(account, &RequestPaid { request: id, asset: cash, amount: due, balance });
     advance(cx, id, Step::Deliver);
@@ -154,8 +157,9 @@ pub fn converted(cx: &mut Context<'_>, c: &ReportConversion) -> Result<(), Refus
 
 /// Settled redemptions that wait for stablecoins are paid in the order of their numbers, as far as the treasury reaches.
 pub(super) fn pay_waiting(cx: &mut Context<'_>, most: usize) {
-    let waits = |r: &crate::state::clearing::Request| r.kind == RequestKind::Redeem && r.state == RequestState::Settled && r.due > 0;
-    let ids: Vec<u64> = cx.state.clearing.requests.iter().filter(|(_, r)| waits(r)).map(|(&id, _)| id).take(most).collect();
+    let clearing = &cx.state.clearing;
+    let waits = |id: &&u64| clearing.requests.get(*id).is_some_and(|r| r.state == RequestState::Settled);
+    let ids: Vec<u64> = clearing.unpaid.iter().take(most).filter(waits).copied().collect();
     for id in ids {
         pay(cx, id);
     }

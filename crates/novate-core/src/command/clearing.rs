@@ -100,6 +100,9 @@ document! {
     AssignBreak = 933 { break_id: u64, owner: u64 }
     /// How a break ended: 0 explained, 1 the quarantined execution goes to the house inventory, 2 the broker took it back.
     ResolveBreak = 934 { break_id: u64, resolution: u8 }
+    /// An issuance (direction 0) with a short perp against it, or a redemption (1) that buys the perp back: the perp trades with each
+    /// fill at no worse than `price` in ticks, 0 for the market's band. Other fields as in a request.
+    RequestHedged = 935 { token: u32, direction: u8, amount: i64, market: u32, price: i64, reference: u64, quote: u64 }
 }
 
 record! {

@@ -5,6 +5,7 @@
 //! that leaves is the market's rounding account's. Never changes a price, a multiplier or a market's scale.
 
 use crate::account::Balance;
+use crate::clearing;
 use crate::context::Context;
 use crate::event::{BalanceAdjusted, PositionAdjusted};
 use crate::ledger::Party;
@@ -102,12 +103,14 @@ pub fn correct(cx: &mut Context<'_>, id: u64, amount: Price, at: u32) {
     }
 }
 
-/// A token balance times the ratio, each part rounded down; the fractions are paid in cash at the confirmed index, rounded
+/// A token balance times the ratio, each part of it and each redemption's rounded down; the fractions are paid in cash at the confirmed index, rounded
 /// down.
 fn renumber(cx: &mut Context<'_>, action: &CorporateAction, price: Price, account: u32, asset: u32) {
     let Some(ratio) = super::split_of(&action.terms) else { return };
     let Some(balance) = cx.state.accounts[account as usize].balance(asset) else { return };
-    let parts = [(Party::Holder(account), balance.pledged), (Party::Held(account), balance.held)];
+    let mut parts = vec![(Party::Holder(account), balance.pledged), (Party::Held(account), balance.held)];
+    // What a redemption holds is rounded per request, as its record will be.
+    parts.extend(clearing::actions::escrowed(cx.state, account, asset).into_iter().map(|(_, units)| (Party::Escrow(account), units)));
     if parts.iter().all(|part| part.1 == 0) {
         return;
     }

@@ -4,6 +4,7 @@
 //! moves a balance, a price or an account's state, so nobody is seen half adjusted.
 
 use super::{Step, after, effect, enter, holder, payout, split_of, stand_down, start, terms};
+use crate::clearing;
 use crate::context::{Context, Scratch};
 use crate::event::{CancelReason, EventWriter};
 use crate::ledger::Party;
@@ -45,6 +46,9 @@ pub fn rehearse(state: &mut State, id: u64) -> Result<(), String> {
         return Err("another job runs over the accounts; ask again after it".to_owned());
     }
     state.now = state.now.max(terms.window_start_ns);
+    if !clearing::actions::is_quiet(state, terms.underlying) {
+        return Err("it would wait for brokers to end their orders for the underlying's tokens".to_owned());
+    }
     if let Some(reason) = obstacle(state, id) {
         return Err(format!("it would be missed: reason {reason} of CorporateActionChanged"));
     }
@@ -79,7 +83,10 @@ fn start_due(cx: &mut Context<'_>) {
     let now = cx.state.now;
     loop {
         let due = cx.state.corporate.actions.values().filter(|a| a.state == ActionState::Confirmed && a.terms.window_start_ns <= now);
-        let Some(id) = due.min_by_key(|a| (a.terms.window_start_ns, a.terms.action)).map(|a| a.terms.action) else { return };
+        let Some((id, underlying)) = due.min_by_key(|a| (a.terms.window_start_ns, a.terms.action)).map(|a| (a.terms.action, a.terms.underlying)) else { return };
+        if obstacle(cx.state, id).is_none() && !clearing::actions::is_quiet(cx.state, underlying) {
+            return clearing::actions::quieten(cx, underlying);
+        }
         match obstacle(cx.state, id) {
             None => return begin(cx, id),
             Some(reason) => {

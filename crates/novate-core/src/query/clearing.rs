@@ -37,6 +37,12 @@ struct RequestLine {
     due: i64,
     order: u64,
     expires_ns: i64,
+    forced: bool,
+    priority: u8,
+    /// Requests of its token and direction that go before it; -1 when it does not wait.
+    ahead: i64,
+    /// Cash or token units that those hold.
+    ahead_held: i64,
 }
 
 #[derive(Serialize)]
@@ -70,7 +76,12 @@ struct BrokerLine {
     committed: i64,
 }
 
-fn request_line(id: u64, r: &Request) -> RequestLine {
+fn request_line(state: &State, id: u64, r: &Request) -> RequestLine {
+    let (queue, requests) = (&state.clearing.queue, &state.clearing.requests);
+    let place = (r.priority, id);
+    let same = |o: &&Request| o.token == r.token && o.kind == r.kind;
+    let before: Vec<i64> = queue.range(..place).filter_map(|q| requests.get(&q.1)).filter(same).map(|o| o.held).collect();
+    let waits = queue.contains(&place);
     RequestLine {
         request: id,
         token: r.token,
@@ -84,6 +95,10 @@ fn request_line(id: u64, r: &Request) -> RequestLine {
         due: r.due,
         order: r.order,
         expires_ns: r.expires_ns,
+        forced: r.forced,
+        priority: r.priority,
+        ahead: if waits { before.len() as i64 } else { -1 },
+        ahead_held: if waits { before.iter().fold(0, |sum: i64, held| sum.saturating_add(*held)) } else { 0 },
     }
 }
 
@@ -104,7 +119,7 @@ pub fn answer(state: &State, number: u64, request: &[u8]) -> Result<Vec<u8>, Str
         }
         REQUESTS => {
             let account = dense(state, arguments::<(u64, u64)>(request)?.1)?;
-            reply(&clearing.requests.iter().filter(|(_, r)| r.account == account).map(|(&id, r)| request_line(id, r)).collect::<Vec<_>>())
+            reply(&clearing.requests.iter().filter(|(_, r)| r.account == account).map(|(&id, r)| request_line(state, id, r)).collect::<Vec<_>>())
         }
         BREAKS => {
             let lines = clearing.breaks.iter().map(|(&break_id, b)| BreakLine {

@@ -4,6 +4,7 @@
 
 use super::{arguments, dense, reply, small};
 use crate::backstop::{discount, last_discount};
+use crate::limits::open_interest_caps;
 use crate::margin::{Level, Portfolio, Question, evaluate};
 use crate::own_accounts::unhedged_lots;
 use crate::stage::{Cause, Stage, next};
@@ -15,6 +16,7 @@ const STANDING: u64 = 800;
 const AUCTIONS: u64 = 801;
 const INSURANCE: u64 = 802;
 const TRANCHES: u64 = 803;
+const OPEN_INTEREST: u64 = 804;
 /// Points of a discount's path.
 const PATH: i64 = 12;
 
@@ -28,6 +30,7 @@ pub fn answer(state: &State, number: u64, request: &[u8]) -> Result<Vec<u8>, Str
         AUCTIONS => reply(&auctions(state)),
         INSURANCE => reply(&buckets(state)),
         TRANCHES => reply(&tranches(state)),
+        OPEN_INTEREST => reply(&open_interest(state)),
         other => Err(super::unknown(other)),
     }
 }
@@ -79,7 +82,7 @@ fn standing(state: &State, id: u64) -> Result<Standing, String> {
     let buckets = state.buckets.iter().flatten().map(|b| b.terms.bucket);
     let perp_loss = buckets.map(|b| (b, small((-perp::result_since(state, index, b, |p| p.green_result)).max(0)))).filter(|l| l.1 > 0);
     let due = cash_deficit::due(state, index).map_or((0, 0), |d| (d.asset, d.amount));
-    let freed = state.liquidation.freed.range((index, 0)..=(index, u32::MAX)).map(|(&(_, asset), &units)| (asset, units));
+    let freed = state.clearing.freed.range((index, 0)..=(index, u32::MAX)).map(|(&(_, asset), &units)| (asset, units));
     let ranks = holder.positions.iter().filter(|p| p.lots != 0).map(|p| rank(state, index, p.market, &mut portfolio));
     Ok(Standing {
         account: id,
@@ -182,6 +185,29 @@ fn buckets(state: &State) -> Vec<BucketLine> {
         }
     };
     state.buckets.iter().flatten().map(line).collect()
+}
+
+#[derive(Serialize)]
+struct OpenInterestLine {
+    market: u32,
+    /// Lots long.
+    open_interest: i64,
+    /// Most lots of the market as it binds now; -1 without a cap.
+    cap: i64,
+    /// Most micro-dollars of all perps of the underlying as it binds now; -1 without a cap.
+    underlying_cap: i64,
+    /// What both were multiplied by for the bucket's insurance, ppm.
+    open_interest_ppm: i64,
+}
+
+fn open_interest(state: &State) -> Vec<OpenInterestLine> {
+    let line = |market: &crate::state::Market| {
+        let [cap, underlying_cap] = open_interest_caps(state, market).map(|c| c.unwrap_or(-1));
+        let bucket = state.known_underlying(market.terms.underlying).terms.bucket;
+        let (market, open_interest) = (market.terms.market, market.open_interest);
+        OpenInterestLine { market, open_interest, cap, underlying_cap, open_interest_ppm: state.liquidation.open_interest_ppm(bucket) }
+    };
+    state.markets.iter().flatten().filter(|m| m.is_perp()).map(line).collect()
 }
 
 #[derive(Serialize)]

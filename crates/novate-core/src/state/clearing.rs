@@ -5,7 +5,7 @@
 use crate::command::{ConfigureClearing, ListBroker, ListIssuance};
 use crate::ledger::books::Books;
 use crate::reject::{Refusal, Reject};
-use crate::units::{Amount, Nanos, Price};
+use crate::units::{Amount, Nanos, Price, Ticks};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -120,6 +120,21 @@ pub struct Request {
     pub reroutes: u32,
 }
 
+/// The perp that trades with each fill of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hedge {
+    /// Dense index of the holder.
+    pub account: u32,
+    /// The perp market.
+    pub market: u32,
+    /// Worst price.
+    pub limit: Ticks,
+    /// Whether it is sold short (an issuance) or bought back.
+    pub sells: bool,
+    /// Shares filled and not traded yet, 1e-9.
+    pub shares: i64,
+}
+
 /// Why a broker order exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[repr(u8)]
@@ -177,6 +192,8 @@ pub struct BrokerOrder {
     pub stage: OrderStage,
     /// Executions of it that are remembered.
     pub executions: u32,
+    /// The broker was asked to end it.
+    pub ending: bool,
 }
 
 /// What became of an execution.
@@ -354,10 +371,24 @@ pub struct Clearing {
     pub requests: BTreeMap<u64, Request>,
     /// Those that are not over, by account.
     pub open: BTreeSet<(u32, u64)>,
+    /// Perps that trade with the fills of a request.
+    pub hedges: BTreeMap<u64, Hedge>,
+    /// Those of them that the current command filled; empty between commands.
+    pub hedging: BTreeSet<u64>,
+    /// Next of them that is tried again.
+    pub hedge_cursor: u64,
     /// Shares, 1e-9, that forced redemptions took from an account's token and whose perp is still to be closed.
     pub unwinding: BTreeMap<(u32, u32), i64>,
     /// Requests that wait for a broker: priority and id.
     pub queue: BTreeSet<(u8, u64)>,
+    /// The same, by the time at which they have waited too long.
+    pub expiring: BTreeSet<(Nanos, u64)>,
+    /// Settled redemptions that are not paid.
+    pub unpaid: BTreeSet<u64>,
+    /// Requests that wait for the venue's own repair: token, whether it mints, id.
+    pub carried: BTreeSet<(u32, bool, u64)>,
+    /// Broker orders that are not done: token and id.
+    pub working: BTreeSet<(u32, u64)>,
     /// Broker orders.
     pub orders: BTreeMap<u64, BrokerOrder>,
     /// Executions by the venue's number.
@@ -444,6 +475,22 @@ impl Clearing {
     #[must_use]
     pub fn locked_in_all(&self, token: u32) -> Amount {
         self.tokens.get(&token).map_or(0, |t| t.locked)
+    }
+
+    /// A request waits for a broker from now on.
+    pub fn enqueue(&mut self, id: u64) {
+        if let Some(request) = self.requests.get(&id) {
+            self.queue.insert((request.priority, id));
+            self.expiring.insert((request.expires_ns, id));
+        }
+    }
+
+    /// It does not wait any more.
+    pub fn dequeue(&mut self, id: u64) {
+        if let Some(request) = self.requests.get(&id) {
+            self.queue.remove(&(request.priority, id));
+            self.expiring.remove(&(request.expires_ns, id));
+        }
     }
 
     /// Locks (or, negative, frees) token units of an account.

@@ -3,7 +3,7 @@
 //! Responsible for: the records. Never contains a rule.
 
 use crate::command::ConfigureLiquidation;
-use crate::units::{Amount, Nanos, PPM};
+use crate::units::{Nanos, PPM};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,8 +26,6 @@ pub struct Liquidation {
     pub cover: BTreeMap<u32, Cover>,
     /// Next owner of the sweep that finds the targets.
     pub cover_cursor: u32,
-    /// Tokens freed by a deleveraging of hedged winners, first in the redemption queue: dense account, asset, units.
-    pub freed: BTreeMap<(u32, u32), Amount>,
     /// Openings of each underlying's regular session so far.
     pub opens: BTreeMap<u32, u32>,
     /// Collateral that passed to recovery, by token.

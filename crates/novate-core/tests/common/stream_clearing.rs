@@ -30,8 +30,13 @@ impl Stream {
         let reference = if self.chance.one_in(10) { reference } else { last + 1 };
         let c = &mut self.chance;
         let (cash, units) = (c.magnitude(20, 34), c.magnitude(15, if token == 2 { 28 } else { 34 }));
-        match c.range(0, 9) {
-            0..=3 => self.venue.send(account, &RequestIssuance { token, amount: cash, reference, quote: self.quote_of(account) }),
+        match c.range(0, 10) {
+            0 => {
+                let direction = c.range(0, 1) as u8;
+                let (market, amount) = (token - 1 + u32::from(token == 3), if direction == 0 { cash } else { units });
+                self.venue.send(account, &RequestHedged { token, direction, amount, market, price: 0, reference, quote: 0 })
+            }
+            1..=3 => self.venue.send(account, &RequestIssuance { token, amount: cash, reference, quote: self.quote_of(account) }),
             4..=6 => self.venue.send(account, &RequestRedemption { token, amount: units, reference, quote: self.quote_of(account) }),
             7 => {
                 let direction = c.range(0, 1) as u8;

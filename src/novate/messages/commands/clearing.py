@@ -26,6 +26,7 @@ from novate.messages.fields import (
     ResolutionCode,
     SideCode,
     Text,
+    Ticks,
     TimeNs,
     Yes,
     Zero8,
@@ -579,6 +580,32 @@ class ReportSettlement(HotCommand, frozen=True, kw_only=True):
     execution: Bytes16
 
 
+class RequestHedged(Command, frozen=True, kw_only=True):
+    """An issuance (direction 0) with a short perp against it, or a redemption (1) that buys the perp back.
+
+    The perp trades with each fill at no worse than `price`. Other fields as in a request.
+
+    Attributes:
+        token: The token.
+        direction: Issue or redeem.
+        amount: Cash of an issuance, fee included; tokens of a redemption.
+        market: Perp market on the token's underlying.
+        price: Worst price of the perp; 0 the market's band.
+        reference: Rises per account: a request executes once.
+        quote: The accepted quote; 0 at market.
+    """
+
+    KIND: ClassVar[int] = 935
+
+    token: Id
+    direction: DirectionCode
+    amount: Amount
+    market: Id
+    price: Ticks
+    reference: Reference
+    quote: LongId = 0
+
+
 COMMANDS: tuple[type[Command], ...] = (
     ConfigureClearing,
     ListBroker,
@@ -612,5 +639,6 @@ COMMANDS: tuple[type[Command], ...] = (
     AuthoriseParticipant,
     AssignBreak,
     ResolveBreak,
+    RequestHedged,
 )
 """By number."""

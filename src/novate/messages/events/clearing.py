@@ -604,6 +604,24 @@ class HedgeClosed(Event, frozen=True, kw_only=True):
     left: Lots
 
 
+class HedgeTraded(Event, frozen=True, kw_only=True):
+    """With a fill of a request its perp traded: signed lots; `left` lots wait for depth.
+
+    Attributes:
+        request: The request.
+        market: Perp market.
+        lots: Signed lots; negative is sold.
+        left: Lots that wait for depth.
+    """
+
+    KIND: ClassVar[int] = 983
+
+    request: LongId
+    market: Id
+    lots: Lots
+    left: Lots
+
+
 EVENTS: tuple[type[Event], ...] = (
     ClearingConfigured,
     BackingAttested,
@@ -636,5 +654,6 @@ EVENTS: tuple[type[Event], ...] = (
     ParticipantAuthorised,
     SettlementOverdue,
     HedgeClosed,
+    HedgeTraded,
 )
 """By number."""

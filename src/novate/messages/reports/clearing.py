@@ -75,6 +75,10 @@ class Request(Report, frozen=True, kw_only=True):
         due: Cash still to be paid.
         order: Its open broker order; 0 when none is.
         expires_ns: In the queue no longer than this.
+        forced: Whether the holder did not ask for it.
+        priority: 0 tokens freed by a deleveraging, 1 liquidation, 2 everybody.
+        ahead: Requests of its token and direction that go before it; -1 when it does not wait.
+        ahead_held: Cash or token units that those hold.
     """
 
     request: int
@@ -89,6 +93,10 @@ class Request(Report, frozen=True, kw_only=True):
     due: int
     order: int
     expires_ns: int
+    forced: bool
+    priority: int
+    ahead: int
+    ahead_held: int
 
 
 class Break(Report, frozen=True, kw_only=True):

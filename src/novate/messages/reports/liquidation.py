@@ -130,6 +130,24 @@ class BackstopTranche(Report, frozen=True, kw_only=True):
     exhausted: bool
 
 
+class OpenInterest(Report, frozen=True, kw_only=True):
+    """A perp market's open interest and the caps that bind now.
+
+    Attributes:
+        market: The market.
+        open_interest: Lots long.
+        cap: Most lots of the market; -1 without a cap.
+        underlying_cap: Most micro-dollars of all perps of its underlying; -1 without a cap.
+        open_interest_ppm: What both were multiplied by for the bucket's insurance.
+    """
+
+    market: int
+    open_interest: int
+    cap: int
+    underlying_cap: int
+    open_interest_ppm: int
+
+
 def standing(engine: Answers, account: int) -> Standing:
     """How far an account is from each stage, and what each would take."""
     return ask(engine, Standing, 800, account)
@@ -148,3 +166,8 @@ def insurance(engine: Answers) -> list[BucketInsurance]:
 def tranches(engine: Answers) -> list[BackstopTranche]:
     """All backstop tranches."""
     return ask(engine, list[BackstopTranche], 803)
+
+
+def open_interest(engine: Answers) -> list[OpenInterest]:
+    """Open interest of every perp market, with its caps as the bucket's insurance leaves them."""
+    return ask(engine, list[OpenInterest], 804)

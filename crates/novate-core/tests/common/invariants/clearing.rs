@@ -6,7 +6,7 @@ use novate_core::clearing::table::is_over;
 use novate_core::ledger::Party;
 use novate_core::ledger::books::{Place, Unit};
 use novate_core::state::State;
-use novate_core::state::clearing::{ExecutionStage, OrderStage, Purpose, RequestKind, RequestState};
+use novate_core::state::clearing::{ExecutionStage, OrderStage, Purpose, Request, RequestKind, RequestState};
 use std::collections::BTreeMap;
 
 /// Checks them all; panics with what is broken.
@@ -61,6 +61,15 @@ fn held(state: &State) {
         let unsettled = state.clearing.executions.values().filter(|e| e.stage == ExecutionStage::Open && !e.adopted && state.clearing.orders[&e.order].request == *id).count();
         assert_eq!(request.unsettled as usize, unsettled, "request {id}: executions to settle");
     }
+    let queue = state.clearing.queue.iter().map(|(_, id)| (state.clearing.requests[id].expires_ns, *id)).collect();
+    assert_eq!(state.clearing.expiring, queue, "the queue by time");
+    let carried = |r: &Request| matches!(r.state, RequestState::Failed | RequestState::Busted);
+    let known = state.clearing.requests.iter().filter(|(_, r)| carried(r)).map(|(&id, r)| (r.token, r.kind.mints(), id)).collect();
+    assert_eq!(state.clearing.carried, known, "requests that wait for a repair");
+    let unpaid = |r: &Request| r.kind == RequestKind::Redeem && r.state == RequestState::Settled && r.due > 0;
+    assert!(state.clearing.requests.iter().all(|(id, r)| !unpaid(r) || state.clearing.unpaid.contains(id)), "settled redemptions that wait for money");
+    let working = state.clearing.orders.iter().filter(|(_, o)| o.stage != OrderStage::Done).map(|(&id, o)| (o.token, id)).collect();
+    assert_eq!(state.clearing.working, working, "broker orders that are not done");
     let open = state.clearing.requests.iter().filter(|(_, r)| !is_over(r.state)).map(|(&id, r)| (r.account, id)).collect();
     assert_eq!(state.clearing.open, open, "requests that are not over");
     for (index, account) in state.accounts.iter().enumerate() {

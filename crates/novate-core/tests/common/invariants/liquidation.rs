@@ -22,7 +22,7 @@ pub fn hold(state: &State) {
     }
     let cap = state.liquidation.terms.as_ref().map_or(0, |t| t.insurance_group_day_cap);
     assert!(state.liquidation.draws.values().all(|d| d.amount <= cap), "insurance keeps to its cap per owner and day");
-    assert!(state.liquidation.freed.values().all(|&u| u > 0));
+    assert!(state.clearing.freed.values().all(|&u| u > 0));
 }
 
 /// One command's events: only moves of the table, in the order told; deleveraging takes no more than the leg's deficit, and no
