@@ -92,7 +92,7 @@ def underlying(number: int, name: str, price: int) -> ListUnderlying:
     """A liquid name of quorum 1."""
     return ListUnderlying(
         underlying=number, name=name, bucket=1, sector=1, gap_group=number, decimals=6, price_class=0, quorum=1,
-        deviation_ppm=50_000, jump_ppm=100_000, price_min=1, price_max=100 * price * M, accrual_ppm=0, max_age_ns=0,
+        deviation_ppm=50_000, jump_ppm=100_000, price_min=1, price_max=1_000 * price * M, accrual_ppm=0, max_age_ns=0,
         beta_ppm=M, shock_down_ppm=90_000, shock_up_ppm=90_000, gap_ppm=60_000, leverage_ppm=M, basis_ppm=10_000,
         half_spread_ppm=100, sigma_ppm=20_000, spot_volume=10**15, perp_volume=10**15, session_share_ppm=M, crowd_ppm=0,
         crowd_low=0, crowd_high=1, confidence_floor_ppm=0, confidence_slope_ppm=0, min_size=M,
@@ -121,10 +121,13 @@ class PlainVenue:
     def __init__(self) -> None:
         self.engine = Engine()
         self.time_ns = START_NS
+        self.sent: list[bytes] = []
+        """Every command so far, as it was sent."""
 
     def send(self, command: Command, account: int = 0) -> list[EventMessage]:
         """One command now; its events."""
         stamped = encode(command, account=account, sequence=self.engine.sequence + 1, time_ns=self.time_ns)
+        self.sent.append(stamped)
         return list(iter_events(self.engine.apply(stamped)))
 
     def must(self, command: Command, account: int = 0) -> list[EventMessage]:

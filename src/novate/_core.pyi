@@ -4,7 +4,7 @@ from typing import Self, final
 
 from typing_extensions import Buffer
 
-__all__ = ["Engine", "definitions", "refusals", "release", "round_trip", "ruleset"]
+__all__ = ["Engine", "definitions", "digest", "refusals", "release", "round_trip", "ruleset"]
 
 @final
 class Engine:
@@ -34,6 +34,15 @@ class Engine:
     def state_hash(self) -> bytes:
         """Return 32 bytes that are equal exactly when two engines hold the same state."""
 
+    def quarantine(self, sequence: int, digest: bytes, /) -> None:
+        """Answer the command of this sequence without applying it, as long as its message has the BLAKE3 `digest`."""
+
+    def unconfirmed(self) -> list[int]:
+        """Return the commands answered unapplied that two people have not confirmed."""
+
+    def rehearse_panic(self, sequence: int, /) -> None:
+        """Make the command of this sequence fail when it is applied: a rehearsal, no part of the state."""
+
     def fork(self) -> Engine:
         """Return an independent copy, for questions of the form "what if"."""
 
@@ -59,6 +68,9 @@ def ruleset() -> int:
 
 def definitions() -> str:
     """Return every command and event as a JSON array: name, kind, form, and fields as name and type."""
+
+def digest(message: bytes, /) -> bytes:
+    """Return the BLAKE3 of a whole message as it stands in the journal: what a quarantine names it by."""
 
 def round_trip(kind: int, body: bytes, /) -> bytes:
     """Decode the body of a message (an event's without its three leading fields) and encode it again.

@@ -1,4 +1,4 @@
-"""The command line: `novate demo`, `replay`, `verify journal`, `explain`, `scenarios`, `refusals`.
+"""The command line: `novate demo`, `replay`, `verify journal`, `quarantine`, `explain`, `scenarios`, `refusals`.
 
 Responsible for: options, progress, and how a result or an error is told. Never: decides anything about a venue; each command
 calls one function of the package. Heavy modules are imported by the command that needs them, so that help is instant.
@@ -250,6 +250,44 @@ def _facts(facts: Mapping[str, object]) -> str:
                 f"{name.replace('_', ' '):22}{value:,}" if grouped else f"{name.replace('_', ' '):22}{value}"
             )
     return "\n".join(lines)
+
+
+@cli.command()
+@click.argument("directory", type=click.Path(path_type=Path), required=False, metavar="DIR")
+@click.option("--home", type=click.Path(path_type=Path), help="The same as DIR.")
+@click.option(
+    "--command",
+    "sequence",
+    type=click.IntRange(min=1),
+    required=True,
+    help="Sequence of the command that stops the engine.",
+)
+@click.option("--key", type=click.IntRange(min=0), required=True, help="Key of the person who says so.")
+@click.option(
+    "--request", type=click.IntRange(min=0), default=0, show_default=True, help="Request number of that key."
+)
+@_common
+def quarantine(
+    directory: Path | None, home: Path | None, sequence: int, key: int, request: int, *, as_json: bool
+) -> None:
+    """Put a COMMAND aside that makes the engine fail, while the venue in DIR is stopped.
+
+    Two people do so, each once. Afterwards every replay answers the command without applying it, and the venue opens again.
+    """
+    from novate._core import Engine, release, ruleset
+    from novate.journal import put_aside
+
+    chosen = _one_home(directory, home)
+    done = put_aside(
+        chosen, Engine, sequence, actor=key, release=release(), ruleset=ruleset(), request=request
+    )
+    after = "the venue can open" if done.confirmed else "another person must say so too"
+    _console().print(
+        f"Command {sequence} ({done.digest[:16]}..) was put aside by {done.people} of 2: {after}.",
+        markup=False,
+    )
+    if as_json:
+        _result({"ok": True, "confirmed": done.confirmed} | asdict(done))
 
 
 @cli.command()

@@ -19,7 +19,7 @@ import numpy as np
 
 from novate._core import Engine, ruleset
 from novate.errors import JournalError
-from novate.journal.recovery import HomePaths, Judged, frames_after, judge, restore_newest
+from novate.journal.recovery import HomePaths, Judged, frames_after, judge, put_aside, restore_newest
 from novate.journal.scan import Frame, segment_paths
 from novate.messages import PostPrice, read_table, reports, split
 from novate.messages.reports import explain as questions
@@ -77,6 +77,7 @@ class Reader:
         target, posts = self._target(sequence, time_ns)
         earlier = tuple(snapshot for snapshot in self._judged.snapshots if snapshot.sequence <= target)
         engine, base, _ = restore_newest(Engine, earlier)
+        put_aside(engine, self._judged.quarantined)
         for frame in frames_after(self.paths.journal, base):
             if frame.first_sequence > target:
                 break

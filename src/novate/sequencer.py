@@ -1,7 +1,7 @@
 """The sequencer: the only writer. Takes whole buffers of commands, gives them one order and one time, journals, applies.
 
 Responsible for: durable before applied, applied before told; time that never decreases; stopping at the first doubt.
-Never: looks inside a command, retries a write, or calls a clock it was not given. Same buffers and times, same journal,
+Never: looks inside a command (but that it is no quarantine), retries a write, or calls a clock it was not given. Same buffers and times, same journal,
 in lockstep as in pipelined mode.
 
     submit   one buffer in, its events out (lockstep; what notebooks, tests and the headless demo use)
@@ -22,9 +22,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Generic, Self
 
-from novate.errors import ConfigError, EngineHalted, LogStopped, NovateError
+from novate.errors import BadBuffer, ConfigError, EngineHalted, LogStopped, NovateError
 from novate.journal.envelope import BytesLike, stamp
 from novate.journal.log import SEGMENT_BYTES, FileLog, HomeLock, Log, repair_tail
+from novate.journal.quarantine import holds_quarantine
 from novate.journal.recovery import (
     EngineFactory,
     EngineT,
@@ -120,6 +121,10 @@ class Sequencer(Generic[EngineT]):
         journal = self.journal
         at = None if stamped else self._time(time_ns)
         filled = stamp(buffer, journal.next_sequence, at, journal.last_time_ns)
+        if holds_quarantine(filled.payload):
+            raise BadBuffer(
+                "A command is put aside while the venue is stopped, with `novate quarantine`; nothing was written."
+            )
         ready = self._land()  # the frame before must be durable before this one is built: it carries the mark
         frame = journal.frame(filled.payload, filled.commands, filled.time_ns)
         flight = _Flight(filled.payload, journal.next_sequence - 1, filled.time_ns, journal.command_hash)

@@ -36,6 +36,12 @@ pub struct Header {
     pub time_ns: i64,
 }
 
+/// BLAKE3 of a whole message: what a quarantine names it by.
+#[must_use]
+pub fn digest(message: &[u8]) -> [u8; 32] {
+    *blake3::hash(message).as_bytes()
+}
+
 fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     let mut out = [0; N];
     out.copy_from_slice(&bytes[at..at + N]);

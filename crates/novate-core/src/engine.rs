@@ -3,7 +3,7 @@
 //! Responsible for: framing of a buffer, the order of commands, and the check of touched accounts at the end of
 //! each. Never reads a clock, a file or a random number; the same commands give the same state on any machine.
 
-use crate::codec::{Body, HEADER, Header};
+use crate::codec::{Body, HEADER, Header, digest};
 use crate::command::EnterRelease;
 use crate::context::{Context, Scratch};
 use crate::dispatch::{dispatch, handle};
@@ -39,6 +39,8 @@ pub struct Engine {
     quarantined: BTreeMap<u64, [u8; 32]>,
     /// A rehearsal: the command of this sequence panics.
     rehearsal: Option<u64>,
+    /// The command that is being applied; after a panic, the one that caused it.
+    applying: Option<u64>,
 }
 
 impl Clone for Engine {
@@ -91,12 +93,19 @@ impl Engine {
         self.rehearsal = Some(sequence);
     }
 
+    /// The command inside which a panic left this engine unusable.
+    #[must_use]
+    pub fn failed(&self) -> Option<u64> {
+        self.applying
+    }
+
     /// Whether this message is quarantined.
     fn is_quarantined(&self, header: &Header, message: &[u8]) -> bool {
-        self.quarantined.get(&header.sequence).is_some_and(|digest| blake3::hash(message).as_bytes() == digest)
+        self.quarantined.get(&header.sequence).is_some_and(|named| *named == digest(message))
     }
 
     fn apply_one(&mut self, header: Header, message: &[u8], events: &mut EventWriter) {
+        self.applying = Some(header.sequence);
         let body = &message[HEADER..];
         let quarantined = !self.quarantined.is_empty() && self.is_quarantined(&header, message);
         assert!(quarantined || self.rehearsal != Some(header.sequence), "rehearsed panic of command {}", header.sequence);
@@ -119,6 +128,7 @@ impl Engine {
         touched.clear();
         cx.scratch.touched = touched;
         cx.events.finish();
+        self.applying = None;
     }
 
     /// Answers a MessagePack question; see `query`.

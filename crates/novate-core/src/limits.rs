@@ -69,6 +69,42 @@ fn place(state: &State, account: u32, market: u32, side: Side) -> (i128, i128) {
     found.map_or((0, 0), |p| (i128::from(p.lots * side.sign()), i128::from(p.open(side).lots)))
 }
 
+/// Lots that the account has, or would have with its open orders, on a side; none when it stands on the other.
+fn towards(state: &State, account: u32, market: u32, side: Side) -> i128 {
+    let (held, open) = place(state, account, market, side);
+    (held + open).max(0)
+}
+
+/// Open interest of all perps of an underlying at its index, micro-dollars, with so many lots more in one of them.
+fn interest_in(state: &State, underlying: u32, market: u32, more: i128) -> i128 {
+    let listed = state.known_underlying(underlying);
+    let shares = |&m: &u32| {
+        let perp = state.known_market(m);
+        state.shares_of(perp, i128::from(perp.open_interest) + if m == market { more } else { 0 })
+    };
+    listed.value_down(listed.perps.iter().map(shares).sum(), listed.price.index())
+}
+
+/// How much of a cap is used now, in the cap's own measure, and by whom: the largest account or obligor id, 0 where the cap is
+/// everybody's.
+#[must_use]
+pub fn used(state: &State, kind: CapKind, id: u32) -> (i128, u64) {
+    let sides = [Side::Bid, Side::Ask];
+    let largest = |found: Vec<(i128, u64)>| found.into_iter().max_by_key(|&(lots, who)| (lots, std::cmp::Reverse(who))).filter(|f| f.0 > 0).unwrap_or_default();
+    match kind {
+        CapKind::Account => {
+            let of = |a: u32| sides.map(|side| (towards(state, a, id, side), state.accounts[a as usize].id));
+            largest((0..state.accounts.len() as u32).flat_map(of).collect())
+        }
+        CapKind::Obligor => {
+            let of = |owner: &crate::account::Owner| sides.map(|side| (owner.accounts.iter().map(|&a| towards(state, a, id, side)).sum(), u64::from(owner.id)));
+            largest(state.owners.iter().flat_map(of).collect())
+        }
+        CapKind::OpenInterest => (i128::from(state.known_market(id).open_interest), 0),
+        CapKind::Underlying => (interest_in(state, id, 0, 0), 0),
+    }
+}
+
 /// Everything of this file that an order meets.
 ///
 /// # Errors
@@ -102,7 +138,8 @@ fn lapsed(state: &State, account: u32, underlying: u32) -> Result<(), Refusal> {
 }
 
 /// The cap in force: the listed one of the session.
-fn cap(state: &State, kind: CapKind, id: u32, underlying: u32) -> Option<i64> {
+#[must_use]
+pub fn cap(state: &State, kind: CapKind, id: u32, underlying: u32) -> Option<i64> {
     let limit = state.governance.limits.get(&(kind, id))?;
     let regular = state.known_underlying(underlying).session.session == Session::Regular;
     Some(if regular { limit.most } else { limit.closed_most })
@@ -118,11 +155,7 @@ fn caps(state: &State, market: &Market, intent: &Intent) -> Result<(), Refusal> 
     }
     if let Some(most) = cap(state, CapKind::Obligor, id, underlying) {
         let others = &state.owners[state.accounts[intent.account as usize].owner as usize].accounts;
-        let gross = |&a: &u32| {
-            let (held, open) = place(state, a, id, intent.side);
-            (held + open).max(0)
-        };
-        let sum: i128 = others.iter().filter(|a| **a != intent.account).map(gross).sum();
+        let sum: i128 = others.iter().filter(|a| **a != intent.account).map(|&a| towards(state, a, id, intent.side)).sum();
         within(Reject::position_must_stay_within_its_cap, sum + mine.max(0), most)?;
     }
     let opening = mine.min(i128::from(intent.lots)).max(0);
@@ -134,12 +167,7 @@ fn caps(state: &State, market: &Market, intent: &Intent) -> Result<(), Refusal> 
         within(Reject::open_interest_must_stay_within_what_insurance_covers, after, covered(state, underlying, most))?;
     }
     if let Some(most) = cap(state, CapKind::Underlying, underlying, underlying) {
-        let listed = state.known_underlying(underlying);
-        let shares = |&m: &u32| {
-            let perp = state.known_market(m);
-            state.shares_of(perp, i128::from(perp.open_interest) + if m == id { opening } else { 0 })
-        };
-        let value = listed.value_down(listed.perps.iter().map(shares).sum(), listed.price.index());
+        let value = interest_in(state, underlying, id, opening);
         within(Reject::open_interest_must_stay_within_its_cap, value, most)?;
         within(Reject::open_interest_must_stay_within_what_insurance_covers, value, covered(state, underlying, most))?;
     }

@@ -16,8 +16,8 @@ use crate::errors;
 #[pyclass(frozen, module = "novate._core")]
 pub struct Engine {
     core: Mutex<Core>,
-    /// Why the engine halted. Set once, by the call that panicked.
-    halted: OnceLock<String>,
+    /// Why the engine halted, and inside which command. Set once, by the call that panicked.
+    halted: OnceLock<(String, Option<u64>)>,
 }
 
 impl From<Core> for Engine {
@@ -38,10 +38,12 @@ impl Engine {
         });
         match outcome {
             Ok(Some(answer)) => Ok(answer),
-            Ok(None) => Err(errors::halted(self.halted.get().map_or("the engine halted", String::as_str))),
+            Ok(None) => Err(self.halted.get().map_or_else(|| errors::halted(py, "it panicked", None), |(text, at)| errors::halted(py, text, *at))),
             Err(panic) => {
-                let reason = self.halted.get_or_init(|| errors::panic_text(panic.as_ref()));
-                Err(errors::halted(reason))
+                // The lock is poisoned and stays so; the sequence is written before a command is applied, so it is whole.
+                let at = self.core.lock().map_or_else(|poisoned| poisoned.into_inner().failed(), |core| core.failed());
+                let (text, at) = self.halted.get_or_init(|| (errors::panic_text(panic.as_ref()), at));
+                Err(errors::halted(py, text, *at))
             }
         }
     }
@@ -97,6 +99,23 @@ impl Engine {
     /// 32 bytes that are equal exactly when two engines hold the same state.
     fn state_hash<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         Ok(PyBytes::new(py, &self.enter(py, |core| core.state_hash())?))
+    }
+
+    /// Answers the command of this sequence without applying it, as long as its whole message has the BLAKE3 `digest`.
+    #[pyo3(signature = (sequence, digest, /))]
+    fn quarantine(&self, py: Python<'_>, sequence: u64, digest: [u8; 32]) -> PyResult<()> {
+        self.enter(py, |core| core.quarantine(sequence, digest))
+    }
+
+    /// Commands answered unapplied that two people have not confirmed.
+    fn unconfirmed(&self, py: Python<'_>) -> PyResult<Vec<u64>> {
+        self.enter(py, |core| core.unconfirmed())
+    }
+
+    /// Rehearses a fault: the command of this sequence panics when it is applied. Not part of the state.
+    #[pyo3(signature = (sequence, /))]
+    fn rehearse_panic(&self, py: Python<'_>, sequence: u64) -> PyResult<()> {
+        self.enter(py, |core| core.rehearse_panic(sequence))
     }
 
     /// An independent copy, for questions of the form "what if".

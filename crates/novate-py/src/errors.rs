@@ -5,8 +5,9 @@
 
 use std::any::Any;
 
-use pyo3::PyErr;
 use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 mod python {
     #![allow(missing_docs)]
@@ -14,9 +15,18 @@ mod python {
     pyo3::import_exception!(novate.errors, EngineHalted);
 }
 
-/// The engine stopped at a fault of its own and answers nothing more.
-pub fn halted(reason: &str) -> PyErr {
-    python::EngineHalted::new_err(reason.to_owned())
+/// The engine stopped at a fault of its own, inside the command of this sequence, and answers nothing more.
+pub fn halted(py: Python<'_>, reason: &str, sequence: Option<u64>) -> PyErr {
+    let Some(sequence) = sequence else {
+        return python::EngineHalted::new_err(format!("The engine failed and answers nothing more: {reason}"));
+    };
+    let sentence = format!("The engine failed inside command {sequence} and answers nothing more: {reason}");
+    let build = || {
+        let facts = PyDict::new(py);
+        facts.set_item("sequence", sequence)?;
+        py.get_type::<python::EngineHalted>().call((sentence,), Some(&facts))
+    };
+    build().map_or_else(|error| error, PyErr::from_value)
 }
 
 /// A buffer that is not whole messages; the engine's state is untouched.

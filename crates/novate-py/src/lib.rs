@@ -41,6 +41,13 @@ mod _core {
         novate_core::RULESET
     }
 
+    /// BLAKE3 of a whole message as it stands in the journal: what a quarantine names it by.
+    #[pyfunction]
+    #[pyo3(signature = (message, /))]
+    fn digest<'py>(py: Python<'py>, message: &[u8]) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &novate_core::codec::digest(message))
+    }
+
     /// Every command and event the engine knows, as a JSON array: name, kind, form, and fields as name and type.
     #[pyfunction]
     fn definitions() -> String {

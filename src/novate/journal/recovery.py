@@ -7,12 +7,13 @@ journal. Never: writes, cuts (log.py does, between the two halves here), or goes
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Protocol, Self, TypeVar
 
-from novate.errors import EngineHalted, JournalDamaged, ReplayDiverged
+from novate.errors import EngineHalted, JournalDamaged, JournalError, ReplayDiverged
+from novate.journal.quarantine import Quarantines
 from novate.journal.scan import Frame, Walk, segment_name, segment_paths, walk_journal
 from novate.journal.snapshots import BadSnapshot, Snapshot, read_snapshot, snapshot_paths
 
@@ -39,6 +40,14 @@ class Engine(Protocol):
 
     def conservation(self) -> list[tuple[int, int]]:
         """(asset, difference) for every asset; every difference must be 0."""
+        ...
+
+    def quarantine(self, sequence: int, digest: bytes, /) -> None:
+        """Answer that command without applying it, as long as its message has the digest."""
+        ...
+
+    def unconfirmed(self) -> list[int]:
+        """Commands answered so that two people have not confirmed."""
         ...
 
 
@@ -82,6 +91,8 @@ class Judged:
     walk: Walk
     snapshots: tuple[Snapshot, ...] = ()
     skipped: tuple[str, ...] = ()
+    quarantined: Mapping[int, bytes] = field(default_factory=dict)
+    """Commands that two messages put aside, each with the digest of its message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +123,9 @@ def judge(paths: HomePaths, *, ruleset: int | None = None) -> Judged:
     """
     sound, skipped = _read_snapshots(paths.snapshots, ruleset)
     walk = Walk(watch=frozenset(snapshot.sequence for snapshot in sound))
-    for _ in walk_journal(paths.journal, walk, ruleset=ruleset):
-        pass
+    quarantines = Quarantines()
+    for frame in walk_journal(paths.journal, walk, ruleset=ruleset):
+        quarantines.take(frame)
     end = walk.next_sequence - 1
     if sound and sound[0].sequence > end:
         torn = walk.torn
@@ -130,7 +142,7 @@ def judge(paths: HomePaths, *, ruleset: int | None = None) -> Judged:
             belonging.append(snapshot)
         else:
             skipped.append(f"snapshot {snapshot.sequence}: it was taken of another journal")
-    return Judged(walk, tuple(belonging), tuple(skipped))
+    return Judged(walk, tuple(belonging), tuple(skipped), quarantines.confirmed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +160,17 @@ def rebuild(
     engines: EngineFactory[EngineT],
     judged: Judged,
     on_events: Callable[[bytes], None] | None = None,
+    *,
+    confirmed: bool = True,
 ) -> Rebuilt[EngineT]:
     """The engine at the end of the judged journal, from the newest snapshot that restores.
 
     `on_events` gets the events of every replayed frame, in order. Raises EngineHalted if the engine fails inside a
-    command, ReplayDiverged if a seal on the way recorded another state.
+    command, ReplayDiverged if a seal on the way recorded another state, JournalError unless two people `confirmed` each
+    command that was put aside.
     """
     engine, base, skipped = restore_newest(engines, judged.snapshots)
+    put_aside(engine, judged.quarantined)
     replayed = 0
     for frame in frames_after(paths.journal, base):
         if frame.is_seal:
@@ -164,6 +180,8 @@ def rebuild(
         replayed += frame.count
         if on_events is not None:
             on_events(events)
+    if confirmed:
+        check_confirmed(engine, judged.quarantined)
     return Rebuilt(engine, base, replayed, judged.skipped + skipped)
 
 
@@ -200,11 +218,35 @@ def restore_newest(
     return engines(), 0, tuple(skipped)
 
 
+def put_aside(engine: Engine, quarantined: Mapping[int, bytes]) -> None:
+    """Tells an engine, before it replays, what to answer without applying it."""
+    for sequence, digest in quarantined.items():
+        engine.quarantine(sequence, digest)
+
+
+def check_confirmed(engine: Engine, quarantined: Mapping[int, bytes]) -> None:
+    """Raises JournalError unless two people said so of every command that was not applied."""
+    open_ones = engine.unconfirmed() if quarantined else []
+    if open_ones:
+        raise JournalError(
+            f"Command {open_ones[0]} was put aside, but not by two people of the venue.",
+            sequence=open_ones[0],
+        )
+
+
 def apply_frame(engine: Engine, frame: Frame) -> bytes:
-    """Applies one frame of commands. Raises EngineHalted, naming the frame, whatever the engine raised."""
+    """Applies one frame of commands. Raises EngineHalted, naming the command or the frame, whatever the engine raised."""
     try:
         return engine.apply(frame.payload)
     except Exception as error:
+        at = error.facts.get("sequence") if isinstance(error, EngineHalted) else None
+        if at is not None:
+            raise EngineHalted(
+                f"{error} Two people can put command {at} aside with `novate quarantine`.",
+                sequence=at,
+                first_sequence=frame.first_sequence,
+                last_sequence=frame.last_sequence,
+            ) from error
         raise EngineHalted(
             f"The engine failed in commands {frame.first_sequence} to {frame.last_sequence}: {error}",
             first_sequence=frame.first_sequence,

@@ -12,13 +12,16 @@ from pathlib import Path
 
 from novate.errors import JournalError, NovateError
 from novate.journal.envelope import check_stamps
+from novate.journal.quarantine import quarantines
 from novate.journal.recovery import (
     Engine,
     EngineFactory,
     EngineT,
     HomePaths,
     apply_frame,
+    check_confirmed,
     check_seal,
+    put_aside,
     restore_checked,
 )
 from novate.journal.scan import Frame, Walk, journal_bytes, segment_paths, walk_journal
@@ -44,6 +47,8 @@ class VerifyReport:
     clean_shutdown: bool = False
     seals_checked: int = 0
     snapshots_checked: int = 0
+    quarantined: list[int] = field(default_factory=list)
+    """Commands that two people put aside: answered, not applied."""
     first_time_ns: int = 0
     last_time_ns: int = 0
     release: str = ""
@@ -82,8 +87,11 @@ class _Verification:
     def __init__(self, engines: EngineFactory[EngineT], paths: HomePaths, report: VerifyReport) -> None:
         self.engines: EngineFactory[Engine] = engines
         self.engine: Engine = engines()
+        self.quarantined = quarantines(paths.journal).confirmed
+        put_aside(self.engine, self.quarantined)
         self.walk = Walk()
         self.report = report
+        report.quarantined = sorted(self.quarantined)
         self.snapshots = {int(path.stem): path for path in snapshot_paths(paths.snapshots)}
 
     def take(self, frame: Frame) -> None:
@@ -110,9 +118,16 @@ class _Verification:
         if not report.problems:  # a replay that ended early never came by the rest
             end = f"the journal ends at command {report.commands} and has no frame that ends there"
             report.problems += [f"{path.name}: {end}." for path in self.snapshots.values()]
+            self._check_quarantines()
         self._check_conservation()
         report.ok = not report.problems
         return report
+
+    def _check_quarantines(self) -> None:
+        try:
+            check_confirmed(self.engine, self.quarantined)
+        except NovateError as error:
+            self.report.problems.append(error.sentence)
 
     def _check_snapshot(self, sequence: int) -> None:
         """The file's recorded state, and the state it restores to, must be the one the replay has here."""
