@@ -71,7 +71,7 @@ fn lines(state: &State) {
 
 /// After `AdvanceTime`, where liquidation runs: whoever has an overdue call that cash answers is in it.
 pub fn overdue_calls_are_worked_on(state: &State) {
-    if state.corporate.running.is_some() || novate_core::outage::cancel_only(state) || state.liquidation.terms.is_none() {
+    if state.corporate.running.is_some() || novate_core::outage::books_are_away(state) || state.liquidation.terms.is_none() {
         return;
     }
     for account in novate_core::calls::overdue_accounts(state) {
