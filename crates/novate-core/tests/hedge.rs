@@ -8,12 +8,11 @@
 //! 1. At every level SR and GAP are zero: what the account needs is BASIS, WRAP, FX and LIQ of its own, and nothing else.
 //! 2. Its equity is what it was, less carry (funding and interest, as its events say) and the mark's distance to the index, at
 //!    most the listed basis of its leg; to a thousandth of a dollar.
-//!    (A name settled by decision is settled at a tick: half a tick a share more.)
 //! 3. It is never below maintenance, no step of the ladder touches it, it pays nothing on deleveraging or shared losses, and
 //!    its tokens and its lots are what they were.
 //!
 //! The last clause of stage 7 ends the claim: when a market's winners are exhausted all its positions are closed at the
-//! maintenance price. The pair's equity is the same then too; its run ends there.
+//! maintenance price, in whole ticks. The pair's equity is the same then too, to half a tick a share; its run ends there.
 //!
 //! Half a hedge breaks 2, and unhedged accounts are liquidated and deleveraged on the same paths: the test counts that they do.
 
@@ -439,9 +438,9 @@ impl World {
         let price = (self.price / self.chance.pick(&[1, 2, 300])).max(1_000);
         let events = self.venue.say(0, &format!("SettleHalted underlying=1 price={price} reason=receivership"));
         assert!(events.iter().all(|e| e.refusal().is_none()), "{:?}", events.last().and_then(Event::refusal));
-        // The perp is settled at the tick nearest to the price, the tokens keep the price; nothing is left of the mark.
+        // Perp and tokens end at one price, a tick; nothing is left of the mark.
         let after = self.off(&self.hank);
-        assert!(after.abs() <= self.half_a_tick() + 1_000, "settled by decision: {before}, then {after}");
+        assert!(after.abs() <= 1_000, "settled by decision: {before}, then {after}");
         self.count("halts settled");
     }
 }
