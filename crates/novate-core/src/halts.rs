@@ -22,9 +22,10 @@ use crate::units::{Lots, Price, Ticks, narrow, pow10, scaled_down};
 /// 303, 305, 310, 601, 614, 615.
 pub fn settle(cx: &mut Context<'_>, command: &SettleHalted) -> Result<(), Refusal> {
     let listed = cx.state.underlying(command.underlying)?;
-    let (price, terms) = (decided(command, listed.price.last_external()), &listed.price_terms);
+    let (asked, terms) = (if command.price == 0 { listed.price.last_external() } else { command.price }, &listed.price_terms);
     let (least, most) = (terms.price_min.max(1), terms.price_max);
-    require((least..=most).contains(&price), Reject::price_must_be_positive_and_plausible.at(2, price, if price < least { least } else { most }))?;
+    require((least..=most).contains(&asked), Reject::price_must_be_positive_and_plausible.at(2, asked, if asked < least { least } else { most }))?;
+    let price = decided(cx.state, command.underlying, asked);
     crate::params::plain_name(&command.reason, 3)?;
     let needed = cx.state.prices.terms.as_ref().map_or(0, |t| t.halt_settle_ns);
     let halted = listed.session.halted_for(cx.state.now);
@@ -47,8 +48,11 @@ pub fn settle(cx: &mut Context<'_>, command: &SettleHalted) -> Result<(), Refusa
     Ok(())
 }
 
-const fn decided(command: &SettleHalted, last: Price) -> Price {
-    if command.price == 0 { last } else { command.price }
+/// The nearest tick of the name's first perp, one at least: a token and the perp against it end at the same price.
+fn decided(state: &State, underlying: u32, asked: Price) -> Price {
+    let Some(&perp) = state.known_underlying(underlying).perps.first() else { return asked };
+    let market = state.known_market(perp);
+    market.price_of(market.ticks_of(asked).max(1))
 }
 
 /// Continues a running settlement by so many accounts.

@@ -48,7 +48,7 @@ class PlaceOrderFull(HotCommand, frozen=True, kw_only=True):
         min_lots: Fewest lots that must fill at once, or the order is refused; 0 for none.
         expires_ns: When a good-till-date order ends; 0 for all others.
         trigger_price: Where the mark must arrive, in ticks of the trigger market.
-        client_id: The sender's own id and idempotency key; zeros mean none. Ids should rise.
+        client_id: The sender's own id and idempotency key; zeros mean none. Remembered for a listed number of ended orders.
     """
 
     KIND: ClassVar[int] = 400
@@ -94,7 +94,7 @@ class PlaceTwap(HotCommand, frozen=True, kw_only=True):
         lots: Quantity in all.
         interval_ns: Between slices.
         duration_ns: Of the whole; `duration / interval` slices, rounded down.
-        client_id: The sender's own id and idempotency key; zeros mean none. Ids should rise.
+        client_id: The sender's own id and idempotency key; zeros mean none. Remembered for a listed number of ended orders.
     """
 
     KIND: ClassVar[int] = 402
