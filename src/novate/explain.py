@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from novate import calendar
@@ -145,7 +146,7 @@ def _called(calls: Sequence[lending.Call], holdings: reports.AccountReport) -> s
         elif call.call_kind == 0:
             left = f"within {call.regular_ns // 60_000_000_000} regular minutes"
         elif call.due_ns:
-            left = f"by {call.due_ns} ns"
+            left = f"by {datetime.fromtimestamp(call.due_ns // calendar.SECOND_NS, UTC):%Y-%m-%d %H:%M} UTC"
         else:
             left = f"before {call.opens} more regular openings"
         told += f" {'Cash is' if call.call_kind == 0 else 'A loan is'} called: {what}, {left}."

@@ -17,7 +17,7 @@ from novate.messages import (
 )
 from novate.messages.reports import lending
 from reference.lending import ONE, Pool, curve
-from venues import DOLLARS, NAME, SECOND, TOKEN, USD, M, PlainVenue, open_plain_venue
+from venues import DOLLARS, NAME, SECOND, TOKEN, USD, M, open_plain_venue
 
 LENDERS, BORROWERS = (1, 2), (3, 4, 5)
 POINTS = ((800_000, 50_000), (1_000_000, 600_000))
@@ -66,8 +66,14 @@ class Twin:
         self.minute = now
         for event in events:
             if isinstance(event.body, PoolRateChanged) and event.body.asset == USD:
-                assert (event.body.borrow_index, event.body.supply_index) == (self.pool.borrow_index, self.pool.supply_index)
-                assert (event.body.utilisation_ppm, event.body.rate_ppm) == (self.pool.used(), self.pool.rate())
+                assert (event.body.borrow_index, event.body.supply_index) == (
+                    self.pool.borrow_index,
+                    self.pool.supply_index,
+                )
+                assert (event.body.utilisation_ppm, event.body.rate_ppm) == (
+                    self.pool.used(),
+                    self.pool.rate(),
+                )
                 self.indexes += 1
         if self.venue.time_ns // HOUR != self.hour:
             self.hour = self.venue.time_ns // HOUR

@@ -63,11 +63,17 @@ class Pool:
 
     def claim_shares(self) -> int:
         """Of all claims and the locked deposit, each rounded up."""
-        return sum(up(amount * SHARE, index) for amount, index in self.claims.values()) + self.locked * SHARE // ONE
+        return (
+            sum(up(amount * SHARE, index) for amount, index in self.claims.values())
+            + self.locked * SHARE // ONE
+        )
 
     def used(self) -> int:
         """Use, ppm, rounded up."""
-        loans, funds = up(self.loan_shares() * self.borrow_index, SHARE), up(self.claim_shares() * self.supply_index, SHARE)
+        loans, funds = (
+            up(self.loan_shares() * self.borrow_index, SHARE),
+            up(self.claim_shares() * self.supply_index, SHARE),
+        )
         return min(M, up(loans * M, funds + self.reserve)) if loans > 0 else 0
 
     def rate(self) -> int:

@@ -28,7 +28,7 @@ fn every_invariant_holds_after_every_command() {
         }
     }
     told(&format!("{commands} commands, invariants after each step; events by type: {seen:?}"));
-    for kind in [128, 129, 130, 131, 132, 165, 168, 169, 174, 175, 176, 177, 178, 179, 181, 450, 451, 452, 453, 454, 455, 456, 457, 458, 459, 460, 461, 851, 854, 855, 858, 862, 865, 866] {
+    for kind in [128, 129, 130, 131, 132, 165, 168, 169, 174, 175, 176, 177, 178, 179, 181, 450, 451, 452, 453, 454, 455, 456, 457, 458, 459, 460, 461, 753, 755, 756, 757, 758, 759, 760, 761, 762, 765, 766, 767, 851, 854, 855, 858, 862, 865, 866] {
         assert!(seen.contains_key(&kind), "the streams never caused an event of type {kind}");
     }
 }

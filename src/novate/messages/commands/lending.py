@@ -117,5 +117,12 @@ class GiveLineNotice(Command, frozen=True, kw_only=True):
     asset: Id
 
 
-COMMANDS: tuple[type[Command], ...] = (ConfigureLending, FundPool, RecallLoan, ListLine, BuyLine, GiveLineNotice)
+COMMANDS: tuple[type[Command], ...] = (
+    ConfigureLending,
+    FundPool,
+    RecallLoan,
+    ListLine,
+    BuyLine,
+    GiveLineNotice,
+)
 """By number."""

@@ -6,7 +6,20 @@ Responsible for: names, numbers, order and meaning of the fields. Never decides 
 
 from typing import ClassVar
 
-from novate.messages.fields import Amount, Count, Event, Id, IdRow, Integer, LongId, Nanos, Number8, Ppm, QuoteUnits, TimeNs
+from novate.messages.fields import (
+    Amount,
+    Count,
+    Event,
+    Id,
+    IdRow,
+    Integer,
+    LongId,
+    Nanos,
+    Number8,
+    Ppm,
+    QuoteUnits,
+    TimeNs,
+)
 
 
 class LendingConfigured(Event, frozen=True, kw_only=True):
