@@ -97,7 +97,7 @@ fn a_refusal_leaves_no_trace() {
 #[test]
 fn no_request_loses_a_unit() {
     let (mut requests, mut fills, mut breaks, mut carried, mut lost) = (0, 0, 0, 0, 0_i128);
-    for seed in 4_000..4_000 + 40 * length() {
+    for seed in 4_000..4_000 + 60 * length() {
         let mut stream = Stream::new(seed);
         let mut held: BTreeMap<u64, (u8, i128)> = BTreeMap::new();
         for n in 0..500 {
@@ -131,5 +131,5 @@ fn no_request_loses_a_unit() {
     }
     told(&format!("{requests} requests with {fills} fills, {breaks} contradictions and {carried} executions taken back or failed: {lost} units lost"));
     assert_eq!(lost, 0);
-    assert!(requests > 500 && fills > 300 && breaks > 50 && carried > 50);
+    assert!(requests > 400 && fills > 400 && breaks > 500 && carried > 500);
 }
