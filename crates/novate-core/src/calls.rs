@@ -39,10 +39,23 @@ pub fn outside_line(state: &State, account: u32, asset: u32) -> Amount {
 pub fn overdue_cash(state: &State, account: u32) -> Option<(u32, Amount)> {
     let of = (account, 0)..=(account, u32::MAX);
     let cash = state.lending.cash_calls.range(of.clone()).filter(|c| c.1.overdue);
-    let mut cash = cash.map(|(&(_, market), _)| (state.known_market(market).terms.quote, open_cash(state, account, market)));
+    let mut cash = cash.map(|(&(_, market), _)| {
+        let (coin, open) = (state.known_market(market).terms.quote, open_cash(state, account, market));
+        (coin, if open == 0 { 0 } else { open.saturating_add(in_the_way(state, account, coin)) })
+    });
     let loans = state.lending.loan_calls.range(of).filter(|c| c.1.overdue && state.known_asset(c.0.1).is_stablecoin());
     let mut loans = loans.map(|(&(_, asset), _)| (asset, open_loan(state, account, asset)));
     cash.find(|c| c.1 > 0).or_else(|| loans.find(|l| l.1 > 0))
+}
+
+/// What proceeds repay before they answer a cash call: the loan where the pool takes no new one, else what is beyond its
+/// owner's cap.
+fn in_the_way(state: &State, account: u32, coin: u32) -> Amount {
+    let of = |a: u32| state.accounts[a as usize].balance(coin).map_or(0, |b| state.ledger.owed(b));
+    let (owed, terms) = (of(account), state.known_asset(coin).pool.as_ref());
+    let Some(terms) = terms.filter(|_| !state.lending.closed(coin)) else { return owed };
+    let group: Amount = state.owners[state.accounts[account as usize].owner as usize].accounts.iter().map(|&a| of(a)).sum();
+    (group - terms.owner_cap).clamp(0, owed)
 }
 
 /// Accounts with an overdue call, ascending.

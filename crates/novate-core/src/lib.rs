@@ -76,4 +76,4 @@ pub mod engine;
 /// The release: the version of every package built from this tree.
 pub const RELEASE: &str = env!("CARGO_PKG_VERSION");
 /// The set of rules this build implements. A change of behaviour is a new number.
-pub const RULESET: u32 = 1;
+pub const RULESET: u32 = 2;

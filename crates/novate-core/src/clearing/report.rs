@@ -214,7 +214,7 @@ fn reroute(cx: &mut Context<'_>, id: u64, without: u32) -> bool {
     }
     let (kind, token, held, price) = (request.kind, request.token, request.held, request.price);
     if cx.state.corporate.halts(cx.state.known_asset(token).terms.underlying, cx.state.now) {
-        // A corporate action waits for quiet: the rest waits for its end, unless its price was one for now.
+        // A corporate action waits for quiet: the rest waits for its end, unless it was at a price of the moment.
         if price != 0 {
             return false;
         }

@@ -240,7 +240,7 @@ struct LineType {
     notice_ns: i64,
     least: i64,
     most: i64,
-    /// The largest size that the pool has room for now.
+    /// The largest size that the pool can lend at present.
     available: i64,
 }
 

@@ -232,7 +232,7 @@ class RecallWaits(Event, frozen=True, kw_only=True):
     Attributes:
         asset: The token.
         paid: What came at once.
-        waiting: What lenders of the pool wait for now.
+        waiting: What lenders of the pool wait for at present.
         called: What was called from borrowers for it.
     """
 

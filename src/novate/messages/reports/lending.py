@@ -137,7 +137,7 @@ class LineType(Report, frozen=True, kw_only=True):
         notice_ns: Length of a period and of the venue's notice.
         least: Smallest size.
         most: Largest size.
-        available: The largest size that the pool has room for now.
+        available: The largest size that the pool can lend at present.
     """
 
     asset: int
