@@ -266,6 +266,15 @@ impl Ledger {
         pool.supply_shares += shares;
     }
 
+    /// The locked deposit was renumbered with its token: its claim follows. Nobody else has a part in the pool then.
+    pub fn renumber_locked(&mut self, asset: u32, ratio: crate::units::Ratio) {
+        if let Some(pool) = self.pools.get_mut(&asset) {
+            let locked = ratio.of_down(pool.locked_shares);
+            pool.supply_shares += locked - pool.locked_shares;
+            pool.locked_shares = locked;
+        }
+    }
+
     /// One minute of a pool at its rate: both indexes grow, and the reserve gets its share.
     pub fn tick(&mut self, accounts: &mut [Account], asset: u32, rate_ppm: i64, reserve_ppm: i64) {
         let mut inside = 0;

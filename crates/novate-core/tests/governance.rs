@@ -3,6 +3,7 @@
 
 mod common;
 
+use common::stream::Stream;
 use common::venue::Venue;
 use common::wire::{self, Event};
 use common::{chance::Chance, invariants, length, told};
@@ -10,7 +11,10 @@ use novate_core::authority::{self, Authority};
 use novate_core::codec::{Body, Header, VERSION};
 use novate_core::command::{ApproveChange, ChangeTerms, Command, ListMarket, ProposeChange, QuarantineCommand, RejectChange, Restrict};
 use novate_core::engine::Engine;
-use novate_core::event::{ChangeApproved, ChangeEnded, ChangeExecuted, ChangeProposed, CommandQuarantined, TermsChanged};
+use novate_core::event::{
+    ChangeApproved, ChangeEnded, ChangeExecuted, ChangeProposed, CommandQuarantined, CorporateActionTaken, Restricted, RestrictionEnded, TermsChanged,
+};
+use novate_core::margin::Level;
 use novate_core::reject::Reject;
 use novate_core::state::governance::Role;
 use std::collections::{BTreeMap, BTreeSet};
@@ -214,4 +218,34 @@ fn a_command_that_panics_is_put_aside_by_two_people() {
     };
     assert_eq!(replay(true), replay(true));
     assert_ne!(replay(true), replay(false));
+}
+
+/// Trades, loans, requests, corporate actions and liquidations under governance, every invariant after every step; an emergency
+/// power never lowers anybody's excess at maintenance.
+#[test]
+fn invariants_hold_under_governance() {
+    let (mut seen, mut refused) = (BTreeMap::<u16, u64>::new(), BTreeMap::<u16, u64>::new());
+    for seed in 20_000..20_000 + 24 * length() {
+        let mut stream = Stream::governed(seed);
+        for n in 0..600 {
+            let (events, before) = if stream.chance.one_in(5) {
+                let before = stream.venue.clone();
+                (stream.governance_step(), Some(before))
+            } else {
+                (stream.step().events, None)
+            };
+            invariants::hold(&stream.venue);
+            events.iter().for_each(|e| *seen.entry(e.header.kind).or_default() += 1);
+            events.iter().filter_map(Event::refusal).for_each(|r| *refused.entry(r).or_default() += 1);
+            let Some(before) = before.filter(|_| events.iter().any(|e| e.as_a::<Restricted>().is_some())) else { continue };
+            for account in 1..=9 {
+                let (was, is) = (before.excess(account, Level::Maintenance), stream.venue.excess(account, Level::Maintenance));
+                assert!(is >= was, "seed {seed}, step {n}: an emergency power took {account} from {was} to {is}");
+            }
+        }
+    }
+    told(&format!("events by type {seen:?}; refusals {refused:?}"));
+    for kind in [ChangeProposed::KIND, ChangeApproved::KIND, ChangeExecuted::KIND, ChangeEnded::KIND, Restricted::KIND, RestrictionEnded::KIND, CorporateActionTaken::KIND] {
+        assert!(seen.contains_key(&kind), "the streams never caused an event of type {kind}");
+    }
 }

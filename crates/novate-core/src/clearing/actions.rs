@@ -55,6 +55,7 @@ pub fn follow_multiplier(state: &mut State, token: u32, ratio: Ratio) {
 
 /// After a token's balances were renumbered by a split: tokens in existence and the shares behind them, by the ratio.
 pub fn follow_renumbering(state: &mut State, token: u32, ratio: Ratio) {
+    state.prices.freed.iter_mut().filter(|(key, _)| key.0 == token).for_each(|(_, units)| *units = by(ratio, *units));
     let Some(issuance) = state.clearing.tokens.get_mut(&token) else { return };
     issuance.issued = by(ratio, issuance.issued);
     renumber_records(state, token, ratio);
@@ -112,7 +113,8 @@ fn scale_orders(state: &mut State, token: u32, ratio: Ratio) {
         execution.shares = by(ratio, execution.shares);
     }
     for request in clearing.requests.values_mut().filter(|r| r.token == token) {
-        request.shares = by(ratio, request.shares);
+        // What was filled stays filled, however little is left of it.
+        request.shares = by(ratio, request.shares).max(i64::from(request.shares > 0));
         request.price = if request.price == 0 { 0 } else { by(ratio.inverse(), request.price).max(1) };
     }
     let of_token = |id: &u64| clearing.requests.get(id).is_some_and(|r| r.token == token);
@@ -149,12 +151,14 @@ fn scale_books(state: &mut State, token: u32, ratio: Ratio) {
     let all: Vec<(Place, i64)> = clearing.books.all().filter(|b| b.0 == unit).map(|b| (b.1, b.2)).collect();
     for (place, amount) in all {
         let target = match place {
-            Place::Surplus | Place::Entitled => continue,
+            Place::Surplus | Place::Entitled | Place::House => continue,
             Place::FromBroker(_) | Place::HouseFrom(_) | Place::ToBroker(_) | Place::HouseTo(_) => moving.get(&place).copied().unwrap_or(0),
             _ => by(ratio, amount),
         };
         let sign = if place.is_debit_normal() { 1 } else { -1 };
-        clearing.books.post(unit, place, Place::Surplus, sign * (target - amount));
+        // What rounding takes from the house inventory is the house's, not the backing's.
+        let other = if matches!(place, Place::HouseAt(_) | Place::HouseFrom(_) | Place::HouseTo(_)) { Place::House } else { Place::Surplus };
+        clearing.books.post(unit, place, other, sign * (target - amount));
     }
 }
 

@@ -4,13 +4,13 @@
 
 use super::{Step, advance, capacity, hedged, in_kind, coins_down, coins_up, cost_up, reissue, request, routing, shares_up, treasury, units_down, units_up, unwind};
 use crate::context::Context;
-use crate::event::{RequestPaid, ShortageChanged, TokensIssued, TokensRedeemed};
+use crate::event::{DistributionPaid, RequestPaid, ShortageChanged, TokensIssued, TokensRedeemed};
 use crate::funds;
 use crate::ledger::Party;
 use crate::ledger::books::{Place, Unit};
 use crate::state::State;
 use crate::state::clearing::{BrokerOrder, Execution, Purpose, RequestKind};
-use crate::units::{Amount, Price, narrow, rate_up};
+use crate::units::{Amount, Price, div_ceil, div_floor, narrow, pow10, rate_up};
 
 /// How the house would serve a request at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +63,7 @@ pub fn serve_from_house(cx: &mut Context<'_>, id: u64) {
 pub fn issue(cx: &mut Context<'_>, id: u64, shares: i64, price: Price, place: Place, unsettled: bool) -> Amount {
     let request = cx.state.clearing.requests[&id].clone();
     let (account, token) = (request.account, request.token);
-    let asset = cx.state.known_asset(token);
-    let units = narrow(units_down(asset, i128::from(shares))).unwrap_or(0);
+    let units = narrow(units_for(cx.state, token, shares, price)).unwrap_or(0);
     let (cost, fee) = if request.kind == RequestKind::Mint { pay(cx, id, shares, price) } else { (0, in_kind::fee_of(cx.state, &request, units)) };
     let in_tokens = if request.kind == RequestKind::MintInKind { fee } else { 0 };
     funds::post(cx.state, token, Party::Custody, Party::Holder(account), units - in_tokens);
@@ -82,6 +81,30 @@ pub fn issue(cx: &mut Context<'_>, id: u64, shares: i64, price: Price, place: Pl
     cx.tell_account(account, &TokensIssued { request: id, token, units, shares, price, cost, fee, locked });
     cx.touch(account);
     units
+}
+
+/// Tokens for shares at a price: a token is its shares and what is receivable on it, so who gets one between the ex-date of a
+/// dividend and its reinvestment pays for both. The shares that stand for the receivable are surplus until then. Rounded down.
+fn units_for(state: &State, token: u32, shares: i64, price: Price) -> i128 {
+    let asset = state.known_asset(token);
+    let each = i128::from(state.ledger.receivable(token));
+    if each == 0 {
+        return units_down(asset, i128::from(shares));
+    }
+    let underlying = state.known_underlying(asset.terms.underlying);
+    let price = i128::from(if price == 0 { underlying.price.index() } else { price }.max(1));
+    let per_share = div_ceil(each * pow10(underlying.terms.decimals), 1_000 * i128::from(asset.terms.multiplier_ppb));
+    units_down(asset, div_floor(i128::from(shares) * price, (price + per_share.max(0)).max(1)))
+}
+
+/// What is receivable on tokens that are burned is paid from the distributions account; brokers pay it there later.
+fn pay_receivable(cx: &mut Context<'_>, account: u32, token: u32, cash: u32, units: Amount) {
+    let value = cx.state.receivable(token, i128::from(units));
+    let amount = narrow(coins_down(cx.state.known_asset(cash), value)).unwrap_or(0);
+    if amount > 0 {
+        funds::post(cx.state, cash, Party::Distributions, Party::Holder(account), amount);
+        cx.tell_account(account, &DistributionPaid { asset: token, units, paid_asset: cash, amount, retired: 0 });
+    }
 }
 
 /// Cost and fee of shares, out of what is held: the cost rounded up, never more than is there.
@@ -105,6 +128,7 @@ fn pay(cx: &mut Context<'_>, id: u64, shares: i64, price: Price) -> (Amount, Amo
 pub fn burn(cx: &mut Context<'_>, id: u64, units: Amount, shares: i64, price: Price, place: Place) {
     let request = cx.state.clearing.requests[&id].clone();
     let (account, token) = (request.account, request.token);
+    pay_receivable(cx, account, token, request.cash, units);
     funds::post(cx.state, token, Party::Escrow(account), Party::Custody, units);
     reissue(cx.state, token, -units, -shares, place);
     let (mut due, mut fee) = (0, in_kind::fee_of(cx.state, &request, units));
@@ -228,7 +252,7 @@ pub fn net_requests(cx: &mut Context<'_>, issuance: u64, redemption: u64) -> boo
     let asset = cx.state.known_asset(token);
     let underlying = cx.state.known_underlying(asset.terms.underlying);
     let price = underlying.price.index();
-    let wanted = units_down(asset, i128::from(routing::shares_for(cx.state, token, routing::net_of_fee(cx.state, token, buyer.held), price)));
+    let wanted = units_for(cx.state, token, routing::shares_for(cx.state, token, routing::net_of_fee(cx.state, token, buyer.held), price), price);
     let units = narrow(wanted).unwrap_or(0).min(seller.held);
     // Entitled shares, rounded up: the buyer pays for them all.
     let shares = narrow(shares_up(asset, i128::from(units))).unwrap_or(0);
@@ -236,7 +260,8 @@ pub fn net_requests(cx: &mut Context<'_>, issuance: u64, redemption: u64) -> boo
         return false;
     }
     let cash = cx.state.known_asset(buyer.cash);
-    let paid = narrow(coins_up(cash, cost_up(underlying, shares, price))).unwrap_or(i64::MAX).min(buyer.held);
+    let cost = cost_up(underlying, shares, price) + cx.state.receivable(token, i128::from(units)).max(0);
+    let paid = narrow(coins_up(cash, cost)).unwrap_or(i64::MAX).min(buyer.held);
     let terms = cx.state.clearing.tokens[&token].terms.clone();
     let fee = narrow(rate_up(i128::from(paid), terms.mint_fee_ppm)).unwrap_or(0).min(buyer.held - paid);
     let sold_fee = narrow(rate_up(i128::from(paid), terms.redeem_fee_ppm)).unwrap_or(0).min(paid);

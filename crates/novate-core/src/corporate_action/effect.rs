@@ -168,6 +168,7 @@ fn renumber(cx: &mut Context<'_>, asset: u32, ratio: Ratio, held: i128) {
         let State { ledger, accounts, .. } = &mut *cx.state;
         ledger.post(accounts, asset, debit, credit, by.abs());
     }
+    cx.state.ledger.renumber_locked(asset, ratio);
     let terms = &mut cx.state.asset_mut(asset).terms;
     let cap = |units: i64| narrow(ratio.of_down(i128::from(units))).unwrap_or(i64::MAX);
     (terms.owner_cap, terms.venue_cap) = (cap(terms.owner_cap), cap(terms.venue_cap));

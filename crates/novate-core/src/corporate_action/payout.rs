@@ -121,10 +121,11 @@ pub fn pay(cx: &mut Context<'_>, command: &PayDistribution, account: u32) {
     let State { ledger, accounts, .. } = &mut *cx.state;
     ledger.bring_up(accounts, account, asset);
     let balance = accounts[account as usize].balance(asset).cloned().unwrap_or_default();
-    let units = balance.units();
-    if balance.pledged == 0 && balance.lent == 0 && balance.held == 0 {
+    if (balance.pledged, balance.lent, balance.held, balance.escrowed) == (0, 0, 0, 0) {
         return;
     }
+    // A token that goes stays with an open request until that ends; what it became is paid with it then.
+    let units = balance.units() - if retire == 1 { i128::from(balance.escrowed) } else { 0 };
     let amount = narrow(owed(cx.state, command, units)).unwrap_or(0);
     let room = if amount < 0 && cx.state.known_asset(paid_asset).is_stablecoin() { loan_room(cx.state, account, paid_asset) } else { 0 };
     let State { ledger, accounts, .. } = &mut *cx.state;

@@ -60,13 +60,14 @@ impl PriceState {
         self.index != 0 && self.action_ratios.iter().any(|g| now < g.until_ns && g.is_other_scale(price, self.index))
     }
 
-    /// Every price of the history times `by`, rounded to nearest, never to zero.
+    /// Every price of the history times `by`, rounded to nearest, never to zero. The stable price moves from where it stood: what its
+    /// history says since is counted with the next price or minute, so that no equity jumps here.
     pub fn rescale(&mut self, by: Ratio) {
         self.each_price(|price| scaled(price, by));
         if let Some(window) = &mut self.window {
             window.each_sum(|sum, _| by.of_nearest(sum));
         }
-        self.restate();
+        self.pending = None;
     }
 
     /// Every price of the history less `by`, never below one unit.
@@ -75,7 +76,7 @@ impl PriceState {
         if let Some(window) = &mut self.window {
             window.each_sum(|sum, span| (sum - i128::from(by) * i128::from(span)).max(i128::from(span)));
         }
-        self.restate();
+        self.pending = None;
     }
 
     /// One price for good: what a settled name is worth.
@@ -86,7 +87,7 @@ impl PriceState {
         if let Some(window) = &mut self.window {
             window.each_sum(|_, span| i128::from(price) * i128::from(span));
         }
-        self.restate();
+        self.pending = None;
         self.stable = price;
     }
 
@@ -103,11 +104,6 @@ impl PriceState {
         if let Some(blend) = &mut self.blend {
             blend.from = change(blend.from);
         }
-    }
-
-    fn restate(&mut self) {
-        self.pending = None;
-        self.stable = self.window.as_ref().and_then(super::StableWindow::mean).unwrap_or(self.index);
     }
 }
 

@@ -12,6 +12,8 @@ pub mod stream_packages;
 pub mod stream_lending;
 pub mod stream_liquidation;
 pub mod stream_clearing;
+pub mod stream_corporate;
+pub mod stream_governance;
 pub mod venue;
 pub mod wire;
 

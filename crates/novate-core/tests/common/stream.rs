@@ -36,15 +36,21 @@ pub struct Step {
 pub struct Stream {
     pub venue: Venue,
     pub chance: Chance,
-    prices: [i64; 4],
+    pub(super) prices: [i64; 4],
+    /// Where prices come back to; a split moves it.
+    pub(super) bases: [i64; 4],
     references: u64,
     pub commands: u64,
+    /// Last corporate action.
+    pub(super) action: u64,
+    /// Whether the stream schedules actions of its own.
+    pub actions: bool,
 }
 
 impl Stream {
     /// Accounts open and funded, prices live, makers with a pool behind them.
     pub fn new(seed: u64) -> Self {
-        let mut s = Self { venue: Venue::standard(), chance: Chance::new(seed), prices: PRICES, references: 0, commands: 0 };
+        let mut s = Self { venue: Venue::standard(), chance: Chance::new(seed), prices: PRICES, bases: PRICES, references: 0, commands: 0, action: 0, actions: true };
         for (account, (owner, (cash, nvda, spy))) in (1..).zip(OWNERS.into_iter().zip(START)) {
             s.venue.send(account, &OpenAccount { owner });
             for (asset, amount) in [(1, cash * 1_000_000), (2, nvda * 1_000_000), (3, spy * 100_000_000)] {
@@ -76,6 +82,12 @@ impl Stream {
 
     /// One random command. Prices mostly follow time, so that the venue stays open.
     pub fn step(&mut self) -> Step {
+        let step = self.any_step();
+        self.follow_actions(&step.events);
+        step
+    }
+
+    fn any_step(&mut self) -> Step {
         self.commands += 1;
         let account = self.chance.pick(&[1, 2, 3, 4, 5, 6, 7, 7, 7, 8, 8, 8]);
         let step = |account, events| Step { account, placed: false, events };
@@ -102,6 +114,7 @@ impl Stream {
             65..=75 => step(0, self.move_price()),
             76..=84 => step(0, self.pass_time()),
             85..=95 => step(account, self.move_money(account)),
+            96 => step(0, self.corporate_step()),
             _ => step(0, self.venue_command()),
         }
     }
@@ -162,9 +175,10 @@ impl Stream {
         let underlying = c.pick(&[1, 1, 2, 2, 3, 3, 4]);
         let far = if underlying == 4 { 20_000 } else { c.pick(&[2_000, 5_000, 5_000, 20_000, 80_000, 250_000]) };
         let at = underlying as usize - 1;
-        let pull = if self.prices[at] > PRICES[at] { -far / 8 } else { far / 8 };
+        let base = self.bases[at];
+        let pull = if self.prices[at] > base { -far / 8 } else { far / 8 };
         let moved = self.prices[at] + (i128::from(self.prices[at]) * i128::from(c.range(-far, far) + pull) / 1_000_000) as i64;
-        self.prices[at] = moved.clamp(PRICES[at] / 20, if underlying == 4 { 1_050_000 } else { PRICES[at] * 8 });
+        self.prices[at] = moved.clamp(base / 20, if underlying == 4 { 1_050_000 } else { base * 8 });
         let price = self.prices[at];
         if self.chance.one_in(12) {
             let (source, confidence) = (self.chance.range(1, 4) as u32, self.chance.range(600_000, 1_000_001) as u32);

@@ -1,11 +1,13 @@
 //! An engine with the pen in hand: stamps sequence and time, sends one command, reads its events.
 
 use super::wire::{self, Event};
+use novate_core::authority::{self, Authority};
 use novate_core::codec::{Body, HEADER, Header, VERSION};
-use novate_core::command::{AdvanceTime, PostPrice};
+use novate_core::command::{AdvanceTime, Command, PostPrice};
 use novate_core::engine::Engine;
 use novate_core::margin::{Evaluation, Level, Portfolio, Question, evaluate};
 use novate_core::state::State;
+use novate_core::state::governance::Role;
 use novate_core::units::SECOND;
 
 /// The listings of the standard venue, one command a line.
@@ -30,11 +32,13 @@ pub struct Venue {
     /// Key and request that commands carry.
     pub actor: u64,
     pub request: u64,
+    /// Whether commands without a key get one whose person may send them: 100 and the account, or one of the venue's.
+    pub keys: bool,
 }
 
 impl Default for Venue {
     fn default() -> Self {
-        Self { engine: Engine::new(), now: START, message: Vec::new(), account_sequences: std::collections::BTreeMap::new(), actor: 0, request: 0 }
+        Self { engine: Engine::new(), now: START, message: Vec::new(), account_sequences: std::collections::BTreeMap::new(), actor: 0, request: 0, keys: false }
     }
 }
 
@@ -94,7 +98,8 @@ impl Venue {
         self.message.clear();
         let sequence = self.engine.sequence() + 1;
         let length = (HEADER + body.len()) as u32;
-        let (actor, request) = (if header.actor == 0 { self.actor } else { header.actor }, self.request);
+        let asked = if header.actor == 0 { self.actor } else { header.actor };
+        let (actor, request) = (if asked == 0 && self.keys { key_for(&header, body) } else { asked }, self.request);
         Header { length, sequence, actor, request, time_ns: self.now, ..header }.write(&mut self.message);
         self.message.extend_from_slice(body);
         let message = std::mem::take(&mut self.message);
@@ -168,5 +173,18 @@ impl Venue {
     /// Excess at a level, open orders counted.
     pub fn excess(&self, account: u64, level: Level) -> i128 {
         self.evaluate(account, &Question::at(level)).excess()
+    }
+}
+
+/// A key of `scenarios/governed.txt` (or 100 and the account) that may send the command.
+fn key_for(header: &Header, body: &[u8]) -> u64 {
+    let Ok(command) = Command::take(header, body) else { return 0 };
+    match authority::of(&command) {
+        Authority::Account(..) => 100 + header.account,
+        Authority::AccountOrChange(..) if header.account != 0 => 100 + header.account,
+        Authority::Fact => 9,
+        Authority::Staff(roles) if roles.contains(&Role::Treasurer) => 6,
+        Authority::Staff(roles) if !roles.contains(&Role::Operator) => 4,
+        _ => 1,
     }
 }
