@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from rich.console import Console
 
 from novate._core import Engine, ruleset
 from novate.calendar import new_york_ns
-from novate.demo.cast import HEDGER, PANIC
-from novate.demo.run import DemoOptions, DemoResult, run_demo
+from novate.demo.cast import BACKSTOP, CRYPTO_LONG, HEDGER, PANIC
+from novate.demo.run import OPERATOR_DOLLARS, DemoOptions, DemoResult, run_demo
 from novate.journal import verify_journal
 from novate.marketdata import find_data
 from novate.reports import checks
+from novate.reports.safeguards import Safeguards
 
 
 def play(home: Path, **options: object) -> DemoResult:
@@ -59,6 +61,59 @@ def test_every_compared_rule_asks_more_of_the_hedged_holder(packaged: tuple[Demo
     ours = hero.before.initial_micro
     assert {peer.rule for peer in hero.peers} == {"isolated", "cross", "ondo", "tims"}
     assert all(peer.locked_micro > ours for peer in hero.peers if peer.rule != "tims")
+
+
+def test_pools_and_insurance_are_told_as_the_ledger_has_them(packaged: tuple[DemoResult, Path]) -> None:
+    report = packaged[0].report
+    (pool,) = report.safeguards.pools
+    assert 0 < pool.utilisation_ppm <= pool.most_used_ppm <= 1_000_000
+    assert 0 < pool.borrowed <= pool.lent
+    assert 0 < pool.withdrawable <= pool.lent - pool.borrowed + pool.lent // 10
+    after = {fund.bucket: fund.after_micro for fund in report.insurance}
+    assert {cover.bucket: cover.insurance_micro for cover in report.safeguards.covers} == after
+    assert all(cover.operator_micro <= OPERATOR_DOLLARS * 10**6 for cover in report.safeguards.covers)
+    assert any(cover.target_micro for cover in report.safeguards.covers)
+    for cover in report.safeguards.covers:
+        short = cover.target_micro > cover.insurance_micro + cover.operator_micro
+        assert (cover.open_interest_ppm < 1_000_000) == short
+
+
+def test_only_winners_with_an_unhedged_part_are_ranked(packaged: tuple[DemoResult, Path]) -> None:
+    winners = packaged[0].report.safeguards.winners
+    assert winners
+    assert all(winner.profit_micro > 0 and 1 <= winner.rank <= winner.of for winner in winners)
+    assert HEDGER not in {winner.account for winner in winners}
+
+
+def test_the_backstop_provider_stands_behind_the_venue(packaged: tuple[DemoResult, Path]) -> None:
+    (tranche,) = packaged[0].report.safeguards.tranches
+    assert tranche.account == BACKSTOP
+    assert (tranche.committed_micro, tranche.loss_limit_micro) == (10**12, 250_000 * 10**6)
+    assert tranche.exhausted == (tranche.loss_micro >= tranche.loss_limit_micro)
+    assert (tranche.slices > 0) == (tranche.taken_micro > 0)
+
+
+def test_the_stop_of_the_levered_long_has_an_outcome(packaged: tuple[DemoResult, Path]) -> None:
+    (stop,) = packaged[0].report.safeguards.stops
+    assert (stop.account, stop.market, stop.side) == (CRYPTO_LONG, "ETH-PERP", "sell")
+    assert stop.outcome == "fired"
+    assert 0 < stop.mark_e6 <= stop.trigger_e6
+    assert stop.filled and abs(stop.price_e6 - stop.mark_e6) * 10 < stop.mark_e6
+
+
+def test_the_closed_index_stays_inside_its_bounds(packaged: tuple[DemoResult, Path]) -> None:
+    report = packaged[0].report
+    closure = report.safeguards.closure
+    assert closure is not None
+    assert closure.end_ns - closure.start_ns > 24 * 3600 * 10**9, "the weekend"
+    assert 0 < closure.low_e6 <= closure.last_e6 <= closure.high_e6
+    assert closure.end_ns < closure.reopened_ns and closure.reopened_e6 > 0
+
+
+def test_the_summary_has_the_safeguards_of_the_report(packaged: tuple[DemoResult, Path]) -> None:
+    result = packaged[0]
+    told = json.loads(json.dumps(result.json["safeguards"]))
+    assert msgspec.convert(told, Safeguards) == result.report.safeguards
 
 
 def test_the_journal_replays_to_the_same_state(packaged: tuple[DemoResult, Path]) -> None:

@@ -15,11 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
+from tests.sample_safeguards import safeguards
 
 from novate.reports import checks, print_report, render, write_page
 from novate.reports import model as m
 from novate.reports.charts import STEP_NS, thin, thin_path
 from novate.reports.figures import NEW_YORK, clock, compact, money, percent, price, rate, size_of
+from novate.reports.safeguards import Safeguards
 from novate.reports.story import answer, liquidation_totals, slippage_micro
 from novate.risk import AssetClass, Leg, LegKind, Portfolio, Standalone, compare
 
@@ -477,6 +479,7 @@ def report() -> m.Report:
         quality=qualities(),
         sessions=sessions(),
         hedge=hedge,
+        safeguards=safeguards(),
     )
 
 
@@ -699,7 +702,7 @@ def test_page_and_terminal_escape_hostile_text_everywhere() -> None:
     evil = "</script><img src=x onerror=alert(1)>"
 
     def poison(value: object, key: str = "") -> object:
-        fixed = ("quality", "group", "side", "session", "asset_class")
+        fixed = ("quality", "group", "side", "session", "asset_class", "outcome")
         if isinstance(value, str):
             return value if key in fixed else evil + value
         if isinstance(value, dict):
@@ -753,11 +756,13 @@ def test_a_report_with_nothing_but_accounts_still_prints(tmp_path: Path) -> None
         quality=(),
         sessions=(),
         hedge=None,
+        safeguards=Safeguards(),
     )
     target = write_page(bare, tmp_path / "report.html")
     parsed = outline(target.read_text(encoding="utf-8"))
     assert parsed.open == [] and {link.removeprefix("#") for link in parsed.links} <= set(parsed.ids)
     assert "Liquidations: none" in terminal(bare)
+    assert "safeguards" not in parsed.ids and "Lending pools" not in terminal(bare)
 
 
 def test_unknown_hero_is_a_clear_error() -> None:

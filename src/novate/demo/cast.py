@@ -9,11 +9,21 @@ from dataclasses import dataclass
 
 from novate.config import Listing
 from novate.demo.maker import Book, Maker
-from novate.demo.participants import Holder, Lender, PanicSeller, Participant, Target, lots_of, lots_worth
+from novate.demo.participants import (
+    Backstop,
+    Holder,
+    Lender,
+    PanicSeller,
+    Participant,
+    Protection,
+    Target,
+    lots_of,
+    lots_worth,
+)
 from novate.marketdata import Scenario
 from novate.messages import ListAsset, ListMarket
 
-MAKER, HEDGER, BASIS, CRYPTO_LONG, BILL_SHORT, LENDER, PANIC, HOLDER = range(1, 9)
+MAKER, HEDGER, BASIS, CRYPTO_LONG, BILL_SHORT, LENDER, PANIC, HOLDER, BACKSTOP = range(1, 10)
 USDC = 1_000_000
 TOKEN = 1_000_000
 
@@ -47,6 +57,7 @@ class Casting:
             self._lender(),
             self._panic("ETH"),
             self._holder(hero),
+            self._backstop(),
         )
         return Cast(people, f"{hero}-PERP")
 
@@ -153,11 +164,12 @@ class Casting:
             account=CRYPTO_LONG,
             name="Crypto long on ETF collateral",
             story=f"holds {shares:,} {backing} tokens and is long the {name} perp for more than they are worth",
-            rule="Buys in clips on the first morning, and then holds through the crash.",
+            rule="Buys in clips on the first morning, leaves a stop for a quarter of it 12 % below, and holds the rest.",
             listing=self.listing,
             holdings={self._token(backing): shares * TOKEN, "USDC": 20_000 * USDC},
             opens_with=backing,
             targets=[Target(perp, lots, -(-lots // 12))],
+            protection=Protection(perp, lots // 4, falls_ppm=120_000),
         )
 
     def _bill_short(self, name: str) -> Holder:
@@ -196,4 +208,17 @@ class Casting:
             holdings={"USDC": 250_000 * USDC},
             underlying=name,
             market_name=f"{name}-PERP",
+        )
+
+    def _backstop(self) -> Backstop:
+        return Backstop(
+            account=BACKSTOP,
+            name="Backstop provider",
+            story="commits dollars to take over the legs of an account below close-out, at a discount",
+            rule="Commits one million dollars an auction from a discount of 0.5 % on, and may lose 250,000.",
+            listing=self.listing,
+            holdings={"USDC": 3_000_000 * USDC},
+            discount_ppm=5_000,
+            notional=1_000_000 * USDC,
+            loss_limit=250_000 * USDC,
         )

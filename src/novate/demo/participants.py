@@ -12,7 +12,20 @@ from typing import Final
 
 from novate.config import Listing
 from novate.demo.market import Market
-from novate.messages import Command, Lend, ListMarket, OrderKind, PlaceOrder, Session, Side, TimeInForce
+from novate.messages import (
+    Command,
+    CommitBackstop,
+    Flags,
+    Lend,
+    ListMarket,
+    OrderKind,
+    PlaceOrder,
+    PlaceOrderFull,
+    Session,
+    Side,
+    TimeInForce,
+    TriggerKind,
+)
 
 MINUTE: Final = 60_000_000_000
 HOUR: Final = 60 * MINUTE
@@ -81,6 +94,30 @@ class Target:
 
 
 @dataclass(slots=True)
+class Protection:
+    """A stop that sells part of a long perp once its mark has fallen far enough."""
+
+    terms: ListMarket
+    lots: int
+    falls_ppm: int
+
+    def order(self, market: Market) -> PlaceOrderFull:
+        """The stop, so far below the mark now: a market order that only reduces."""
+        mark = market.mark[self.terms.market]
+        return PlaceOrderFull(
+            market=self.terms.market,
+            side=Side.ASK,
+            kind=OrderKind.MARKET,
+            time_in_force=TimeInForce.IOC,
+            flags=Flags.REDUCE_ONLY,
+            trigger=TriggerKind.STOP,
+            price=0,
+            lots=self.lots,
+            trigger_price=mark * (1_000_000 - self.falls_ppm) // (1_000_000 * self.terms.tick_size),
+        )
+
+
+@dataclass(slots=True)
 class Holder(Participant):
     """Puts a fixed set of positions on once its market has been open for a while, and then holds them."""
 
@@ -88,6 +125,8 @@ class Holder(Participant):
     """Underlying whose regular, live session it waits for."""
     wait_ns: int = 5 * MINUTE
     targets: list[Target] = field(default_factory=list)
+    protection: Protection | None = None
+    """Placed once, when the positions are on."""
     _open_since: int = 0
 
     def act(self, market: Market) -> Iterator[Command]:
@@ -104,6 +143,8 @@ class Holder(Participant):
         orders = [order for target in self.targets if (order := target.next_order(self.account, market))]
         if not orders:
             self.started_ns = market.time_ns
+            if self.protection:
+                yield self.protection.order(market)
         yield from orders
 
 
@@ -118,6 +159,23 @@ class Lender(Participant):
         if not self.started_ns:
             self.started_ns = market.time_ns
             yield Lend(asset=self.listing.asset["USDC"], amount=self.amount)
+
+
+@dataclass(slots=True)
+class Backstop(Participant):
+    """Commits a tranche of its money to backstop auctions on the first day and leaves it there."""
+
+    discount_ppm: int = 0
+    notional: int = 0
+    loss_limit: int = 0
+
+    def act(self, market: Market) -> Iterator[Command]:
+        """Commits once."""
+        if not self.started_ns:
+            self.started_ns = market.time_ns
+            yield CommitBackstop(
+                discount_ppm=self.discount_ppm, notional=self.notional, loss_limit=self.loss_limit
+            )
 
 
 @dataclass(slots=True)

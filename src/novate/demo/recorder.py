@@ -29,7 +29,7 @@ from novate.messages import (
     ShortfallReported,
     reports,
 )
-from novate.messages.reports import Level
+from novate.messages.reports import Level, lending
 from novate.reports import model
 
 SAMPLE_NS: Final = 300_000_000_000
@@ -89,6 +89,9 @@ class Recorder:
     quality: list[model.QualityBand] = field(default_factory=list)
     sessions: list[model.SessionBand] = field(default_factory=list)
     hedge: list[HedgeSample] = field(default_factory=list)
+    _just_settled: bool = True
+    _booked: int = 0
+    """What the hedged account owed as it was last settled."""
     _bands: dict[int, tuple[int, Quality]] = field(default_factory=dict)
     _session: tuple[int, Session] | None = None
     _fills: defaultdict[tuple[int, int], list[int]] = field(
@@ -111,6 +114,7 @@ class Recorder:
             self.states[account] = max(self.states[account], AccountState(body.to))
         elif isinstance(body, Settled):
             self.spending[account].funding -= body.funding
+            self._just_settled |= account == self.hedged
             if self.funding and body.funding:
                 self._funded(body)
         elif isinstance(body, InterestPaid):
@@ -238,7 +242,7 @@ class Recorder:
         premium = perp.result - (perp.value - perp.cost)
         others = sum(b.value for b in held.balances if b.name not in ("USDC", token.name))
         spent = self.spending[self.hedged]
-        carry = others - spent.fees - spent.funding - spent.interest
+        carry = others - spent.fees - spent.funding - spent.interest - self._accrued()
         self.hedge.append(
             HedgeSample(
                 time_ns=time_ns,
@@ -253,6 +257,14 @@ class Recorder:
                 spot=token.value,
             )
         )
+
+    def _accrued(self) -> int:
+        """Interest on the cash loan since the last settlement: equity has it each minute, `InterestPaid` tells it each hour."""
+        usdc = self.listing.asset["USDC"]
+        owed = sum(loan.owed for loan in lending.loans(self.engine, self.hedged) if loan.asset == usdc)
+        if self._just_settled:
+            self._just_settled, self._booked = False, owed
+        return owed - self._booked
 
     def finish(self, time_ns: int) -> None:
         """Closes what is still open."""

@@ -27,12 +27,15 @@ from novate.demo.participants import Participant
 from novate.demo.portrait import Painter, Portrait
 from novate.demo.recorder import SAMPLE_NS, WANTED, Recorder
 from novate.demo.replay import TICK_MICRO_USD, Replay
+from novate.demo.watch import WATCHED, Watch
 from novate.journal import journal_bytes
 from novate.marketdata import Scenario, default_scenario, find_data, load_scenario
 from novate.messages import (
     Command,
     Deposit,
+    EventMessage,
     FundInsurance,
+    FundOperatorTranche,
     OpenAccount,
     PostPrice,
     PriceClass,
@@ -44,6 +47,7 @@ from novate.reports import model, print_report, write_page
 from novate.venue import Venue
 
 INSURANCE_DOLLARS = 2_000_000
+OPERATOR_DOLLARS = 250_000
 Progress = Callable[[float, str], None]
 
 
@@ -101,6 +105,7 @@ class Stage:
     market: Market
     cast: Cast
     recorder: Recorder
+    watch: Watch
     replay: Replay
     before_ns: int
     before: dict[int, Portrait]
@@ -123,8 +128,15 @@ class Stage:
         classes = {name: kind for name, kind in scenario.asset_class.items() if kind != "stable"}
         painter = Painter(venue.engine, listing, classes, omitted)
         recorder = Recorder(venue.engine, listing, market, painter, HEDGER, cast.hero_market)
-        replay = Replay(venue, scenario, listing, market, cast.people, 0, WANTED, recorder.see)
-        stage = cls(venue, scenario, listing, market, cast, recorder, replay, before_ns(scenario), {}, {})
+        watch = Watch(venue.engine, listing, cast.hero_market.removesuffix("-PERP"))
+
+        def see(event: EventMessage) -> None:
+            recorder.see(event)
+            watch.see(event)
+
+        replay = Replay(venue, scenario, listing, market, cast.people, 0, (*WANTED, *WATCHED), see)
+        start = before_ns(scenario)
+        stage = cls(venue, scenario, listing, market, cast, recorder, watch, replay, start, {}, {})
         stage._genesis()
         return stage
 
@@ -149,8 +161,11 @@ class Stage:
                 nav = self.listing.terms[name].price_class == PriceClass.NAV
                 commands.append(_price(number, source, price, time_ns, nav=nav))
         for bucket in self.listing.bucket.values():
-            amount = INSURANCE_DOLLARS * 1_000_000
-            commands.append(FundInsurance(bucket=bucket, asset=self.listing.asset["USDC"], amount=amount))
+            usdc = self.listing.asset["USDC"]
+            commands += [
+                FundInsurance(bucket=bucket, asset=usdc, amount=INSURANCE_DOLLARS * 1_000_000),
+                FundOperatorTranche(bucket=bucket, asset=usdc, amount=OPERATOR_DOLLARS * 1_000_000),
+            ]
         return commands
 
     def _arrival(self, person: Participant) -> list[Command]:
@@ -196,6 +211,7 @@ class Stage:
     def _sample(self, time_ns: int) -> None:
         self.recorder.settled.update(person.account for person in self.cast.people if person.started_ns)
         self.recorder.sample(time_ns)
+        self.watch.sample(time_ns)
         for person in self.cast.people:
             if person.account != PANIC and person.started_ns and time_ns >= self.before_ns:
                 self._remember_before(person)
@@ -260,6 +276,7 @@ class Stage:
             quality=tuple(recorder.quality),
             sessions=tuple(recorder.sessions),
             hedge=recorder.hedge_proof(),
+            safeguards=self.watch.result(),
         )
 
     def _account(self, person: Participant) -> model.Account:
@@ -342,7 +359,7 @@ def scenario_of(scenario: Scenario) -> model.Scenario:
         name=scenario.name,
         title=scenario.title,
         headline=scenario.headline,
-        story="A venue with eight accounts goes through the crash, weekend included, on quorum 1: one source at a time, "
+        story="A venue with nine accounts goes through the crash, weekend included, on quorum 1: one source at a time, "
         "so jumps wait for their confirmation and liquidations use the slower price.",
         start_ns=scenario.start_ns,
         end_ns=scenario.end_ns,
@@ -392,6 +409,7 @@ def summary(report: model.Report, path: Path, conservation: dict[str, int]) -> d
             for item in report.liquidations
         ],
         "shortfalls": [{"account": s.account, "amount": s.amount_micro} for s in report.shortfalls],
+        "safeguards": msgspec.to_builtins(report.safeguards),
         "accounts": [_account_summary(account) for account in report.accounts],
         "advance_ms": facts.advance_ms,
         "seed": facts.seed,

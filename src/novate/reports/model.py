@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from novate.reports.safeguards import Safeguards
 from novate.risk.peers import PeerResult
 
 SeriesQuality = Literal["real", "derived", "simulated"]
@@ -348,6 +349,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     quality: tuple[QualityBand, ...] = ()
     sessions: tuple[SessionBand, ...] = ()
     hedge: HedgeProof | None = None
+    safeguards: Safeguards = Safeguards()
 
     def account(self, number: int) -> Account:
         """The account of that id; KeyError when the report has none."""

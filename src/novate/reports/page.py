@@ -17,6 +17,7 @@ from novate.reports.figures import clock, minute, money, percent, price, rate
 from novate.reports.markup import Html, table, tag
 from novate.reports.model import Account, DatedRow, Report
 from novate.reports.selfcheck import checks
+from novate.reports.sheets import sheets
 from novate.risk.peers import PeerResult
 
 MOST_SLICES = 1_000
@@ -63,6 +64,7 @@ NAVIGATION = (
     ("hedge", "The hedge"),
     ("margin", "Margin"),
     ("liquidations", "Liquidations"),
+    ("safeguards", "Safeguards"),
     ("funding", "Basis and funding"),
     ("quality", "Price quality"),
     ("accounts", "Accounts"),
@@ -115,6 +117,7 @@ def _present(report: Report, anchor: str) -> bool:
         "crash": report.prices,
         "rules": story.rules(report),
         "hedge": report.hedge or report.account(report.hero).path,
+        "safeguards": sheets(report),
         "funding": report.funding,
         "quality": report.quality,
     }
@@ -128,6 +131,7 @@ def _sections(report: Report) -> list[Html]:
         "hedge": _hedge,
         "margin": _margin,
         "liquidations": _liquidations,
+        "safeguards": _safeguards,
         "funding": _funding,
         "quality": _quality,
         "accounts": _accounts,
@@ -308,6 +312,20 @@ def _funds(report: Report) -> Html:
     if not rows:
         return Html("")
     return Html(tag("h3", "Insurance and shortfalls") + table(("", "before", "after", "change"), rows))
+
+
+def _safeguards(report: Report) -> Html:
+    intro = "What the venue itself says of the money and the rules that stand between a bad day and a loss nobody covers, at the "
+    intro += "end of the run."
+    parts = [
+        Html(
+            tag("h3", sheet.title)
+            + tag("p", sheet.note, css="soft")
+            + table(sheet.columns, sheet.rows, left=sheet.left)
+        )
+        for sheet in sheets(report)
+    ]
+    return _section("safeguards", "What stands behind the venue", tag("p", intro, css="soft"), *parts)
 
 
 def _funding(report: Report) -> Html:

@@ -17,6 +17,7 @@ from novate.reports.figures import clock, minute, money, percent, price, rate
 from novate.reports.grid import BAD, GOOD, QUIET, plain_cells, plain_table
 from novate.reports.model import Account, BalanceLine, HedgeProof, Report
 from novate.reports.selfcheck import checks
+from novate.reports.sheets import Sheet, sheets
 
 MOST_ROWS = 24
 
@@ -46,6 +47,7 @@ def _parts(report: Report) -> Iterable[RenderableType]:
         yield _funding(report)
     if report.insurance or report.shortfalls:
         yield _funds(report)
+    yield from (_sheet_of(sheet) for sheet in sheets(report))
     yield _series(report)
     yield _venue(report)
 
@@ -237,6 +239,13 @@ def _funds(report: Report) -> Table:
                 f"shortfall {report.name_of(item.account)}", "", money(-item.amount_micro), item.asset
             )
         )
+    return table
+
+
+def _sheet_of(sheet: Sheet) -> Table:
+    table = plain_table(sheet.title, *sheet.columns, left=sheet.left)
+    for row in sheet.rows:
+        table.add_row(*plain_cells(*row))
     return table
 
 
