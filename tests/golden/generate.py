@@ -1,4 +1,4 @@
-"""Makes the golden journals: `python -m tests.golden.generate`, from the root of the repository.
+"""Makes the golden journals: `PYTHONPATH=tests python -m golden.generate`, from the root of the repository.
 
 Responsible for: six small journals, one per part of the engine, each a seeded random world (`worlds.py`) driven through the
 real sequencer and written with what a replay must reproduce: state hash, hash of all events, conservation. Never uses recorded
@@ -15,12 +15,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.worlds import MIX, START_NS, World, kinds
-
 from novate import Engine, _core
 from novate.journal.scan import segment_paths
 from novate.messages import ActivateRelease, Command, EventMessage, ResumeVenue, encode, iter_events
 from novate.venue import Venue
+from worlds import MIX, START_NS, World, kinds
 
 HERE = Path(__file__).parent
 EXPECTED = HERE / "expected.json"

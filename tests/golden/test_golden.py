@@ -1,6 +1,6 @@
 """Recorded journals come to the recorded state, events and conservation, in a fresh process of any kind.
 
-`python -m tests.golden.generate` makes them anew; a change of these hashes is a change of behaviour and needs a reason.
+`PYTHONPATH=tests python -m golden.generate` makes them anew; a change of these hashes is a change of behaviour and needs a reason.
 """
 
 import hashlib

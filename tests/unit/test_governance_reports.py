@@ -35,7 +35,7 @@ from novate.messages import (
 )
 from novate.messages.codes import CapKind, LapseStage, Power, Role
 from novate.messages.reports import governance
-from venues import NAME, PERP, SECOND, TOKEN, PlainVenue, M, open_plain_venue, underlying
+from venues import NAME, PERP, SECOND, TOKEN, M, PlainVenue, open_plain_venue, underlying
 
 ANN, BOB, CAY = 1, 2, 3
 OPERATOR, RISK, CLERK, CLERK_2, KEEPER, ANNS_KEY = 51, 52, 54, 55, 59, 61

@@ -13,10 +13,8 @@ from novate._core import Engine
 from novate.config import Listing
 from novate.messages import (
     BackstopSliceTaken,
-    CancelReason,
     EventMessage,
     IndexChanged,
-    LiquidationRole,
     OrderFilled,
     Quality,
     Side,
@@ -25,6 +23,7 @@ from novate.messages import (
     WaitingEnded,
     reports,
 )
+from novate.messages.codes import CancelReason, LiquidationRole
 from novate.messages.refusals import rule
 from novate.messages.reports import lending, liquidation, prices
 from novate.reports import safeguards
