@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import msgspec
 import pytest
 
+from novate._core import ruleset
 from novate.messages import (
     AddAddress,
     AdvanceTime,
@@ -243,8 +244,10 @@ def test_owners_that_joined_are_one_obligor(governed: Governed) -> None:
 
 def test_releases_that_may_be_entered(governed: Governed) -> None:
     engine, venue = governed.venue.engine, governed.venue
-    governed.propose(PermitRelease(release="next", ruleset=1))
+    governed.propose(PermitRelease(release="next", ruleset=ruleset()))
     governed.by(RISK, ApproveChange(change=1))
     venue.time_ns += 3_600 * SECOND
     governed.by(KEEPER, AdvanceTime())
-    assert governance.releases(engine) == governance.Releases(permitted=(("next", 1),), quarantined=())
+    assert governance.releases(engine) == governance.Releases(
+        permitted=(("next", ruleset()),), quarantined=()
+    )
