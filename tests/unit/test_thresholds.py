@@ -12,7 +12,7 @@ def test_a_request_knows_its_place_in_the_queue() -> None:
     venue = issuing_venue()
     (before,) = [line for line in clearing.capacity(venue.engine) if line.direction == 1]
     assert before.dollars > 0
-    venue.must(SetSession(underlying=NAME, session=3, next_session=2))
+    venue.must(SetSession(underlying=NAME, session=3, next_session=2, next_time_ns=0))
     venue.must(RequestRedemption(token=ISSUED, amount=10**9, reference=1), 1)
     venue.must(PauseIssuance(token=ISSUED, mint=0, redeem=1))
     (request,) = clearing.requests(venue.engine, 1)
