@@ -38,7 +38,7 @@ const fn bare(level: Level, changes: &[Change]) -> Question<'_> {
     Question { orders: false, changes, ..Question::at(level) }
 }
 
-/// How far R may rise where a net exposure may change sign: one side of the pair is priced at the index, the other at the stable
+/// How far R may rise where a net exposure may change sign, or leave zero: one side of the pair is priced at the index, the other at the stable
 /// price, so at most their distance times the matched shares (ADR 6, the third place where convexity fails). Micro-dollars.
 fn sign_slack(state: &State, account: u32, set: &[Fill]) -> i128 {
     let mut slack = 0;
@@ -53,7 +53,7 @@ fn sign_slack(state: &State, account: u32, set: &[Fill]) -> i128 {
                 (low, high) = (low + moved.min(0), high + moved.max(0));
             }
         }
-        if low < 0 && high > 0 {
+        if low != high && low <= 0 && high >= 0 {
             let distance = (underlying.price.index() - underlying.price.stable()).abs();
             slack += underlying.value_down(spot.abs().min(perp.abs()), distance) + 1;
         }
