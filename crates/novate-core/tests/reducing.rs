@@ -11,7 +11,7 @@ use novate_core::margin::{Change, Level, Question};
 use novate_core::order::Side;
 use novate_core::perp::shares;
 use novate_core::reducing::{Fill, Unfilled, all_reduce};
-use novate_core::state::State;
+use std::collections::BTreeMap;
 
 /// One to six orders of an account, most of them against what it holds.
 fn orders(s: &mut Stream, account: u64) -> Vec<Fill> {
@@ -38,27 +38,27 @@ const fn bare(level: Level, changes: &[Change]) -> Question<'_> {
     Question { orders: false, changes, ..Question::at(level) }
 }
 
-/// How far R may rise where a net exposure may change sign, or leave zero: one side of the pair is priced at the index, the other at the stable
-/// price, so at most their distance times the matched shares (ADR 6, the third place where convexity fails). Micro-dollars.
-fn sign_slack(state: &State, account: u32, set: &[Fill]) -> i128 {
-    let mut slack = 0;
-    for underlying in state.underlyings.iter().flatten() {
-        let id = underlying.terms.underlying;
-        let (spot, perp) = shares(state, account, id);
-        let (mut low, mut high) = (spot + perp, spot + perp);
-        for fill in set {
-            let market = state.known_market(fill.market);
-            if market.terms.underlying == id {
-                let moved = state.shares_of(market, i128::from(fill.side.sign() * fill.lots));
-                (low, high) = (low + moved.min(0), high + moved.max(0));
-            }
-        }
-        if low != high && low <= 0 && high >= 0 {
-            let distance = (underlying.price.index() - underlying.price.stable()).abs();
-            slack += underlying.value_down(spot.abs().min(perp.abs()), distance) + 1;
+/// How far R may rise where a net exposure may change sign, or leave zero: all legs of a name are priced by the sign of what is
+/// left, so at most the distance of the prices of the two signs times the matched shares (ADR 6, the third place where convexity
+/// fails). Micro-dollars.
+fn sign_slack(cx: &mut Context<'_>, account: u32, set: &[Fill]) -> i128 {
+    let sold: Vec<Change> = set.iter().filter(|f| f.side == Side::Ask).map(|f| f.trade()).collect();
+    let bought: Vec<Change> = set.iter().filter(|f| f.side == Side::Bid).map(|f| f.trade()).collect();
+    let all: Vec<Change> = set.iter().map(|f| f.trade()).collect();
+    let mut prices = BTreeMap::<u32, (i64, i64)>::new();
+    for changes in [&[][..], &sold, &bought, &all] {
+        cx.evaluate(account, &bare(Level::Initial, changes));
+        for exposure in &cx.scratch.portfolio.exposures {
+            let price = exposure.corners[0].price;
+            let (low, high) = prices.get(&exposure.underlying).copied().unwrap_or((price, price));
+            prices.insert(exposure.underlying, (low.min(price), high.max(price)));
         }
     }
-    slack
+    let apart = prices.into_iter().filter(|(_, (low, high))| low < high);
+    apart.map(|(underlying, (low, high))| {
+        let (spot, perp) = shares(cx.state, account, underlying);
+        cx.state.known_underlying(underlying).value_down(spot.abs().min(perp.abs()), high - low) + 1
+    }).sum()
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn whatever_fills_of_a_reducing_set_worsens_nothing() {
                 continue;
             }
             sets += 1;
-            let slack = 40 + sign_slack(cx.state, index, &set);
+            let slack = 40 + sign_slack(&mut cx, index, &set);
             turning += u64::from(slack > 40);
             several += u64::from(set.len() > 2);
             let (before, excess) = (cx.evaluate(index, &bare(Level::Initial, &[])).requirement, cx.evaluate(index, &bare(Level::Maintenance, &[])).excess());

@@ -89,9 +89,8 @@ class Recorder:
     quality: list[model.QualityBand] = field(default_factory=list)
     sessions: list[model.SessionBand] = field(default_factory=list)
     hedge: list[HedgeSample] = field(default_factory=list)
-    _just_settled: bool = True
     _booked: int = 0
-    """What the hedged account owed as it was last settled."""
+    """What the hedged account owed when interest was last brought into its balance."""
     _bands: dict[int, tuple[int, Quality]] = field(default_factory=dict)
     _session: tuple[int, Session] | None = None
     _fills: defaultdict[tuple[int, int], list[int]] = field(
@@ -108,13 +107,14 @@ class Recorder:
     def see(self, event: EventMessage) -> None:
         """Takes one event in."""
         body, account = event.body, event.header.account
+        if account == self.hedged and _books_cash(body):
+            self._booked = self._owed()
         if isinstance(body, OrderFilled):
             self._filled(account, body)
         elif isinstance(body, AccountStateChanged):
             self.states[account] = max(self.states[account], AccountState(body.to))
         elif isinstance(body, Settled):
             self.spending[account].funding -= body.funding
-            self._just_settled |= account == self.hedged
             if self.funding and body.funding:
                 self._funded(body)
         elif isinstance(body, InterestPaid):
@@ -258,13 +258,13 @@ class Recorder:
             )
         )
 
-    def _accrued(self) -> int:
-        """Interest on the cash loan since the last settlement: equity has it each minute, `InterestPaid` tells it each hour."""
+    def _owed(self) -> int:
         usdc = self.listing.asset["USDC"]
-        owed = sum(loan.owed for loan in lending.loans(self.engine, self.hedged) if loan.asset == usdc)
-        if self._just_settled:
-            self._just_settled, self._booked = False, owed
-        return owed - self._booked
+        return sum(loan.owed for loan in lending.loans(self.engine, self.hedged) if loan.asset == usdc)
+
+    def _accrued(self) -> int:
+        """Interest on the cash loan that no event has told yet: equity has it each minute, the balance when it is next booked."""
+        return self._owed() - self._booked
 
     def finish(self, time_ns: int) -> None:
         """Closes what is still open."""
@@ -303,3 +303,8 @@ class Recorder:
 def scaled(amount: int, factor_ppm: int) -> int:
     """A stressed amount at a level, rounded up as the rule does."""
     return -(-amount * factor_ppm // 1_000_000)
+
+
+def _books_cash(body: object) -> bool:
+    """Whether an event says that the account's cash was booked, and the interest on it before."""
+    return isinstance(body, OrderFilled | InterestPaid) or (isinstance(body, Settled) and body.cash != 0)
