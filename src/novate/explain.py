@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import NamedTuple
 
 from novate import calendar
@@ -91,7 +92,7 @@ def account(engine: Answers, account: int) -> Explanation:
         sequence=margin.sequence,
         time_ns=margin.time_ns,
         state=STATES[AccountState(margin.state)],
-        sentence=_sentence(account, margin, holdings, thresholds) + _called(calls, holdings),
+        sentence=_sentence(account, margin, holdings, thresholds) + called_sentences(calls),
         margin=margin,
         holdings=holdings,
         thresholds=thresholds,
@@ -135,12 +136,11 @@ def _sentence(
     )
 
 
-def _called(calls: Sequence[lending.Call], holdings: reports.AccountReport) -> str:
+def called_sentences(calls: Sequence[lending.Call]) -> str:
     """What is called, one sentence each, with a space before it."""
-    names = {b.asset: b.name for b in holdings.balances}
     told = ""
     for call in calls:
-        what = f"{call.open} units of {names.get(call.asset, f'asset {call.asset}')}"
+        what = f"{Decimal(call.open).scaleb(-call.decimals):,f} {call.name}"
         if call.overdue:
             left = "and the time is over: collateral is sold for it, or it is bought in"
         elif call.call_kind == 0:

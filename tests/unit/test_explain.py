@@ -1,5 +1,6 @@
 """Why a margin is what it is, what would change it, and what the week ahead asks: all from the engine's own evaluation."""
 
+import msgspec
 import pytest
 
 from novate import explain
@@ -17,9 +18,9 @@ from novate.messages import (
     reports,
     rule,
 )
-from novate.messages.reports import Level
+from novate.messages.reports import Level, lending
 from novate.messages.reports import explain as questions
-from venues import NAME, PERP, SPOT, TOKEN, USD, PlainVenue, open_plain_venue
+from venues import NAME, PERP, SECOND, SPOT, TOKEN, USD, PlainVenue, open_plain_venue
 
 M = 1_000_000
 PERP_ID, SPOT_ID = PERP[0].market, SPOT[0].market
@@ -196,3 +197,20 @@ def test_a_preview_is_what_the_order_then_does(venue: PlainVenue) -> None:
     assert worse.filled == 0
     assert worse.refusal.startswith("PlaceOrder refused, price_must_be_inside_band (408)")
     assert worse.excess_after == worse.excess_before
+
+
+def test_what_is_called_is_told_in_whole_money_with_its_deadline() -> None:
+    """A sentence a call, amounts in the asset's own units, never in its smallest."""
+    call = lending.Call(
+        call_kind=0, reason=0, market=1, asset=1, name="USDC", decimals=6, open=1_234_567_890, made_ns=0,
+        regular_ns=4 * 3_600 * SECOND, due_ns=0, opens=0, overdue=False, accepted=(1,),
+    )  # fmt: skip
+    recall = msgspec.structs.replace(call, call_kind=1, name="NVDAx", open=25_000_000, regular_ns=0, opens=2)
+    told = explain.called_sentences(
+        [call, recall, msgspec.structs.replace(recall, opens=0, due_ns=SECOND, overdue=True)]
+    )
+    assert told == (
+        " Cash is called: 1,234.567890 USDC, within 240 regular minutes."
+        " A loan is called: 25.000000 NVDAx, before 2 more regular openings."
+        " A loan is called: 25.000000 NVDAx, and the time is over: collateral is sold for it, or it is bought in."
+    )

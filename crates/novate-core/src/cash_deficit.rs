@@ -3,9 +3,10 @@
 //! Responsible for: finding the deficit. Never moves anything.
 
 use crate::calls::{self, open_loan};
+use crate::order::Side;
 use crate::settlement::loan_room;
 use crate::state::State;
-use crate::units::{Amount, PPM, Ticks, div_ceil, narrow, rate_up};
+use crate::units::{Amount, Ticks, div_ceil, narrow, rate_up};
 
 /// A stablecoin and how much of it the account must raise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,8 +17,8 @@ pub struct Deficit {
     pub amount: Amount,
 }
 
-/// The first cash deficit of an account: an overdue cash call, an overdue loan (of a token: what is missing to buy it), or (ascending by asset) a loan beyond its
-/// owner's cap.
+/// The first cash deficit of an account: an overdue cash call, an overdue loan (of a token: what is missing to buy it), or
+/// (ascending by asset) a loan beyond its owner's cap.
 #[must_use]
 pub fn due(state: &State, account: u32) -> Option<Deficit> {
     if let Some((asset, amount)) = calls::overdue_cash(state, account).or_else(|| lacks(state, account)) {
@@ -43,8 +44,7 @@ pub fn market_of(state: &State, asset: u32) -> Option<u32> {
 /// The worst price of a purchase: the index and the listed tolerance of sales.
 #[must_use]
 pub fn worst_price(state: &State, market: u32) -> Ticks {
-    let index = i128::from(state.index_ticks(state.known_market(market)));
-    narrow(index * i128::from(PPM + state.liquidation.terms().sale_tolerance_ppm) / i128::from(PPM)).unwrap_or(i64::MAX).max(1)
+    state.ticks_within(market, Side::Bid, state.liquidation.terms().sale_tolerance_ppm)
 }
 
 /// Lots of a call and what they cost at most, fee included.

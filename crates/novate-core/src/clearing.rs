@@ -3,8 +3,7 @@
 //! Responsible for: what all parts of the area share, and its interface to others. The parts: `table` (life of a request),
 //! `terms` (parameters, brokers, funding), `gates` (who may ask for what, when), `request`, `routing` and `capacity`, `report`
 //! (what brokers say), `fill` (its booking), `fault` (what they take back), `breaks`, `treasury`, `in_kind`, `actions` (corporate), `queue` (time),
-//! `supply` (the invariant), `hedged` and `unwind` (perps that
-//! trade with a fill). Never talks to a broker: orders are events, answers are commands.
+//! `supply` (the invariant), `hedged` and `unwind` (perps that trade with a fill). Never talks to a broker: orders are events, answers are commands.
 
 pub mod actions;
 pub mod breaks;

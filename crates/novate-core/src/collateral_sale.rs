@@ -156,13 +156,7 @@ fn redemption(state: &State, account: u32, asset: u32, deficit: Deficit, budget:
 }
 
 fn worst_price(state: &State, market: u32, side: Side) -> Ticks {
-    let index = i128::from(state.index_ticks(state.known_market(market)));
-    let tolerance = i128::from(state.liquidation.terms().sale_tolerance_ppm);
-    let price = match side {
-        Side::Ask => div_ceil(index * (i128::from(PPM) - tolerance), i128::from(PPM)),
-        Side::Bid => index * (i128::from(PPM) + tolerance) / i128::from(PPM),
-    };
-    narrow(price).unwrap_or(i64::MAX).max(1)
+    state.ticks_within(market, side, state.liquidation.terms().sale_tolerance_ppm)
 }
 
 const fn taker(account: u32, market: u32, side: Side, limit: Ticks, lots: Lots) -> Taker {

@@ -16,6 +16,7 @@ use crate::params::{self, MOST_LENT};
 use crate::pool::{INDEX, rate_at, utilisation_ppm};
 use crate::reject::{Refusal, Reject, require};
 use crate::state::State;
+use crate::trading::funded;
 use crate::units::{Amount, Nanos, SECOND, narrow};
 use std::collections::BTreeMap;
 
@@ -41,15 +42,6 @@ pub fn configure(cx: &mut Context<'_>, command: &ConfigureLending) -> Result<(),
 /// 304, 315.
 pub fn pool_of(state: &State, asset: u32) -> Result<&ListPool, Refusal> {
     state.asset(asset)?.pool.as_ref().ok_or(Reject::pool_must_exist.at(1, i64::from(asset), 0))
-}
-
-/// Nobody lends or borrows before the operator locked its deposit.
-///
-/// # Errors
-/// 705.
-pub fn funded(state: &State, pool: &ListPool) -> Result<(), Refusal> {
-    let locked = state.ledger.venue(Party::Locked, pool.asset);
-    require(locked >= pool.locked_deposit, Reject::pool_must_be_funded.at(1, locked, pool.locked_deposit))
 }
 
 /// `FundPool`.
@@ -218,7 +210,7 @@ pub fn lend(cx: &mut Context<'_>, header: &Header, command: &Lend) -> Result<(),
     let Lend { asset, amount } = *command;
     let account = cx.state.account(header.account)?;
     let pool = pool_of(cx.state, asset)?;
-    funded(cx.state, pool)?;
+    funded(cx.state, pool, 1)?;
     positive(amount, 2)?;
     require(cx.state.accounts[account as usize].liquidation.is_none(), Reject::account_must_not_be_frozen)?;
     let free = cx.state.accounts[account as usize].balance(asset).map_or(0, Balance::free);
@@ -254,7 +246,8 @@ pub fn recall(cx: &mut Context<'_>, header: &Header, command: &Recall) -> Result
     Ok(())
 }
 
-fn tell_lent(cx: &mut Context<'_>, account: u32, asset: u32, amount: Amount) {
+/// An account's claim on a pool grew by `amount` out of its balance, or came back into it.
+pub fn tell_lent(cx: &mut Context<'_>, account: u32, asset: u32, amount: Amount) {
     let (balance, lent) = cx.state.accounts[account as usize].balance(asset).map_or((0, 0), |b| (b.pledged, b.lent));
     cx.tell_account(account, &Lent { asset, amount, lent, balance });
     cx.touch(account);

@@ -340,15 +340,8 @@ fn worst_prices(state: &State, slice: &Candidate, before: &Before) -> (Ticks, Op
     };
     let open_ppm = gone.max(state.config().liquidation_min_tolerance_ppm);
     let room = rate_down(slice.relief - slice.fee, open_ppm).max(0);
-    let tolerance = div_floor(room * i128::from(PPM), slice.notional.max(1)).clamp(0, i128::from(PPM) / 2);
-    let worst = |leg: &Leg| {
-        let index = i128::from(state.index_ticks(state.known_market(leg.market)));
-        let shifted = match leg.side {
-            Side::Ask => div_ceil(index * (i128::from(PPM) - tolerance), i128::from(PPM)),
-            Side::Bid => div_floor(index * (i128::from(PPM) + tolerance), i128::from(PPM)),
-        };
-        narrow(shifted).unwrap_or(i64::MAX).max(1)
-    };
+    let tolerance_ppm = div_floor(room * i128::from(PPM), slice.notional.max(1)).clamp(0, i128::from(PPM) / 2) as i64;
+    let worst = |leg: &Leg| state.ticks_within(leg.market, leg.side, tolerance_ppm);
     (worst(&slice.leg), slice.pair.as_ref().map(worst))
 }
 

@@ -10,6 +10,7 @@ use crate::ledger::Party;
 use crate::lending;
 use crate::perp::hedged_ppm;
 use crate::price::{Action, Permission, Quality};
+use crate::trading::funded;
 use crate::state::{Market, Settlement, SettlementTerms, State};
 use crate::pool::grown_up;
 use crate::units::{Amount, div_ceil, div_floor};
@@ -174,7 +175,7 @@ pub fn pay_debt(state: &mut State, account: u32, at: usize, market: u32, quote: 
 #[must_use]
 pub fn loan_room(state: &State, account: u32, asset: u32) -> Amount {
     let Some(pool) = &state.known_asset(asset).pool else { return 0 };
-    if lending::funded(state, pool).is_err() {
+    if funded(state, pool, 0).is_err() {
         return 0;
     }
     let totals = state.ledger.pool(asset);

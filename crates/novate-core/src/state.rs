@@ -413,6 +413,27 @@ impl State {
         div_nearest(token, i128::from(market.terms.tick_size) * quote_ppm) as i64
     }
 
+    /// The worst price of a taker that goes at most `ppm` beyond the index: up for a purchase, down for a sale. Rounded towards
+    /// the index; a tick at least.
+    #[must_use]
+    pub fn ticks_within(&self, market: u32, side: Side, ppm: i64) -> Ticks {
+        let index = i128::from(self.index_ticks(self.known_market(market)));
+        let part = i128::from(PPM) + i128::from(side.sign() * ppm);
+        let price = if side == Side::Ask { div_ceil(index * part, i128::from(PPM)) } else { div_floor(index * part, i128::from(PPM)) };
+        narrow(price).unwrap_or(i64::MAX).max(1)
+    }
+
+    /// The market's collar around its index on a taker's side, rounded outwards; a tick at least.
+    #[must_use]
+    pub fn collar(&self, market: &Market, side: Side) -> Ticks {
+        let (index, collar) = (i128::from(self.index_ticks(market)), i128::from(market.terms.collar_ppm));
+        let price = match side {
+            Side::Bid => div_ceil(index * (i128::from(PPM) + collar), i128::from(PPM)),
+            Side::Ask => div_floor(index * (i128::from(PPM) - collar), i128::from(PPM)).max(1),
+        };
+        narrow(price).unwrap_or(i64::MAX)
+    }
+
     /// 1e-9 shares of a number of lots, signed, rounded down.
     #[must_use]
     pub fn shares_of(&self, market: &Market, lots: i128) -> i128 {

@@ -10,12 +10,12 @@ use crate::clearing::{self, Origin, Wish};
 use crate::codec::Header;
 use crate::command::RecallLoan;
 use crate::context::Context;
-use crate::event::{BoughtIn, Lent, RecallWaits};
+use crate::event::{BoughtIn, RecallWaits};
 use crate::funds::{positive, post};
 use crate::insurance::units_down;
 use crate::ladder::shown;
 use crate::ledger::Party;
-use crate::lending::pool_of;
+use crate::lending::{pool_of, tell_lent};
 use crate::matching::{self, Taker, fee};
 use crate::order::{SelfTrade, Side};
 use crate::price::{Action, Permission};
@@ -77,9 +77,7 @@ fn serve(cx: &mut Context<'_>, asset: u32) {
         }
         if paid > 0 {
             post(cx.state, asset, Party::Lender(account), Party::Holder(account), paid);
-            let (balance, lent) = cx.state.accounts[account as usize].balance(asset).map_or((0, 0), |b| (b.pledged, b.lent));
-            cx.tell_account(account, &Lent { asset, amount: -paid, lent, balance });
-            cx.touch(account);
+            tell_lent(cx, account, asset, -paid);
         }
         if paid < amount.min(claim) {
             return;
@@ -129,8 +127,7 @@ fn buy_in(cx: &mut Context<'_>, account: u32, asset: u32) {
 fn mint(cx: &mut Context<'_>, account: u32, asset: u32) {
     let open = open_loan(cx.state, account, asset);
     let Some(terms) = cx.state.clearing.tokens.get(&asset).map(|t| t.terms.clone()).filter(|_| open > 0) else { return };
-    let done = |s: RequestState| matches!(s, RequestState::Delivered) || s as u8 > RequestState::Delivered as u8;
-    let waits = clearing::open_requests(cx.state, account).any(|r| r.token == asset && r.kind == RequestKind::Mint && !done(r.state) && r.state != RequestState::Settled);
+    let waits = clearing::open_requests(cx.state, account).any(|r| r.token == asset && r.kind == RequestKind::Mint && r.state != RequestState::Settled);
     if waits {
         return;
     }

@@ -29,7 +29,6 @@ pub fn advance(cx: &mut Context<'_>) {
             funding::sample(cx.state, id, cx.state.now);
         }
     }
-    // packages: expiries, publications
     run_out(cx);
     schedule::run(cx);
     lending::advance(cx);

@@ -8,7 +8,7 @@ use crate::auction;
 use crate::authority;
 use crate::codec::{Body, Header};
 use crate::command::{
-    AmendOrder, CancelAfter, CancelAll, CancelOrder, FOK, GTC, GTD, IOC, LIMIT, MARKET, POST_ONLY, PlaceOrder, PlaceOrderFull, PlaceTwap,
+    AmendOrder, CancelAfter, CancelAll, CancelOrder, FOK, GTC, GTD, IOC, LIMIT, ListPool, MARKET, POST_ONLY, PlaceOrder, PlaceOrderFull, PlaceTwap,
     REDUCE_ONLY, STOP, TAKE_PROFIT,
 };
 use crate::context::Context;
@@ -27,7 +27,7 @@ use crate::reject::{Refusal, Reject, require};
 use crate::session::Session;
 use crate::state::trading::{OrderTerms, Pending, Trigger, Twap, WAITING};
 use crate::state::{Market, State};
-use crate::units::{Lots, PPM, Ticks, Value, div_ceil, div_floor, narrow, rate_up, scaled_down};
+use crate::units::{Lots, Ticks, Value, div_ceil, div_floor, narrow, rate_up, scaled_down};
 use crate::waiting;
 
 /// A new order after its fields were understood.
@@ -389,14 +389,10 @@ fn limit_price(state: &State, market: &Market, side: Side, order: &OrderTerms) -
     if order.price > 0 {
         return Ok(order.price);
     }
-    let index = i128::from(state.index_ticks(market));
-    require(index > 0, Reject::price_quality_forbids_opening.at(1, 0, 0))?;
-    let collar = i128::from(market.terms.collar_ppm);
-    let price = match side {
-        Side::Bid => div_ceil(index * (i128::from(PPM) + collar), i128::from(PPM)),
-        Side::Ask => div_floor(index * (i128::from(PPM) - collar), i128::from(PPM)).max(1),
-    };
-    narrow(price).ok_or(Reject::notional_must_not_overflow.at(6, i64::MAX, 0))
+    require(state.index_ticks(market) > 0, Reject::price_quality_forbids_opening.at(1, 0, 0))?;
+    let price = state.collar(market, side);
+    require(price < i64::MAX, Reject::notional_must_not_overflow.at(6, i64::MAX, 0))?;
+    Ok(price)
 }
 
 /// Lots after reduce-only clipped them to the opposite position.
@@ -530,6 +526,15 @@ pub fn may_borrow(cx: &mut Context<'_>, account: u32, asset: u32, extra: i64, un
     require(owed <= allowed, Reject::loan_must_stay_within_loan_to_value.at(0, narrow(owed).unwrap_or(i64::MAX), narrow(allowed).unwrap_or(i64::MAX)))
 }
 
+/// Nobody lends or borrows before the operator locked its deposit.
+///
+/// # Errors
+/// 705.
+pub fn funded(state: &State, pool: &ListPool, field: u16) -> Result<(), Refusal> {
+    let locked = state.ledger.venue(Party::Locked, pool.asset);
+    require(locked >= pool.locked_deposit, Reject::pool_must_be_funded.at(field, locked, pool.locked_deposit))
+}
+
 /// Whether a pool can promise `extra` more units: its deposit is locked, it has them, it takes new loans, and the venue's cap
 /// holds. `short` is the refusal when it has not.
 ///
@@ -537,8 +542,8 @@ pub fn may_borrow(cx: &mut Context<'_>, account: u32, asset: u32, extra: i64, un
 /// 702, 705, 706, and `short`.
 pub fn pool_lends(state: &State, asset: u32, extra: i64, short: Refusal) -> Result<(), Refusal> {
     let Some(terms) = &state.known_asset(asset).pool else { return require(extra <= 0, short) };
-    let (pool, locked) = (state.ledger.pool(asset), state.ledger.venue(Party::Locked, asset));
-    require(locked >= terms.locked_deposit, Reject::pool_must_be_funded.at(0, locked, terms.locked_deposit))?;
+    funded(state, terms, 0)?;
+    let pool = state.ledger.pool(asset);
     require(extra <= pool.available(), short)?;
     require(extra <= 0 || !state.lending.closed(asset), Reject::pool_must_not_be_called)?;
     let in_all = (state.ledger.owed_in_all(asset) + pool.reserved).saturating_add(extra);

@@ -61,8 +61,8 @@ def _covers(report: Report) -> Sheet:
     return Sheet(
         title="Insurance per bucket",
         note="The operator's tranche pays first. The target is what the two largest owners would lose beyond their money in the "
-        "worst listed row; below it open-interest caps shrink by the factor.",
-        columns=("bucket", "insurance", "operator's", "target", "caps times"),
+        "worst listed row; below it open-interest caps shrink to this part.",
+        columns=("bucket", "insurance", "operator's", "target", "caps at"),
         rows=tuple(
             (
                 cover.bucket,

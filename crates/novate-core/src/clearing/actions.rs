@@ -6,7 +6,7 @@ use super::{capacity, routing, shares_up};
 use crate::context::Context;
 use crate::ledger::books::{Place, Unit};
 use crate::state::State;
-use crate::state::clearing::{Execution, ExecutionStage, OrderStage, Purpose, RequestKind};
+use crate::state::clearing::{Execution, ExecutionStage, OrderStage, RequestKind};
 use crate::units::{Amount, Ratio, narrow};
 use std::collections::BTreeMap;
 
@@ -82,7 +82,7 @@ fn renumber_records(state: &mut State, token: u32, ratio: Ratio) {
         let before = execution.units;
         execution.units = by(ratio, before);
         let waits = execution.stage == ExecutionStage::Open || clearing.settling.contains(&(execution.settle_ns, *number));
-        let minted = order.purpose == Purpose::Request && order.buys && !execution.adopted;
+        let minted = order.minted(execution);
         let request = clearing.requests.get(&order.request).filter(|_| minted && waits && execution.stage != ExecutionStage::Settled);
         locks.extend(request.map(|r| (r.account, execution.units - before)));
     }

@@ -95,8 +95,7 @@ fn one_less(cx: &mut Context<'_>, order: u64) {
 pub(super) fn unlock(state: &mut State, execution: &Execution) {
     let clearing = &mut state.clearing;
     let Some(order) = clearing.orders.get(&execution.order) else { return };
-    let minted = order.purpose == Purpose::Request && order.buys && !execution.adopted;
-    let Some(request) = clearing.requests.get(&order.request).filter(|_| minted) else { return };
+    let Some(request) = clearing.requests.get(&order.request).filter(|_| order.minted(execution)) else { return };
     let (account, token) = (request.account, request.token);
     clearing.lock(account, token, -execution.units);
 }

@@ -138,11 +138,11 @@ pub fn token_room(state: &State, token: u32, mints: bool) -> i64 {
 /// 913 to 915.
 pub fn limits(state: &State, wish: &Wish, dollars: i64) -> Result<(), Refusal> {
     let terms = &state.clearing.issuance(wish.token)?.terms;
-    let smallest = if wish.origin.by_holder() { terms.request_min } else { 1 };
+    let smallest = if wish.origin.is_forced() { 1 } else { terms.request_min };
     let limit = if dollars < smallest { smallest } else { terms.request_max };
     require((smallest..=terms.request_max).contains(&dollars), Reject::request_must_be_within_limits.at(2, dollars, limit))?;
     let side = usize::from(!wish.kind.mints());
-    if wish.origin.by_holder() {
+    if !wish.origin.is_forced() {
         let number = state.now / terms.window_ns;
         let by_account = state.clearing.used.get(&(wish.account, wish.token)).map_or(0, |w| used(w[side], number));
         let left = terms.account_limit - by_account;

@@ -35,13 +35,7 @@ pub enum Origin {
 pub const EVERYBODY: u8 = 2;
 
 impl Origin {
-    /// Whether the holder's limits and margin check apply.
-    #[must_use]
-    pub const fn by_holder(self) -> bool {
-        !self.is_forced()
-    }
-
-    /// Whether the venue redeems without being asked.
+    /// Whether the venue acts without being asked: the holder's limits and margin check do not apply.
     #[must_use]
     pub const fn is_forced(self) -> bool {
         matches!(self, Self::Liquidation | Self::Lapse)

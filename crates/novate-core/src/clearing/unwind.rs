@@ -10,7 +10,7 @@ use crate::order::{SelfTrade, Side};
 use crate::perp;
 use crate::state::State;
 use crate::state::clearing::Request;
-use crate::units::{Lots, PPM, Ticks, div_ceil, narrow};
+use crate::units::{Lots, narrow};
 
 /// A fill of a request took shares from its holder's token.
 pub(super) fn after(state: &mut State, request: &Request, shares: i64) {
@@ -72,18 +72,11 @@ fn one(cx: &mut Context<'_>, key: (u32, u32)) {
 
 fn close(cx: &mut Context<'_>, account: u32, token: u32, market: u32, lots: Lots) {
     let liquidation = cx.state.accounts[account as usize].liquidation.is_some();
-    let limit = worst(cx.state, market);
+    let limit = cx.state.collar(cx.state.known_market(market), Side::Bid);
     let taker = Taker { account, order: 0, market, side: Side::Bid, limit, lots, self_trade: SelfTrade::CancelOldest, liquidation };
     let left = matching::take(cx, &taker).left;
     if left < lots {
         cx.tell_account(account, &HedgeClosed { token, market, lots: lots - left, left });
         cx.touch(account);
     }
-}
-
-/// The market's collar above its index.
-fn worst(state: &State, market: u32) -> Ticks {
-    let listed = state.known_market(market);
-    let collar = i128::from(PPM) + i128::from(listed.terms.collar_ppm);
-    narrow(div_ceil(i128::from(state.index_ticks(listed)) * collar, i128::from(PPM))).unwrap_or(i64::MAX)
 }

@@ -12,7 +12,7 @@ use crate::price::{Action, Permission};
 use crate::state::State;
 use crate::state::governance::{Lapse, LapseStage};
 use crate::trading::cancel_where;
-use crate::units::{Lots, PPM, Ticks, div_ceil, div_floor, narrow};
+use crate::units::{Lots, Ticks, div_floor, narrow};
 use crate::{collateral_sale, eligibility};
 
 /// What happens to a lapse.
@@ -91,17 +91,6 @@ fn enter(cx: &mut Context<'_>, account: u32, asset: u32, stage: LapseStage, wait
     cx.tell_account(account, &EligibilityLapsed { asset, stage: stage as u8, version, next_ns });
 }
 
-/// The worst price of a side: the market's collar around its index.
-fn worst(state: &State, market: u32, side: Side) -> Ticks {
-    let listed = state.known_market(market);
-    let (index, collar) = (i128::from(state.index_ticks(listed)), i128::from(listed.terms.collar_ppm));
-    let price = match side {
-        Side::Bid => div_ceil(index * (i128::from(PPM) + collar), i128::from(PPM)),
-        Side::Ask => div_floor(index * (i128::from(PPM) - collar), i128::from(PPM)).max(1),
-    };
-    narrow(price).unwrap_or(i64::MAX)
-}
-
 /// Redeems what the channel and the perp's book take now; a token without issuance goes through its book.
 fn redeem(cx: &mut Context<'_>, account: u32, asset: u32) {
     // The hedges of the frozen are held, and a liquidation has its own way.
@@ -142,7 +131,7 @@ fn through_book(cx: &mut Context<'_>, account: u32, asset: u32) {
     let terms = &cx.state.known_market(spot).terms;
     let free = cx.state.accounts[account as usize].balance(asset).map_or(0, crate::account::Balance::free);
     let wanted = (free / terms.lot_size).min(terms.max_lots);
-    let sale = |lots: Lots, state: &State| taker(account, spot, Side::Ask, worst(state, spot, Side::Ask), lots);
+    let sale = |lots: Lots, state: &State| taker(account, spot, Side::Ask, state.collar(state.known_market(spot), Side::Ask), lots);
     let mut lots = if wanted > 0 { fillable(cx.state, &sale(wanted, cx.state)) } else { 0 };
     let mut back = 0;
     if let Some(perp) = perp {
@@ -151,7 +140,7 @@ fn through_book(cx: &mut Context<'_>, account: u32, asset: u32) {
         let sold = cx.state.shares_of(of_spot, i128::from(lots));
         let most = i128::from(short(cx.state, perp));
         back = narrow(div_floor(sold, per_perp).min(most)).unwrap_or(0);
-        let buy = taker(account, perp, Side::Bid, worst(cx.state, perp, Side::Bid), back);
+        let buy = taker(account, perp, Side::Bid, cx.state.collar(cx.state.known_market(perp), Side::Bid), back);
         let found = if back > 0 { fillable(cx.state, &buy) } else { 0 };
         if found < back {
             back = found;
@@ -165,7 +154,7 @@ fn through_book(cx: &mut Context<'_>, account: u32, asset: u32) {
     let order = sale(lots, cx.state);
     let lots = lots - matching::take(cx, &order).left;
     if let Some(perp) = perp.filter(|_| back > 0) {
-        let order = taker(account, perp, Side::Bid, worst(cx.state, perp, Side::Bid), back);
+        let order = taker(account, perp, Side::Bid, cx.state.collar(cx.state.known_market(perp), Side::Bid), back);
         back -= matching::take(cx, &order).left;
     }
     cx.touch(account);

@@ -5,7 +5,7 @@
 
 use super::{arguments, dense, reply};
 use crate::calls::{accepted, open_cash, open_loan, opens_of};
-use crate::command::ListPool;
+use crate::command::{ListAsset, ListPool};
 use crate::ledger::Party;
 use crate::lending::{rate, utilisation};
 use crate::settlement::loan_room;
@@ -148,6 +148,8 @@ struct CallLine {
     reason: u8,
     market: u32,
     asset: u32,
+    name: String,
+    decimals: u32,
     open: i64,
     made_ns: i64,
     /// Regular hours left, for a cash call; when it is overdue, for a loan; openings left, for a recall.
@@ -166,15 +168,19 @@ fn calls_of(state: &State, id: u64) -> Result<Vec<CallLine>, String> {
         let asset = state.known_market(market).terms.quote;
         let open = open_cash(state, account, market);
         let (made_ns, regular_ns, overdue) = (call.made_ns, call.left_ns, call.overdue);
-        CallLine { call_kind: 0, reason: 0, market, asset, open, made_ns, regular_ns, due_ns: 0, opens: 0, overdue, accepted: accepted(state, asset) }
+        let ListAsset { name, decimals, .. } = state.known_asset(asset).terms.clone();
+        CallLine { call_kind: 0, reason: 0, market, asset, name, decimals, open, made_ns, regular_ns, due_ns: 0, opens: 0, overdue, accepted: accepted(state, asset) }
     });
     let loans = state.lending.loan_calls.range(of).map(|(&(_, asset), call)| {
         let stablecoin = state.known_asset(asset).is_stablecoin();
+        let ListAsset { name, decimals, .. } = state.known_asset(asset).terms.clone();
         CallLine {
             call_kind: 1,
             reason: call.reason as u8,
             market: 0,
             asset,
+            name,
+            decimals,
             open: open_loan(state, account, asset),
             made_ns: call.made_ns,
             regular_ns: 0,

@@ -417,6 +417,14 @@ pub struct Clearing {
     pub last_id: u64,
 }
 
+impl BrokerOrder {
+    /// Whether tokens were minted for a holder on an execution of it: what is locked until that has settled.
+    #[must_use]
+    pub fn minted(&self, execution: &Execution) -> bool {
+        self.purpose == Purpose::Request && self.buys && !execution.adopted
+    }
+}
+
 impl Clearing {
     /// The next number.
     pub fn number(&mut self) -> u64 {

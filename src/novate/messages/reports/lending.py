@@ -76,7 +76,9 @@ class Call(Report, frozen=True, kw_only=True):
         reason: For a loan 0 when its pool is used above the limit, 1 when a lender wants its tokens back.
         market: The market of the debt; 0 for a loan.
         asset: What is owed.
-        open: What is still to be brought.
+        name: Its name.
+        decimals: Of its smallest unit.
+        open: What is still to be brought, in smallest units.
         made_ns: When it was made.
         regular_ns: Regular hours left, for a cash call.
         due_ns: When a called loan is overdue; 0 otherwise.
@@ -89,6 +91,8 @@ class Call(Report, frozen=True, kw_only=True):
     reason: int
     market: int
     asset: int
+    name: str
+    decimals: int
     open: int
     made_ns: int
     regular_ns: int
