@@ -7,8 +7,9 @@ use crate::context::Context;
 use crate::margin::{Change, Level, Question};
 use crate::matching;
 use crate::order::{Side, Stage};
+use crate::perp;
 use crate::state::State;
-use crate::units::{Lots, Ticks, Value};
+use crate::units::{Lots, Ticks, Value, narrow};
 use crate::waiting;
 use std::collections::BTreeMap;
 
@@ -26,8 +27,11 @@ pub fn reduces(cx: &mut Context<'_>, account: u32, fill: Fill, replaced: Option<
 /// of a market matter by their filled lots and what those cost, which lie in the triangle of (nothing, all at the lowest
 /// price, all at the highest): so each side of a market has two corners beside nothing, one when its prices are equal, and the
 /// set has their product. More than the listed number does not count as reducing. (What is not convex, and how far: ADR 6.)
+///
+/// All legs of a name are priced by the sign of its net exposure. Where one side alone can turn it, the last lots before the turn
+/// and the first after it are corners, too: each part is convex by itself. Where several sides can, the set does not count.
 pub fn all_reduce(cx: &mut Context<'_>, account: u32, set: &[Fill], unfilled: &Unfilled) -> bool {
-    let sides = sides(set);
+    let Some(sides) = sides(cx.state, account, set) else { return false };
     let corners = sides.iter().try_fold(1_u32, |product, side| product.checked_mul(side.len() as u32 + 1));
     let Some(corners) = corners.filter(|&c| c <= waiting::terms(cx.state).reducing_corners) else { return false };
     let mut fills = Vec::with_capacity(sides.len());
@@ -45,19 +49,51 @@ pub fn all_reduce(cx: &mut Context<'_>, account: u32, set: &[Fill], unfilled: &U
     })
 }
 
-/// Per side of a market: everything at its lowest price and, where it differs, everything at its highest.
-fn sides(set: &[Fill]) -> Vec<Vec<Fill>> {
+/// Per side of a market: everything at its lowest price and, where it differs, everything at its highest; and where the side
+/// turns a net exposure, what fills around the turn. `None` where several sides turn one.
+fn sides(state: &State, account: u32, set: &[Fill]) -> Option<Vec<Vec<Fill>>> {
     let mut found: BTreeMap<(u32, Side), (Lots, Ticks, Ticks)> = BTreeMap::new();
     for fill in set {
         let (lots, low, high) = found.entry((fill.market, fill.side)).or_insert((0, fill.price, fill.price));
         *lots = lots.saturating_add(fill.lots);
         (*low, *high) = ((*low).min(fill.price), (*high).max(fill.price));
     }
+    let all: Vec<Fill> = found.iter().map(|(&(market, side), &(lots, price, _))| Fill { market, side, lots, price }).collect();
     let corners = |((market, side), (lots, low, high)): ((u32, Side), (Lots, Ticks, Ticks))| {
-        let at = |price| Fill { market, side, lots, price };
-        if low == high { vec![at(low)] } else { vec![at(low), at(high)] }
+        let parts = std::iter::once(lots).chain(turns(state, account, &all, market, side, lots)?);
+        let prices = if low == high { vec![low] } else { vec![low, high] };
+        Some(parts.flat_map(|lots| prices.iter().map(move |&price| Fill { market, side, lots, price }).collect::<Vec<_>>()).collect())
     };
     found.into_iter().map(corners).collect()
+}
+
+/// Lots of a side next to which the net exposure of its name turns, or leaves zero: none where it does not, where both signs have
+/// one price, or where nothing is matched whose value that price moves. `None` where other sides move it, too.
+fn turns(state: &State, account: u32, all: &[Fill], market: u32, side: Side, lots: Lots) -> Option<Vec<Lots>> {
+    let listed = state.known_market(market);
+    let underlying = state.known_underlying(listed.terms.underlying);
+    let (long, short) = underlying.price.initial_prices(false);
+    let (spot, perp) = perp::shares(state, account, listed.terms.underlying);
+    let of_name = |f: &&Fill| state.known_market(f.market).terms.underlying == listed.terms.underlying;
+    let moves = |is_perp: bool| all.iter().filter(of_name).any(|f| state.known_market(f.market).is_perp() == is_perp);
+    let matched = (spot != 0 || moves(false)) && (perp != 0 || moves(true));
+    if !matched || (long == short && long == underlying.price.last_external()) {
+        return Some(Vec::new());
+    }
+    let moved = |f: &Fill| state.shares_of(state.known_market(f.market), i128::from(f.side.sign() * f.lots));
+    let net = spot + perp;
+    let low = net + all.iter().filter(of_name).map(|f| moved(f).min(0)).sum::<i128>();
+    let high = net + all.iter().filter(of_name).map(|f| moved(f).max(0)).sum::<i128>();
+    if low > 0 || high < 0 {
+        return Some(Vec::new());
+    }
+    if all.iter().filter(of_name).count() > 1 {
+        return None;
+    }
+    let at = narrow(net.abs() / state.shares_of(listed, 1).max(1)).unwrap_or(lots);
+    let around = [at - 1, at, at.saturating_add(1)];
+    let next_to = |n: &Lots| (1..lots).contains(n) && net.signum() * i128::from(side.sign()) <= 0;
+    Some(around.into_iter().filter(next_to).collect())
 }
 
 /// An order as if it filled in whole at its own price.
