@@ -110,6 +110,19 @@ pub struct OpenSide {
     pub extreme: Ticks,
 }
 
+/// What a position was when its account was looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    /// Booked and open results, in quote units.
+    pub result: i64,
+    /// Signed lots.
+    pub lots: Lots,
+    /// Maintenance price.
+    pub price: Ticks,
+    /// Rounds over all accounts without a black one that were through (`state::liquidation::Liquidation::calm_rounds`).
+    pub round: u64,
+}
+
 /// An account's place in one market: position (perps) and open orders (both kinds).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
@@ -133,12 +146,10 @@ pub struct Position {
     pub opened: i64,
     /// Booked and open results when the account was last seen green.
     pub green_result: i64,
-    /// The same when the account was last seen while no account was black, with its lots and price then.
-    pub calm_result: i64,
-    /// Signed lots then.
-    pub calm_lots: Lots,
-    /// Maintenance price then.
-    pub calm_price: Ticks,
+    /// The same when the account was last seen while no account was black.
+    pub seen: Moment,
+    /// The same in an earlier round over all accounts: the start of shared gains until the round of `seen` is through.
+    pub calm: Moment,
     /// Open bids.
     pub bids: OpenSide,
     /// Open asks.
@@ -146,6 +157,12 @@ pub struct Position {
 }
 
 impl Position {
+    /// Its last moment without a black account in the venue: everyone was looked at, at the prices of that round.
+    #[must_use]
+    pub const fn calm(&self, rounds: u64) -> &Moment {
+        if self.seen.round < rounds { &self.seen } else { &self.calm }
+    }
+
     /// The totals of one side.
     #[must_use]
     pub fn open(&self, side: Side) -> &OpenSide {

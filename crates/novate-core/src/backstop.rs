@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::event::{
     BackstopAuctionEnded, BackstopAuctionOpened, BackstopCommitted, BackstopSliceTaken, BackstopTrancheExhausted, BackstopWithdrawn,
 };
-use crate::insurance::units_down;
+use crate::insurance::{units_down, units_up};
 use crate::ladder::{careful, shown};
 use crate::ledger::Party;
 use crate::margin::collateral::readmit;
@@ -115,13 +115,13 @@ struct PerpPart {
     worth: i64,
 }
 
-/// One token leg of a slice.
+/// One token leg of a slice. A borrowed token goes as what is owed: negative units, for which the tranche is paid.
 #[derive(Clone, Copy, Debug)]
 struct TokenPart {
     asset: u32,
     units: Amount,
     coin: u32,
-    /// What the tranche pays, units of the coin, discount taken off.
+    /// What the tranche pays, units of the coin, discount taken off; negative: what it is paid, discount added.
     pays: Amount,
 }
 
@@ -169,6 +169,7 @@ fn slice_of(cx: &mut Context<'_>, account: u32, share_ppm: i64, discount_ppm: i6
             gone += perp_part(cx.state, leg, exposure.corners[0].price, &mut slice);
         }
         token_parts(cx.state, account, exposure, gone, &mut slice);
+        debt_parts(cx.state, account, exposure, gone, &mut slice);
     }
     claim_parts(cx.state, account, &exposures, &mut slice);
     slice
@@ -212,7 +213,7 @@ fn gross(state: &State, account: u32, perps: &[crate::margin::portfolio::PerpLeg
         }
         let price = exposure.corners[0].price;
         total += perps.iter().filter(|p| p.slot == at).map(|p| listed.value_down(p.shares.abs(), price)).sum::<Value>();
-        total += listed.value_down(free_shares(state, account, &listed.assets), price);
+        total += listed.value_down(free_shares(state, account, &listed.assets) + owed_shares(state, account, &listed.assets), price);
     }
     let claims = state.accounts[account as usize].balances.iter().filter(|b| b.lent > 0);
     total + claims.filter_map(|b| claim_worth(state, exposures, b.asset, state.ledger.claim(b))).map(|w| w.1).sum::<Value>()
@@ -221,6 +222,11 @@ fn gross(state: &State, account: u32, perps: &[crate::margin::portfolio::PerpLeg
 fn free_shares(state: &State, account: u32, assets: &[u32]) -> i128 {
     let holder = &state.accounts[account as usize];
     assets.iter().filter_map(|&a| holder.balance(a).map(|b| state.known_asset(a).shares(i128::from(b.free())))).sum()
+}
+
+fn owed_shares(state: &State, account: u32, assets: &[u32]) -> i128 {
+    let holder = &state.accounts[account as usize];
+    assets.iter().filter_map(|&a| holder.balance(a).map(|b| state.known_asset(a).shares(i128::from(state.ledger.owed(b))))).sum()
 }
 
 /// Adds a perp leg's share, in whole lots rounded up; returns the signed shares that go.
@@ -234,7 +240,7 @@ fn perp_part(state: &State, leg: &crate::margin::portfolio::PerpLeg, price: i64,
     let off = rate_up(notional, slice.discount_ppm);
     slice.notional += notional;
     slice.cost += off;
-    let off = crate::insurance::units_up(state, leg.quote, off);
+    let off = units_up(state, leg.quote, off);
     slice.perps.push(PerpPart { market: leg.market, lots, worth: narrow(part - i128::from(off)).unwrap_or(0) });
     shares
 }
@@ -266,6 +272,34 @@ fn token_parts(state: &State, account: u32, exposure: &crate::margin::Exposure, 
         let price_ppm = i128::from(state.stablecoin_ppm(state.known_asset(coin)).max(1));
         let pays = units_down(state, coin, (value - off) * i128::from(PPM) / price_ppm);
         slice.tokens.push(TokenPart { asset, units, coin, pays });
+    }
+}
+
+/// Adds the borrowed tokens that go, as what is owed: all that hedge the leaving perp shares, and the share of what hedges none.
+fn debt_parts(state: &State, account: u32, exposure: &crate::margin::Exposure, gone: i128, slice: &mut Slice) {
+    let listed = state.known_underlying(exposure.underlying);
+    let owed = owed_shares(state, account, &listed.assets);
+    let coin = listed.spots.iter().chain(&listed.perps).map(|&m| state.known_market(m).terms.quote).next();
+    let (Some(coin), true) = (coin, owed > 0) else { return };
+    let matched = owed.min(exposure.perp.max(0));
+    let with_perp = if matched == 0 { 0 } else { div_ceil(matched * gone.abs(), exposure.perp) };
+    let mut wanted = with_perp + rate_up(owed - matched, slice.share_ppm);
+    for &asset in &listed.assets {
+        let token = state.known_asset(asset);
+        let all = state.accounts[account as usize].balance(asset).map_or(0, |b| state.ledger.owed(b));
+        let units = narrow(div_ceil(wanted.max(0) * 1_000_000_000, token.shares(1_000_000_000).max(1))).unwrap_or(i64::MAX).min(all);
+        if units <= 0 {
+            continue;
+        }
+        let shares = token.shares(i128::from(units));
+        wanted -= shares;
+        let value = -listed.value_down(-shares, exposure.corners[0].price);
+        let off = rate_up(value, slice.discount_ppm);
+        slice.notional += value;
+        slice.cost += off;
+        let price_ppm = i128::from(state.stablecoin_ppm(state.known_asset(coin)).max(1));
+        let pays = units_up(state, coin, div_ceil((value + off) * i128::from(PPM), price_ppm));
+        slice.tokens.push(TokenPart { asset, units: -units, coin, pays: -pays });
     }
 }
 
@@ -302,6 +336,11 @@ fn acceptable(cx: &mut Context<'_>, account: u32, taker: u32, slice: &Slice) -> 
     let refusal = Reject::slice_must_not_raise_the_requirement.at(2, shown(after.requirement), shown(before.requirement));
     require(after.requirement <= before.requirement && (was.equity < 0 || worth >= 0), refusal)?;
 
+    for part in slice.tokens.iter().filter(|t| t.units < 0) {
+        let free = cx.state.accounts[account as usize].balance(part.coin).map_or(0, crate::account::Balance::free);
+        let (group, cap) = (cx.state.owed_by_group(taker, part.asset), cx.state.known_asset(part.asset).pool.as_ref().map_or(0, |p| p.owner_cap));
+        require(-part.pays <= free && group - part.units <= cap, refusal)?;
+    }
     for asset in slice.tokens.iter().map(|t| t.asset).chain(slice.claims.iter().map(|c| c.asset)) {
         eligibility::may_hold(cx.state, taker, asset)?;
     }
@@ -332,8 +371,10 @@ fn take(cx: &mut Context<'_>, account: u32, taker: u32, slice: &Slice) {
     }
     for part in &slice.tokens {
         let State { ledger, accounts, .. } = &mut *cx.state;
-        ledger.post(accounts, part.asset, Party::Holder(account), Party::Holder(taker), part.units);
-        ledger.post(accounts, part.coin, Party::Holder(taker), Party::Holder(account), part.pays);
+        let (gives, takes) = (Party::Holder(account), Party::Holder(taker));
+        let (gives, takes) = if part.units < 0 { (takes, gives) } else { (gives, takes) };
+        ledger.post(accounts, part.asset, gives, takes, part.units.abs());
+        ledger.post(accounts, part.coin, takes, gives, part.pays.abs());
         readmit(cx.state, account, part.asset);
         readmit(cx.state, taker, part.asset);
     }

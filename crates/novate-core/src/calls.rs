@@ -51,11 +51,9 @@ pub fn overdue_cash(state: &State, account: u32) -> Option<(u32, Amount)> {
 /// What proceeds repay before they answer a cash call: the loan where the pool takes no new one, else what is beyond its
 /// owner's cap.
 fn in_the_way(state: &State, account: u32, coin: u32) -> Amount {
-    let of = |a: u32| state.accounts[a as usize].balance(coin).map_or(0, |b| state.ledger.owed(b));
-    let (owed, terms) = (of(account), state.known_asset(coin).pool.as_ref());
-    let Some(terms) = terms.filter(|_| !state.lending.closed(coin)) else { return owed };
-    let group: Amount = state.owners[state.accounts[account as usize].owner as usize].accounts.iter().map(|&a| of(a)).sum();
-    (group - terms.owner_cap).clamp(0, owed)
+    let owed = state.accounts[account as usize].balance(coin).map_or(0, |b| state.ledger.owed(b));
+    let terms = state.known_asset(coin).pool.as_ref().filter(|_| !state.lending.closed(coin));
+    terms.map_or(owed, |terms| (state.owed_by_group(account, coin) - terms.owner_cap).clamp(0, owed))
 }
 
 /// Accounts with an overdue call, ascending.

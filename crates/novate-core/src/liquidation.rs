@@ -184,7 +184,10 @@ fn cover(cx: &mut Context<'_>, account: u32) -> bool {
     }
     ladder::step(cx, account, Cause::NotCovered);
     for leg in case.legs.iter().filter(|l| l.open > 0) {
-        deleveraging::settle_market(cx, leg.market);
+        // A residue does not end a market: gains share it, or it waits.
+        if !recovery::is_residue(cx.state, leg) {
+            deleveraging::settle_market(cx, leg.market);
+        }
         loss_sharing::run(cx, account, leg.market, leg.open);
     }
     // What the legs did not carry is an unsettled debt of its market.

@@ -3,7 +3,7 @@
 //! Responsible for: one account's side of a trade or settlement, and what a position has made since a moment that is
 //! remembered. Cash moves in `settlement`; nothing is refused here.
 
-use crate::account::Position;
+use crate::account::{Moment, Position};
 use crate::context::Context;
 use crate::state::State;
 use crate::units::{Lots, PPM, Ticks, Value, narrow};
@@ -83,7 +83,7 @@ pub fn result_at(unit: i64, position: &Position, price: Ticks) -> i64 {
 /// Remembers what every perp of an account has made: as of its last green moment, and as of the last one without a black
 /// account in the venue.
 pub fn remember(state: &mut State, account: u32, green: bool) {
-    let calm = state.liquidation.black.is_empty();
+    let (calm, rounds) = (state.liquidation.black.is_empty(), state.liquidation.calm_rounds);
     if !green && !calm {
         return;
     }
@@ -100,7 +100,8 @@ pub fn remember(state: &mut State, account: u32, green: bool) {
             position.green_result = result;
         }
         if calm {
-            (position.calm_result, position.calm_lots, position.calm_price) = (result, position.lots, price);
+            position.calm = *position.calm(rounds);
+            position.seen = Moment { result, lots: position.lots, price, round: rounds };
         }
     }
 }
@@ -125,7 +126,8 @@ pub fn result_since(state: &State, account: u32, bucket: u32, moment: impl Fn(&P
 /// hedged them over the same span; never negative, micro-dollars.
 #[must_use]
 pub fn shareable_gain(state: &State, account: u32, bucket: u32) -> Value {
-    let gain = result_since(state, account, bucket, |p| p.calm_result);
+    let rounds = state.liquidation.calm_rounds;
+    let gain = result_since(state, account, bucket, |p| p.calm(rounds).result);
     if gain <= 0 {
         return 0;
     }
@@ -140,9 +142,10 @@ fn hedge_loss(state: &State, account: u32, bucket: u32) -> Value {
         let (mut perp, mut fall) = (0, 0);
         for position in underlying.perps.iter().filter_map(|&m| holder.position(m)) {
             let market = state.known_market(position.market);
-            perp += state.shares_of(market, i128::from(position.calm_lots));
-            if position.calm_lots != 0 {
-                fall = i128::from(market.price_of(position.calm_price - state.index_ticks(market)));
+            let calm = position.calm(state.liquidation.calm_rounds);
+            perp += state.shares_of(market, i128::from(calm.lots));
+            if calm.lots != 0 {
+                fall = i128::from(market.price_of(calm.price - state.index_ticks(market)));
             }
         }
         let (spot, _) = shares(state, account, underlying.terms.underlying);

@@ -3,6 +3,7 @@
 //! Responsible for: insurance buying residues, unsold collateral passing to recovery at the best bid or zero, recovery units,
 //! and paying them. Never lets collateral leave custody before it was really sold.
 
+use crate::bankruptcy::Leg;
 use crate::command::PayRecovery;
 use crate::context::Context;
 use crate::event::{CollateralPassedToRecovery, RecoveryPaid, ResidueBought};
@@ -57,6 +58,13 @@ pub fn buy_residues(cx: &mut Context<'_>, account: u32) {
         readmit(cx.state, account, asset);
         cx.tell_account(account, &ResidueBought { asset, units, amount, bucket });
     }
+}
+
+/// Whether what is open of a black account's leg is below the listed value: it does not end its market.
+#[must_use]
+pub fn is_residue(state: &State, leg: &Leg) -> bool {
+    let listed = state.known_market(leg.market);
+    state.quote_value(listed, i128::from(leg.open)) <= i128::from(state.liquidation.terms().residue_value)
 }
 
 fn in_coin(state: &State, coin: u32, value: Value) -> Amount {

@@ -179,8 +179,7 @@ pub fn loan_room(state: &State, account: u32, asset: u32) -> Amount {
         return 0;
     }
     let totals = state.ledger.pool(asset);
-    let owner = &state.owners[state.accounts[account as usize].owner as usize];
-    let by_owner: i64 = owner.accounts.iter().filter_map(|&a| state.accounts[a as usize].balance(asset)).map(|b| state.ledger.owed(b)).sum();
+    let by_owner = state.owed_by_group(account, asset);
     let undrawn = state.accounts[account as usize].balance(asset).map_or(0, |b| b.kept() - b.pool_room());
     let in_all = state.ledger.owed_in_all(asset);
     // A pool that takes no new loans still owes what its lines were sold for.

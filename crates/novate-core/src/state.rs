@@ -434,6 +434,14 @@ impl State {
         narrow(price).unwrap_or(i64::MAX)
     }
 
+    /// Units of an asset that the accounts of an account's owner owe its pool, by index.
+    #[must_use]
+    pub fn owed_by_group(&self, account: u32, asset: u32) -> Amount {
+        let owner = self.accounts[account as usize].owner;
+        let owed = |&a: &u32| self.accounts[a as usize].balance(asset).map_or(0, |b| self.ledger.owed(b));
+        self.owners[owner as usize].accounts.iter().map(owed).sum()
+    }
+
     /// 1e-9 shares of a number of lots, signed, rounded down.
     #[must_use]
     pub fn shares_of(&self, market: &Market, lots: i128) -> i128 {

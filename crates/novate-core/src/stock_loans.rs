@@ -117,6 +117,8 @@ fn buy_in(cx: &mut Context<'_>, account: u32, asset: u32) {
             let cost = paid.saturating_add(fee(listed, worst, done.traded, listed.terms.taker_fee_ppm));
             let left = open_loan(cx.state, account, asset);
             cx.tell_account(account, &BoughtIn { asset, way: 0, market, units, cost, left });
+            let shares = narrow(cx.state.known_asset(asset).shares(i128::from(units))).unwrap_or(i64::MAX);
+            clearing::unwind::note(cx.state, account, asset, -shares);
             cx.touch(account);
         }
     }

@@ -7,6 +7,7 @@ use crate::context::Context;
 use crate::event::MarkChanged;
 use crate::governance::{lapses, restrictions};
 use crate::order::Side;
+use crate::state::liquidation::Liquidation;
 use crate::state::packages::Due;
 use crate::{bilateral, block, offer, quote, schedule};
 use crate::{calls, clearing, corporate_action, feed, funding, halts, ladder, lending, lines, liquidation, outage, settlement, stock_loans};
@@ -89,6 +90,20 @@ fn sweep(cx: &mut Context<'_>, budget: u32) {
         let account = cx.state.sweep_cursor % count;
         cx.state.sweep_cursor = (account + 1) % count;
         ladder::check(cx, account);
+        count_calm(&mut cx.state.liquidation, count);
     }
     cx.state.sweep_left -= visits;
+    if cx.state.sweep_left == 0 {
+        // The next round begins with the next move.
+        cx.state.liquidation.calm_seen = 0;
+    }
+}
+
+/// Gains to be shared begin with the last round in which nobody was black.
+fn count_calm(liquidation: &mut Liquidation, accounts: u32) {
+    liquidation.calm_seen = if liquidation.black.is_empty() { liquidation.calm_seen + 1 } else { 0 };
+    if liquidation.calm_seen >= accounts {
+        liquidation.calm_seen = 0;
+        liquidation.calm_rounds += 1;
+    }
 }

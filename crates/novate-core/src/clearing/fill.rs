@@ -77,6 +77,7 @@ pub fn issue(cx: &mut Context<'_>, id: u64, shares: i64, price: Price, place: Pl
         cx.state.clearing.lock(account, token, units);
     }
     let locked = cx.state.clearing.locked(account, token);
+    unwind::after(cx.state, &request, shares);
     hedged::after(cx.state, id, shares);
     cx.tell_account(account, &TokensIssued { request: id, token, units, shares, price, cost, fee, locked });
     cx.touch(account);

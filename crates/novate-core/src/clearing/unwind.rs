@@ -1,4 +1,4 @@
-//! Tokens that were redeemed without their holder's wish take the perp with them that they hedged.
+//! Tokens that were redeemed without their holder's wish, or bought for a borrower, take the perp with them that they hedged.
 //!
 //! Responsible for: closing it through the book, in the command of the fill as far as the book reaches, and with the passing
 //! of time after that. Never closes more than what the remaining tokens do not hedge.
@@ -12,11 +12,16 @@ use crate::state::State;
 use crate::state::clearing::Request;
 use crate::units::{Lots, narrow};
 
-/// A fill of a request took shares from its holder's token.
+/// A fill of a request took shares from its holder's token, or brought some for what its account borrowed.
 pub(super) fn after(state: &mut State, request: &Request, shares: i64) {
     if request.forced && shares > 0 {
-        *state.clearing.unwinding.entry((request.account, request.token)).or_default() += shares;
+        note(state, request.account, request.token, if request.kind.mints() { -shares } else { shares });
     }
+}
+
+/// Shares that left an account's token without its wish; negative: that were bought for what it borrowed.
+pub fn note(state: &mut State, account: u32, token: u32, shares: i64) {
+    *state.clearing.unwinding.entry((account, token)).or_default() += shares;
 }
 
 /// Closes what the current command's fills left without a token.
@@ -41,42 +46,46 @@ pub(super) fn again(cx: &mut Context<'_>, most: usize) {
     }
 }
 
-/// Shares of an account's short perps that its tokens do not hedge, at most those still to be closed.
+/// Shares of an account's perps that its tokens do not hedge, at most those still to be closed: short ones, or for tokens that
+/// were bought (`shares` negative) long ones.
 fn unhedged(state: &State, account: u32, underlying: u32, shares: i64) -> i128 {
     let (spot, perp) = perp::shares(state, account, underlying);
-    (-perp - spot.max(0)).min(i128::from(shares)).max(0)
+    let sign = i128::from(shares.signum());
+    (-perp * sign - (spot * sign).max(0)).min(i128::from(shares).abs()).max(0)
 }
 
 fn one(cx: &mut Context<'_>, key: (u32, u32)) {
     let (account, token) = key;
-    let Some(shares) = cx.state.clearing.unwinding.get(&key).copied() else { return };
-    let underlying = cx.state.known_asset(token).terms.underlying;
-    for market in cx.state.known_underlying(underlying).perps.clone() {
-        let wanted = unhedged(cx.state, account, underlying, shares);
+    let Some(mut shares) = cx.state.clearing.unwinding.get(&key).copied() else { return };
+    let (underlying, sign) = (cx.state.known_asset(token).terms.underlying, shares.signum());
+    let markets = cx.state.known_underlying(underlying).perps.clone();
+    for &market in &markets {
         let per_lot = cx.state.shares_of(cx.state.known_market(market), 1).max(1);
-        let held = -cx.state.accounts[account as usize].lots(market);
-        let lots = narrow(wanted / per_lot).unwrap_or(i64::MAX).min(held);
+        let wanted = narrow(unhedged(cx.state, account, underlying, shares) / per_lot).unwrap_or(i64::MAX);
+        let lots = wanted.min(-cx.state.accounts[account as usize].lots(market) * sign);
         if lots > 0 {
-            close(cx, account, token, market, lots);
+            let closed = close(cx, account, token, market, lots * sign);
+            shares -= narrow(i128::from(closed) * per_lot).unwrap_or(0);
         }
     }
-    let left = narrow(unhedged(cx.state, account, underlying, shares)).unwrap_or(i64::MAX);
-    let least = |&m: &u32| cx.state.shares_of(cx.state.known_market(m), 1).max(1);
-    let closable = cx.state.known_underlying(underlying).perps.iter().map(least).min().is_some_and(|lot| i128::from(left) >= lot);
-    if closable {
-        cx.state.clearing.unwinding.insert(key, left);
+    let left = unhedged(cx.state, account, underlying, shares);
+    if markets.iter().any(|&m| left >= cx.state.shares_of(cx.state.known_market(m), 1).max(1)) {
+        cx.state.clearing.unwinding.insert(key, narrow(left).unwrap_or(i64::MAX) * sign);
     } else {
         cx.state.clearing.unwinding.remove(&key);
     }
 }
 
-fn close(cx: &mut Context<'_>, account: u32, token: u32, market: u32, lots: Lots) {
+/// Buys back signed lots; sells negative ones. Returns the signed lots that traded.
+fn close(cx: &mut Context<'_>, account: u32, token: u32, market: u32, lots: Lots) -> Lots {
     let liquidation = cx.state.accounts[account as usize].liquidation.is_some();
-    let limit = cx.state.collar(cx.state.known_market(market), Side::Bid);
-    let taker = Taker { account, order: 0, market, side: Side::Bid, limit, lots, self_trade: SelfTrade::CancelOldest, liquidation };
-    let left = matching::take(cx, &taker).left;
-    if left < lots {
+    let side = if lots > 0 { Side::Bid } else { Side::Ask };
+    let limit = cx.state.collar(cx.state.known_market(market), side);
+    let taker = Taker { account, order: 0, market, side, limit, lots: lots.abs(), self_trade: SelfTrade::CancelOldest, liquidation };
+    let left = matching::take(cx, &taker).left * lots.signum();
+    if left != lots {
         cx.tell_account(account, &HedgeClosed { token, market, lots: lots - left, left });
         cx.touch(account);
     }
+    lots - left
 }

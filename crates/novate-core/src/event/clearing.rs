@@ -74,7 +74,8 @@ document! {
     ParticipantAuthorised = 980 { account: u64, allowed: u8 }
     /// An execution is past its settlement day without a report.
     SettlementOverdue = 981 { execution: u64, order: u64, broker: u32 }
-    /// With a forced redemption's fill the short perp closed that the tokens had hedged; `left` lots wait for depth.
+    /// The perp closed that tokens had hedged which were redeemed by force, or bought for a borrower: signed lots, bought back
+    /// positive; `left` lots wait for depth.
     HedgeClosed = 982 { token: u32, market: u32, lots: i64, left: i64 }
     /// With a fill of a request its perp traded: signed lots; `left` lots wait for depth.
     HedgeTraded = 983 { request: u64, market: u32, lots: i64, left: i64 }

@@ -377,7 +377,8 @@ pub struct Clearing {
     pub hedging: BTreeSet<u64>,
     /// Next of them that is tried again.
     pub hedge_cursor: u64,
-    /// Shares, 1e-9, that forced redemptions took from an account's token and whose perp is still to be closed.
+    /// Shares, 1e-9, that forced redemptions took from an account's token (negative: that were bought for what it borrowed) and
+    /// whose perp is still to be closed.
     pub unwinding: BTreeMap<(u32, u32), i64>,
     /// Requests that wait for a broker: priority and id.
     pub queue: BTreeSet<(u8, u64)>,

@@ -14,6 +14,10 @@ pub struct Liquidation {
     pub terms: Option<ConfigureLiquidation>,
     /// Accounts that are black and not exhausted, by dense index. While one is, perp gains can't leave.
     pub black: BTreeSet<u32>,
+    /// Rounds of the sweep over all accounts that were through without meeting a black one.
+    pub calm_rounds: u64,
+    /// Accounts of the present round that the sweep has seen since one was black.
+    pub calm_seen: u32,
     /// Backstop tranches, by dense account index.
     pub tranches: BTreeMap<u32, Tranche>,
     /// Running auctions, by the dense index of the account whose legs are offered.

@@ -587,13 +587,13 @@ class SettlementOverdue(Event, frozen=True, kw_only=True):
 
 
 class HedgeClosed(Event, frozen=True, kw_only=True):
-    """With a forced redemption's fill the short perp closed that the tokens had hedged; `left` lots wait for depth.
+    """The perp closed that tokens had hedged which were redeemed by force, or bought for a borrower.
 
     Attributes:
         token: The token.
         market: Perp market.
-        lots: Lots bought back.
-        left: Lots still to be bought back.
+        lots: Signed lots: bought back positive, sold negative.
+        left: Signed lots that wait for depth.
     """
 
     KIND: ClassVar[int] = 982
