@@ -121,7 +121,7 @@ pub const fn of(command: &Command) -> Authority {
         | Command::CancelQuoteRequest(_) => Authority::Account(TRADES, Protected::Never),
         Command::ConfigurePackages(_) | Command::ListBlockTerms(_) => Authority::Change(RUNS, Delay::Measured),
         Command::FundTreasury(_) => Authority::Staff(PAYS),
-        Command::CompensateError(_) => Authority::Change(REPAYS, Delay::None),
+        Command::CompensateError(_) | Command::CollectFees(_) => Authority::Change(REPAYS, Delay::None),
         // prices
         Command::ConfigurePrices(_) => Authority::Change(RUNS, Delay::Measured),
         Command::CancelPrint(_) | Command::ScheduleEarnings(_) => Authority::Fact,

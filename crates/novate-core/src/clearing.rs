@@ -24,7 +24,7 @@ pub mod treasury;
 pub mod unwind;
 
 use crate::context::Context;
-use crate::event::RequestStateChanged;
+use crate::event::{BackingRetired, RequestStateChanged};
 use crate::ledger::books::{Place, Unit};
 use crate::reject::{Refusal, Reject};
 use crate::state::clearing::{Request, RequestKind, RequestState};
@@ -114,6 +114,25 @@ pub(crate) fn reissue(state: &mut State, token: u32, units: Amount, shares: i64,
     let unit = Unit::Shares(token);
     clearing.books.post(unit, place, Place::Entitled, after - before);
     clearing.books.post(unit, place, Place::Surplus, shares - (after - before));
+}
+
+/// Tokens that retired take the shares behind them out of the books: the company has taken them for what it pays. They go from
+/// where they are settled, brokers in the order of their numbers; what is still on its way stays, as surplus, for the next time.
+pub fn retire(cx: &mut Context<'_>, token: u32, units: Amount) {
+    if !cx.state.clearing.tokens.contains_key(&token) {
+        return;
+    }
+    // Their claim becomes surplus; then the shares go, and with them what rounding had left.
+    reissue(cx.state, token, -units, 0, Place::Shortage);
+    let (unit, clearing) = (Unit::Shares(token), &mut cx.state.clearing);
+    let surplus = clearing.books.at(unit, Place::Surplus).max(0);
+    let mut left = surplus;
+    for &broker in clearing.brokers.keys() {
+        let taken = left.min(clearing.books.at(unit, Place::Broker(broker))).max(0);
+        clearing.books.post(unit, Place::Broker(broker), Place::Surplus, -taken);
+        left -= taken;
+    }
+    cx.tell(&BackingRetired { token, units, shares: surplus - left });
 }
 
 /// The most of `units` of a token that a redemption would take at once: none while the channel is not open; else within the

@@ -281,7 +281,7 @@ commands! {
     ConfigureGovernance, RegisterActor, GrantRole, RevokeRole, RevokeActor, ProposeChange,
     ApproveChange, RejectChange, Restrict, ConfirmRestriction, LiftRestriction, ChangeTerms,
     SetLimit, MoveOwnership, JoinOwners, SetOwnerPolicy, AddAddress, RemoveAddress,
-    WithdrawTo, PermitRelease, EnterRelease, QuarantineCommand, ListFeeTier,
+    WithdrawTo, PermitRelease, EnterRelease, QuarantineCommand, ListFeeTier, CollectFees,
     // corporate: 1200 to 1249
     ScheduleCorporateAction, ConfirmCorporateAction, CancelCorporateAction, CorrectCorporateAction, ListWithholding,
     FundDistributions, BookReinvestment, PayDistribution,

@@ -190,6 +190,7 @@ pub fn handle(cx: &mut Context<'_>, header: &Header, command: &Command) -> Resul
         Command::SetLimit(c) => restrictions::limit(cx, c),
         Command::ChangeTerms(c) => terms::change(cx, c),
         Command::ListFeeTier(c) => terms::fee_tier(cx, c),
+        Command::CollectFees(c) => funds::collect_fees(cx, c),
         Command::MoveOwnership(c) => owners::move_account(cx, c),
         Command::JoinOwners(c) => owners::join(cx, c),
         Command::AddAddress(c) => owners::add_address(cx, header, c),

@@ -210,13 +210,13 @@ events! {
     RequestStateChanged, BrokerOrderRaised, BrokerCancelRaised, TokensIssued, TokensRedeemed, RequestReturned, ExecutionSettled,
     ExecutionCarried, RequestPaid, BreakOpened, BreakAssigned, BreakResolved, CapacityChanged, ConversionRequested, ConversionEnded,
     IssuancePaused, BrokerChanged, ShortageChanged, RequestsNetted, DepthPosted, StatementAgreed, ParticipantAuthorised,
-    SettlementOverdue, HedgeClosed, HedgeTraded,
+    SettlementOverdue, HedgeClosed, HedgeTraded, BackingRetired,
     // governance: 1050 to 1099
     EligibilityConfigured, EligibilitySet, OwnerClassified, Held, GovernanceConfigured, ActorRegistered,
     RoleGranted, RoleRevoked, ActorRevoked, ChangeProposed, ChangeApproved, ChangeEnded,
     ChangeExecuted, ChangePostponed, Restricted, RestrictionEnded, TermsChanged, LimitSet,
     OwnershipMoved, OwnersJoined, OwnerPolicySet, AddressAdded, AddressRemoved, WithdrawalQueued,
-    ReleasePermitted, ReleaseEntered, CommandQuarantined, FeeTierListed, EligibilityLapsed, EligibilityRedeemed,
+    ReleasePermitted, ReleaseEntered, CommandQuarantined, FeeTierListed, EligibilityLapsed, EligibilityRedeemed, FeesCollected,
     // corporate: 1250 to 1299
     CorporateActionChanged, CorporateActionTaken, PositionAdjusted, BalanceAdjusted, ReceivableChanged, DistributionPaid,
     DistributionsFunded,

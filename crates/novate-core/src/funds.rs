@@ -3,10 +3,10 @@
 //! Responsible for: checks before a movement and the postings of it. Nothing leaves an account that its portfolio needs.
 
 use crate::codec::Header;
-use crate::command::{Deposit, FundInsurance, Hold, Pledge, RequestWithdrawal, SettleWithdrawal, Transfer, VoidWithdrawal, WithdrawTo};
+use crate::command::{CollectFees, Deposit, FundInsurance, Hold, Pledge, RequestWithdrawal, SettleWithdrawal, Transfer, VoidWithdrawal, WithdrawTo};
 use crate::context::Context;
 use crate::eligibility;
-use crate::event::{Deposited, Held, InsuranceFunded, Transferred, WithdrawalQueued, WithdrawalRequested, WithdrawalSettled, WithdrawalVoided};
+use crate::event::{Deposited, FeesCollected, Held, InsuranceFunded, Transferred, WithdrawalQueued, WithdrawalRequested, WithdrawalSettled, WithdrawalVoided};
 use crate::ledger::Party;
 use crate::limits::restricted;
 use crate::margin::{Change, collateral::readmit, liquidity};
@@ -335,5 +335,23 @@ pub fn fund_insurance(cx: &mut Context<'_>, command: &FundInsurance) -> Result<(
     post(cx.state, command.asset, Party::Custody, party, command.amount);
     let balance = cx.state.ledger.venue(party, command.asset);
     cx.tell(&InsuranceFunded { bucket: command.bucket, asset: command.asset, amount: command.amount, balance });
+    Ok(())
+}
+
+/// `CollectFees`. Collateral that comes counts under the account's caps like any other.
+///
+/// # Errors
+/// 201, 205, 304, 307, 1044, 1101, 1102.
+pub fn collect_fees(cx: &mut Context<'_>, command: &CollectFees) -> Result<(), Refusal> {
+    let CollectFees { account, asset, amount } = *command;
+    let account = cx.state.account(account)?;
+    cx.state.asset(asset)?;
+    positive(amount, 3)?;
+    let there = cx.state.ledger.venue(Party::Fees, asset);
+    require(amount <= there, Reject::fees_must_cover_what_is_collected.at(3, amount, there))?;
+    eligibility::may_hold(cx.state, account, asset)?;
+    post(cx.state, asset, Party::Fees, Party::Holder(account), amount);
+    cx.tell_account(account, &FeesCollected { asset, amount, left: there - amount });
+    cx.touch(account);
     Ok(())
 }

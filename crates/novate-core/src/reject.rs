@@ -273,6 +273,7 @@ refusals! {
     1041 release_must_be_permitted false "Two people permit a release before one of operations enters it.";
     1042 state_hash_must_match true "The hash is not the one of the state before this command.";
     1043 cap_must_not_be_below_what_is_admitted true "More is admitted than the new cap; an emergency cap stops the growth.";
+    1044 fees_must_cover_what_is_collected true "The venue does not have this much of fees in the asset.";
 
 
     1101 owner_must_not_be_frozen true "The owner is frozen: no trades, transfers or withdrawals; margin goes on.";

@@ -3,14 +3,15 @@
 //! Responsible for: the postings, at the multiplier of the fill. Never decides whether a fill is right (`report` does).
 
 use super::{Step, advance, capacity, hedged, in_kind, coins_down, coins_up, cost_up, reissue, request, routing, shares_up, treasury, units_down, units_up, unwind};
+use crate::account::Balance;
 use crate::context::Context;
 use crate::event::{DistributionPaid, RequestPaid, ShortageChanged, TokensIssued, TokensRedeemed};
 use crate::funds;
 use crate::ledger::Party;
 use crate::ledger::books::{Place, Unit};
 use crate::state::State;
-use crate::state::clearing::{BrokerOrder, Execution, Purpose, RequestKind};
-use crate::units::{Amount, Price, div_ceil, div_floor, narrow, pow10, rate_up};
+use crate::state::clearing::{BrokerOrder, Execution, Purpose, Request, RequestKind};
+use crate::units::{Amount, Price, Value, div_ceil, div_floor, narrow, pow10, rate_up};
 
 /// How the house would serve a request at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +77,9 @@ pub fn issue(cx: &mut Context<'_>, id: u64, shares: i64, price: Price, place: Pl
     if unsettled {
         cx.state.clearing.lock(account, token, units);
     }
+    // Nobody buys tokens at a discount for what others owe on them.
+    let owed = cx.state.receivable(token, i128::from(units)).min(0);
+    settle_receivable(cx, &request, units, -owed, 0);
     let locked = cx.state.clearing.locked(account, token);
     unwind::after(cx.state, &request, shares);
     hedged::after(cx.state, id, shares);
@@ -98,14 +102,22 @@ fn units_for(state: &State, token: u32, shares: i64, price: Price) -> i128 {
     units_down(asset, div_floor(i128::from(shares) * price, (price + per_share.max(0)).max(1)))
 }
 
-/// What is receivable on tokens that are burned is paid from the distributions account; brokers pay it there later.
-fn pay_receivable(cx: &mut Context<'_>, account: u32, token: u32, cash: u32, units: Amount) {
-    let value = cx.state.receivable(token, i128::from(units));
+/// What is receivable on tokens that come or go is settled with the distributions account, which brokers pay later: a positive
+/// value is the holder's; a negative one comes out of the cash that is due, then out of the holder's own. Returns what of `due`
+/// it took.
+fn settle_receivable(cx: &mut Context<'_>, request: &Request, units: Amount, value: Value, due: Amount) -> Amount {
+    let Request { account, token, cash, .. } = *request;
     let amount = narrow(coins_down(cx.state.known_asset(cash), value)).unwrap_or(0);
-    if amount > 0 {
-        funds::post(cx.state, cash, Party::Distributions, Party::Holder(account), amount);
+    let of_due = (-amount).clamp(0, due);
+    let free = cx.state.accounts[account as usize].balance(cash).map_or(0, Balance::free);
+    let own = (-amount - of_due).clamp(0, free);
+    funds::post(cx.state, cash, Party::Distributions, Party::Holder(account), amount.max(0));
+    funds::post(cx.state, cash, Party::Holder(account), Party::Distributions, own);
+    let amount = amount.max(0) - of_due - own;
+    if amount != 0 {
         cx.tell_account(account, &DistributionPaid { asset: token, units, paid_asset: cash, amount, retired: 0 });
     }
+    of_due
 }
 
 /// Cost and fee of shares, out of what is held: the cost rounded up, never more than is there.
@@ -129,7 +141,6 @@ fn pay(cx: &mut Context<'_>, id: u64, shares: i64, price: Price) -> (Amount, Amo
 pub fn burn(cx: &mut Context<'_>, id: u64, units: Amount, shares: i64, price: Price, place: Place) {
     let request = cx.state.clearing.requests[&id].clone();
     let (account, token) = (request.account, request.token);
-    pay_receivable(cx, account, token, request.cash, units);
     funds::post(cx.state, token, Party::Escrow(account), Party::Custody, units);
     reissue(cx.state, token, -units, -shares, place);
     let (mut due, mut fee) = (0, in_kind::fee_of(cx.state, &request, units));
@@ -141,13 +152,17 @@ pub fn burn(cx: &mut Context<'_>, id: u64, units: Amount, shares: i64, price: Pr
         let gross = narrow(coins).unwrap_or(0);
         fee = narrow(rate_up(i128::from(gross), cx.state.clearing.tokens[&token].terms.redeem_fee_ppm)).unwrap_or(0).min(gross);
         due = gross - fee;
-        funds::post(cx.state, request.cash, Party::Redemptions, Party::Due(account), due);
     }
+    let receivable = cx.state.receivable(token, i128::from(units));
+    let of_due = settle_receivable(cx, &request, units, receivable, due);
+    due -= of_due;
+    funds::post(cx.state, request.cash, Party::Redemptions, Party::Due(account), due);
     if let Some(request) = cx.state.clearing.requests.get_mut(&id) {
         request.held -= units;
         request.units += units;
         request.shares += shares;
         request.due += due;
+        request.returned_due += of_due;
         match request.kind {
             RequestKind::RedeemInKind => request.held -= fee,
             _ => request.fee_due += fee,
@@ -261,7 +276,7 @@ pub fn net_requests(cx: &mut Context<'_>, issuance: u64, redemption: u64) -> boo
         return false;
     }
     let cash = cx.state.known_asset(buyer.cash);
-    let cost = cost_up(underlying, shares, price) + cx.state.receivable(token, i128::from(units)).max(0);
+    let cost = cost_up(underlying, shares, price) + cx.state.receivable(token, i128::from(units));
     let paid = narrow(coins_up(cash, cost)).unwrap_or(i64::MAX).min(buyer.held);
     let terms = cx.state.clearing.tokens[&token].terms.clone();
     let fee = narrow(rate_up(i128::from(paid), terms.mint_fee_ppm)).unwrap_or(0).min(buyer.held - paid);

@@ -58,14 +58,15 @@ pub(super) fn settle_repaired(cx: &mut Context<'_>, token: u32, mints: bool) {
 pub(super) fn pay(cx: &mut Context<'_>, id: u64) {
     let Some(request) = cx.state.clearing.requests.get(&id).cloned() else { return };
     let (cash, due, fee, account) = (request.cash, request.due, request.fee_due, request.account);
-    if cx.state.ledger.venue(Party::Treasury, cash) < due + fee {
+    if cx.state.ledger.venue(Party::Treasury, cash) < request.to_pay() {
         return;
     }
     funds::post(cx.state, cash, Party::Treasury, Party::Redemptions, due);
     funds::post(cx.state, cash, Party::Due(account), Party::Holder(account), due);
     funds::post(cx.state, cash, Party::Treasury, Party::Fees, fee);
+    funds::post(cx.state, cash, Party::Treasury, Party::Distributions, request.returned_due);
     if let Some(request) = cx.state.clearing.requests.get_mut(&id) {
-        (request.due, request.fee_due) = (0, 0);
+        (request.due, request.fee_due, request.returned_due) = (0, 0, 0);
     }
     cx.state.clearing.unpaid.remove(&id);
     let balance = cx.state.accounts[account as usize].balance(cash).map_or(0, |b| b.pledged);
@@ -82,7 +83,7 @@ pub fn deliver(cx: &mut Context<'_>, c: &DeliverRequest) -> Result<(), Refusal> 
     let request = cx.state.clearing.request(c.request)?;
     after(request, Step::Deliver)?;
     if request.kind == RequestKind::Redeem {
-        let (needed, there) = (request.due + request.fee_due, cx.state.ledger.venue(Party::Treasury, request.cash));
+        let (needed, there) = (request.to_pay(), cx.state.ledger.venue(Party::Treasury, request.cash));
         require(there >= needed, Reject::treasury_must_cover_payment.at(1, needed, there))?;
         pay(cx, c.request);
     } else {

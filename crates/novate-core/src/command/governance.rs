@@ -283,4 +283,13 @@ document! {
         /// Taker fee on spot.
         spot_taker_ppm: i64,
     }
+    /// The venue's fees become an account's money: the operator's own, which sells, redeems or withdraws it like any other.
+    CollectFees = 1029 {
+        /// Who gets them.
+        account: u64,
+        /// A stablecoin, or a token that fees were kept in.
+        asset: u32,
+        /// How much.
+        amount: i64,
+    }
 }

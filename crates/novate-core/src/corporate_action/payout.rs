@@ -10,14 +10,14 @@ use crate::clearing;
 use crate::command::{BookReinvestment, FundDistributions, PayDistribution};
 use crate::context::Context;
 use crate::event::{DistributionPaid, DistributionsFunded};
-use crate::funds::may_arrive;
+use crate::funds::{may_arrive, post};
 use crate::ledger::Party;
 use crate::margin::collateral::readmit;
 use crate::reject::{Refusal, Reject, require};
 use crate::settlement::loan_room;
 use crate::state::State;
 use crate::state::corporate::Job;
-use crate::units::{PPM, Ratio, div_floor, narrow, pow10, rate_up, scaled_down};
+use crate::units::{Amount, PPM, Ratio, div_floor, narrow, pow10, rate_up, scaled_down};
 
 /// `FundDistributions`.
 ///
@@ -160,9 +160,32 @@ fn retire_units(state: &mut State, account: u32, balance: &Balance) {
     readmit(state, account, asset);
 }
 
-/// Everybody is paid: nothing of it is receivable any more.
-pub fn finish(cx: &mut Context<'_>, command: &PayDistribution) {
-    if command.retire == 0 {
+/// The venue's own tokens that nobody has a claim on: fees and insurance. What pools and recovery hold stays with the
+/// distributions account.
+fn pay_venue(cx: &mut Context<'_>, command: &PayDistribution) -> Amount {
+    let own = |&(asset, party, amount): &(u32, Party, Amount)| {
+        asset == command.asset && amount > 0 && matches!(party, Party::Fees | Party::Insurance(_) | Party::Operator(_))
+    };
+    let parties: Vec<(u32, Party, Amount)> = cx.state.ledger.venue_accounts().filter(own).collect();
+    let mut retired = 0;
+    for (asset, party, units) in parties {
+        let amount = narrow(owed(cx.state, command, i128::from(units))).unwrap_or(0);
+        post(cx.state, command.paid_asset, Party::Distributions, party, amount);
+        if command.retire == 1 {
+            post(cx.state, asset, party, Party::Custody, units);
+            retired += units;
+        }
+        cx.tell(&DistributionPaid { asset, units, paid_asset: command.paid_asset, amount, retired: command.retire });
+    }
+    retired
+}
+
+/// Everybody is paid: nothing of it is receivable any more. `retired` units are gone from the accounts.
+pub fn finish(cx: &mut Context<'_>, command: &PayDistribution, retired: i128) {
+    let own = pay_venue(cx, command);
+    if command.retire == 1 {
+        clearing::retire(cx, command.asset, narrow(retired).unwrap_or(i64::MAX).saturating_add(own));
+    } else {
         let units = i128::from(cx.state.ledger.venue(Party::Custody, command.asset));
         change(cx, command.asset, -command.released, units, Reason::Paid);
     }

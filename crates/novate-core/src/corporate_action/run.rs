@@ -160,7 +160,12 @@ fn visit(cx: &mut Context<'_>, running: &mut Running, at: u32) {
         }
         Job::Adjust { action, price } => holder::adjust(cx, running, action, price, at),
         Job::Correct { action, amount } => holder::correct(cx, action, amount, at),
-        Job::Pay(command) => payout::pay(cx, &command, at),
+        Job::Pay(command) => {
+            let before = cx.state.ledger.venue(Party::Custody, command.asset);
+            payout::pay(cx, &command, at);
+            let retired = before - cx.state.ledger.venue(Party::Custody, command.asset);
+            *running.units.entry(command.asset).or_default() += i128::from(retired);
+        }
     }
 }
 
@@ -182,7 +187,7 @@ fn finish(cx: &mut Context<'_>, running: Running) {
             effect::correct(cx, action, amount);
             end(cx, action, Step::Correct);
         }
-        Job::Pay(command) => payout::finish(cx, &command),
+        Job::Pay(command) => payout::finish(cx, &command, running.units.get(&command.asset).copied().unwrap_or(0)),
     }
     if cx.state.corporate.running.is_none() {
         // Everybody is looked at again.

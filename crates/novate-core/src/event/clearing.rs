@@ -79,4 +79,6 @@ document! {
     HedgeClosed = 982 { token: u32, market: u32, lots: i64, left: i64 }
     /// With a fill of a request its perp traded: signed lots; `left` lots wait for depth.
     HedgeTraded = 983 { request: u64, market: u32, lots: i64, left: i64 }
+    /// Tokens retired, and the shares behind them left the books for what the company paid.
+    BackingRetired = 984 { token: u32, units: i64, shares: i64 }
 }

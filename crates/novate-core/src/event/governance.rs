@@ -274,4 +274,13 @@ document! {
         /// Token units that go.
         units: i64,
     }
+    /// Fees of the venue became the account's.
+    FeesCollected = 1080 {
+        /// What they are in.
+        asset: u32,
+        /// How much.
+        amount: i64,
+        /// What is left of them.
+        left: i64,
+    }
 }

@@ -106,6 +106,8 @@ pub struct Request {
     pub due: Amount,
     /// Fee that is taken when that is paid.
     pub fee_due: Amount,
+    /// What the burned tokens owed of a distribution, paid to the distributions account then.
+    pub returned_due: Amount,
     /// In the queue no longer than this.
     pub expires_ns: Nanos,
     /// Its broker order that is still open; 0 when none is.
@@ -118,6 +120,14 @@ pub struct Request {
     pub broker: u32,
     /// How often its rest went to another broker.
     pub reroutes: u32,
+}
+
+impl Request {
+    /// What the treasury pays out when the redemption is paid.
+    #[must_use]
+    pub const fn to_pay(&self) -> Amount {
+        self.due + self.fee_due + self.returned_due
+    }
 }
 
 /// The perp that trades with each fill of a request.

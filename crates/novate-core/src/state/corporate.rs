@@ -96,7 +96,7 @@ pub struct Running {
     pub job: Job,
     /// Next account or record.
     pub cursor: u32,
-    /// Units of each token of the underlying seen so far.
+    /// Units of each token of the underlying seen so far; of a payment, those that retired.
     pub units: BTreeMap<u32, i128>,
 }
 

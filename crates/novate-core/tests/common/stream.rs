@@ -69,12 +69,12 @@ impl Stream {
         s
     }
 
-    fn deposit(&mut self, account: u64, asset: u32, amount: i64) -> Vec<Event> {
+    pub fn deposit(&mut self, account: u64, asset: u32, amount: i64) -> Vec<Event> {
         self.references += 1;
         self.venue.send(account, &Deposit { asset, amount, reference: self.references })
     }
 
-    fn post_all(&mut self) {
+    pub fn post_all(&mut self) {
         for underlying in 1..=4 {
             self.venue.price(underlying, self.prices[underlying as usize - 1]);
         }

@@ -4,6 +4,7 @@
 use super::stream::Stream;
 use super::wire::Event;
 use novate_core::command::*;
+use novate_core::ledger::Party;
 use novate_core::state::clearing::{ExecutionStage, OrderStage, RequestState};
 use novate_core::units::SECOND;
 
@@ -159,7 +160,13 @@ impl Stream {
     fn clearing_fact(&mut self) -> Vec<Event> {
         let c = &mut self.chance;
         let (broker, token, amount) = (c.range(1, 3) as u32, c.pick(&[2_u32, 3]), c.magnitude(20, 36));
-        match c.range(0, 15) {
+        match c.range(0, 16) {
+            16 => {
+                let asset = c.pick(&[1, token]);
+                let there = self.venue.state().ledger.venue(Party::Fees, asset);
+                let amount = self.chance.range(0, there.max(0) + 1);
+                self.venue.send(0, &CollectFees { account: 7, asset, amount })
+            }
             0..=3 => self.venue.send(0, &PostDepth { underlying: token - 1, buy: amount << 8, sell: amount << 8 }),
             4 => self.venue.send(0, &FundBroker { broker, amount }),
             5 => self.venue.send(0, &FundTreasury { asset: 1, amount }),

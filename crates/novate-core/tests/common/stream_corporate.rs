@@ -111,9 +111,44 @@ impl Stream {
             guard_ns: if split { c.range(0, 3_600) * SECOND } else { 0 },
         };
         let mut answer = self.by(PEOPLE[0], &terms);
-        if self.chance.one_in(2) {
+        let renumbers = token_mode == 1 && start > 0 && self.chance.one_in(2);
+        if renumbers {
+            self.free_tokens(underlying + 1);
+        }
+        if renumbers || self.chance.one_in(2) {
             check_rehearsal(&self.venue, action);
             answer.extend(self.by(PEOPLE[1], &ConfirmCorporateAction { action }));
+        }
+        if renumbers {
+            answer.extend(self.wait_for_window(start));
+        }
+        answer
+    }
+
+    /// Loans come back and lenders take their tokens: nothing keeps its number.
+    fn free_tokens(&mut self, asset: u32) {
+        let stakes = |s: &Self| -> Vec<(u64, i64, i64)> {
+            let state = s.venue.state();
+            let of = |b: &novate_core::account::Balance| (state.ledger.owed(b), state.ledger.claim(b));
+            state.accounts.iter().filter_map(|a| a.balance(asset).map(|b| (a.id, of(b).0, of(b).1))).collect()
+        };
+        for (account, owed, _) in stakes(self).into_iter().filter(|s| s.1 > 0) {
+            self.deposit(account, asset, owed + 5);
+        }
+        for (account, _, claim) in stakes(self).into_iter().filter(|s| s.2 > 0) {
+            self.venue.send(account, &Recall { asset, amount: claim });
+        }
+    }
+
+    /// The window opens, brokers end what they have, and the action takes effect.
+    fn wait_for_window(&mut self, start: i64) -> Vec<Event> {
+        self.venue.now = self.venue.now.max(start);
+        let mut answer = self.venue.advance(0);
+        for (_, order) in self.venue.state().clearing.working.clone() {
+            answer.extend(self.venue.send(0, &ReportBrokerCancelled { order }));
+        }
+        for _ in 0..4 {
+            answer.extend(self.venue.advance(0));
         }
         answer
     }

@@ -3,6 +3,7 @@
 use super::stream::Stream;
 use super::wire::Event;
 use novate_core::command::*;
+use novate_core::margin::Level;
 use novate_core::units::SECOND;
 
 /// The account that backs others and does nothing else, and its owner.
@@ -39,12 +40,12 @@ pub fn step(stream: &mut Stream) -> (u64, Vec<Event>) {
     }
 }
 
-/// A token holder sells perps against all of it, takes out what cash it may, and its stock closes for the night: what is then
-/// below maintenance is a hedged pair.
+/// A token holder sells perps against all of it and takes out what cash it may. Then its stock closes for the night, or what
+/// is left carries a bet on bitcoin that fails: what is then below maintenance is a hedged pair.
 fn hedge_to_the_edge(stream: &mut Stream) -> (u64, Vec<Event>) {
     let account = stream.chance.pick(&[2, 3, 5, 6]);
     let (underlying, perp, token) = stream.chance.pick(&[(1, 1, 2), (2, 3, 3)]);
-    for market in [perp, perp + 1] {
+    for market in [perp, perp + 1, 5] {
         stream.deepen(market);
     }
     let state = stream.venue.state();
@@ -59,6 +60,28 @@ fn hedge_to_the_edge(stream: &mut Stream) -> (u64, Vec<Event>) {
     for halving in 0..24 {
         stream.venue.send(account, &RequestWithdrawal { asset: 1, amount: (1 << 36) >> halving });
     }
-    stream.venue.say(0, &format!("SetSession underlying={underlying} session=4 next_session=2"));
-    (account, stream.venue.advance(SECOND))
+    if stream.chance.one_in(2) {
+        stream.venue.say(0, &format!("SetSession underlying={underlying} session=4 next_session=2"));
+        return (account, stream.venue.advance(SECOND));
+    }
+    for parts in [5, 5, 4, 4, 3, 2] {
+        stream.deepen(5);
+        let room = stream.venue.excess(account, Level::Initial).clamp(0, 1 << 50) as i64;
+        let listed = stream.venue.state().known_market(5);
+        let lots = (room * parts / (stream.venue.state().index_ticks(listed) * listed.unit).max(1)).max(1);
+        stream.venue.send(account, &PlaceOrder { market: 5, side: 0, kind: 1, time_in_force: IOC, flags: 0, price: 0, lots, client_id: [0; 16] });
+    }
+    // Nobody is left there to sell to.
+    for maker in [7, 8] {
+        stream.venue.send(maker, &CancelAll { market: 5 });
+    }
+    stream.prices[2] = stream.prices[2] / 100 * stream.chance.range(65, 85);
+    let mut events = Vec::new();
+    for _ in 0..4 {
+        stream.deepen(perp);
+        stream.deepen(perp + 1);
+        stream.post_all();
+        events.extend(stream.venue.advance(SECOND));
+    }
+    (account, events)
 }

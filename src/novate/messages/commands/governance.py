@@ -522,6 +522,22 @@ class ListFeeTier(Command, frozen=True, kw_only=True):
     spot_taker_ppm: Ppm
 
 
+class CollectFees(Command, frozen=True, kw_only=True):
+    """The venue's fees become an account's money: the operator's own, which sells, redeems or withdraws it like any other.
+
+    Attributes:
+        account: Who gets them.
+        asset: A stablecoin, or a token that fees were kept in.
+        amount: How much.
+    """
+
+    KIND: ClassVar[int] = 1029
+
+    account: LongId
+    asset: Id
+    amount: Amount
+
+
 COMMANDS: tuple[type[Command], ...] = (
     ConfigureEligibility,
     ListHolderClass,
@@ -552,5 +568,6 @@ COMMANDS: tuple[type[Command], ...] = (
     EnterRelease,
     QuarantineCommand,
     ListFeeTier,
+    CollectFees,
 )
 """By number."""

@@ -622,6 +622,22 @@ class HedgeTraded(Event, frozen=True, kw_only=True):
     left: Lots
 
 
+class BackingRetired(Event, frozen=True, kw_only=True):
+    """Tokens retired, and the shares behind them left the books for what the company paid.
+
+    Attributes:
+        token: The token.
+        units: Units that retired.
+        shares: Shares that left, 1e-9.
+    """
+
+    KIND: ClassVar[int] = 984
+
+    token: Id
+    units: Amount
+    shares: NanoShares
+
+
 EVENTS: tuple[type[Event], ...] = (
     ClearingConfigured,
     BackingAttested,
@@ -655,5 +671,6 @@ EVENTS: tuple[type[Event], ...] = (
     SettlementOverdue,
     HedgeClosed,
     HedgeTraded,
+    BackingRetired,
 )
 """By number."""

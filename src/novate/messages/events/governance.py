@@ -503,6 +503,22 @@ class EligibilityRedeemed(Event, frozen=True, kw_only=True):
     units: Amount
 
 
+class FeesCollected(Event, frozen=True, kw_only=True):
+    """Fees of the venue became the account's.
+
+    Attributes:
+        asset: What they are in.
+        amount: How much.
+        left: What is left of them.
+    """
+
+    KIND: ClassVar[int] = 1080
+
+    asset: Id
+    amount: Amount
+    left: Amount
+
+
 EVENTS: tuple[type[Event], ...] = (
     EligibilityConfigured,
     EligibilitySet,
@@ -534,5 +550,6 @@ EVENTS: tuple[type[Event], ...] = (
     FeeTierListed,
     EligibilityLapsed,
     EligibilityRedeemed,
+    FeesCollected,
 )
 """By number."""
