@@ -32,6 +32,8 @@ from novate.messages import (
     PlaceOrder,
     PostPrice,
     Quality,
+    Session,
+    SetSession,
     encode,
     iter_events,
     reports,
@@ -48,6 +50,8 @@ _LARGE = 10**12
 _WAIT_NS = 30 * calendar.SECOND_NS
 _PATIENCE = 6
 """Rounds of posts after which a shock is left as suspect as the venue finds it."""
+_BLEND = 3
+"""Rounds that an opening takes at most to reach the outside price, at the preset's 30 seconds."""
 DAY_NS = 24 * calendar.HOUR_NS
 STATES = {state: state.name.lower() for state in AccountState}
 MEANING = {
@@ -175,7 +179,10 @@ def _nearest(thresholds: Sequence[questions.Thresholds]) -> str:
 
 
 class Shock(NamedTuple):
-    """All outside prices of an underlying move at once and are confirmed: every source posts the moved price."""
+    """All outside prices of an underlying move at once and are confirmed: every source posts the moved price.
+
+    While the underlying is closed: the market opens for its regular session at the moved price.
+    """
 
     underlying: str
     ppm: int
@@ -230,22 +237,33 @@ def _send(fork: Engine, command: Command, account: int = 0, time_ns: int | None 
 
 
 def _shock(fork: Engine, shock: Shock) -> list[EventMessage]:
-    """Every source posts its moved price; where that leaves the price suspect, again after a while, as long as it takes."""
+    """Every source posts its moved price; while that leaves the index elsewhere, or suspect, again after a while."""
     listed = {line.name: line.underlying for line in reports.underlyings(fork)}
     if shock.underlying not in listed:
         raise ValueError(f"underlying_must_exist: no underlying is called {shock.underlying}")
     underlying = listed[shock.underlying]
     said = questions.sources(fork, underlying)
     events: list[EventMessage] = []
+    closed = _line(fork, underlying).quality == Quality.CLOSED
+    if closed:
+        opens = SetSession(underlying=underlying, session=Session.REGULAR, next_session=Session.CLOSED, next_time_ns=0)
+        events += _send(fork, opens)
     for patience in range(_PATIENCE):
         at = fork.time_ns + (_WAIT_NS if patience else 0)
         for source in said:
             if source.price:
                 events += _send(fork, _repeat(underlying, source, at, shock.ppm), time_ns=at)
-        line = next(line for line in reports.underlyings(fork) if line.underlying == underlying)
-        if line.quality != Quality.SUSPECT:
+        # An opening blends from the closed index to the outside price.
+        blends = closed and patience < _BLEND
+        if _line(fork, underlying).quality != Quality.SUSPECT and not blends:
             break
+        if closed:
+            events += _send(fork, AdvanceTime())
     return events + _send(fork, AdvanceTime())
+
+
+def _line(engine: Engine, underlying: int) -> reports.UnderlyingLine:
+    return next(line for line in reports.underlyings(engine) if line.underlying == underlying)
 
 
 def _repeat(underlying: int, source: questions.SourcePrice, at: int, ppm: int = 0) -> PostPrice:

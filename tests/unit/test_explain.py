@@ -130,6 +130,15 @@ def test_a_shock_is_believed_and_may_liquidate(venue: PlainVenue) -> None:
         explain.what_if(venue.engine, LONG, [Shock("XYZ", 1)])
 
 
+def test_a_shock_to_a_closed_market_is_its_next_opening(venue: PlainVenue) -> None:
+    venue.must(SetSession(underlying=NAME, session=Session.CLOSED, next_session=Session.REGULAR, next_time_ns=0))
+    found = explain.what_if(venue.engine, LONG, [Shock("NVDA", -45_000)])
+    assert found.accepted
+    assert found.before.thresholds[0].index == 100 * M
+    assert found.after.thresholds[0].index == 95_500_000
+    assert found.after.holdings.line.equity < found.before.holdings.line.equity
+
+
 def test_a_venue_command_in_a_what_if_is_the_venues(venue: PlainVenue) -> None:
     weekend = SetSession(underlying=NAME, session=Session.OVERNIGHT, next_session=Session.PRE, next_time_ns=0)
     found = explain.what_if(venue.engine, LONG, [weekend])
