@@ -219,7 +219,7 @@ struct Expected {
     tokens: i128,
     /// What the bound of the perps' premium moves by.
     premium: i128,
-    /// Shares (1e-9) and whole tokens, whose rounding is allowed.
+    /// Shares (1e-9), and whole tokens and positions, each of which may be 1e-9 share off.
     shares: i128,
     count: i128,
 }
@@ -235,6 +235,7 @@ fn expected(state: &State, account: u32, terms: &ScheduleCorporateAction, amount
         found.perps += listed.value_down(count, amount) * rate(&state.corporate.perp_withholding, market) / i128::from(PPM);
         found.premium += listed.value_down(count.abs(), amount) * i128::from(listed.terms.basis_ppm) / i128::from(PPM);
         found.shares += count.abs();
+        found.count += i128::from(count != 0);
     }
     for &asset in &listed.assets {
         let Some(balance) = holder.balance(asset) else { continue };
