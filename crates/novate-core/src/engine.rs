@@ -4,7 +4,7 @@
 //! each. Never reads a clock, a file or a random number; the same commands give the same state on any machine.
 
 use crate::codec::{Body, HEADER, Header, digest};
-use crate::command::EnterRelease;
+use crate::command::{AmendOrder, CancelAll, CancelOrder, EnterRelease, PlaceOrder, PlaceOrderFull};
 use crate::context::{Context, Scratch};
 use crate::dispatch::{dispatch, handle};
 use crate::event::{CommandRefused, EventWriter};
@@ -88,6 +88,12 @@ impl Engine {
         governance.skipped.iter().copied().filter(|s| !confirmed(s)).collect()
     }
 
+    /// Evaluates every order from now on, also where the account's cushion says enough. The outcome is the same; for tests and
+    /// comparisons.
+    pub fn evaluate_always(&mut self) {
+        self.scratch.cushions.turn_off();
+    }
+
     /// Rehearses the way back from a panic: the command of this sequence panics, once it is applied. Not part of the state.
     pub fn rehearse_panic(&mut self, sequence: u64) {
         self.rehearsal = Some(sequence);
@@ -113,6 +119,10 @@ impl Engine {
         events.begin(header);
         self.scratch.touched.clear();
         self.scratch.deleveraged = false;
+        let trades = matches!(header.kind, PlaceOrder::KIND | PlaceOrderFull::KIND | CancelOrder::KIND | AmendOrder::KIND | CancelAll::KIND);
+        if !trades {
+            self.scratch.cushions.forget_all();
+        }
         let mut cx = Context { state: &mut self.state, events, scratch: &mut self.scratch };
         let act = |cx: &mut Context<'_>| if quarantined { skip(cx, &header) } else { dispatch(cx, &header, body) };
         if let Err(refusal) = sequenced(&mut cx, &header).and_then(|()| act(&mut cx)) {
@@ -125,6 +135,9 @@ impl Engine {
             ladder::check(&mut cx, account);
         }
         lending::tell_interest(&mut cx);
+        if !trades {
+            cx.scratch.cushions.forget_all();
+        }
         touched.clear();
         cx.scratch.touched = touched;
         cx.events.finish();

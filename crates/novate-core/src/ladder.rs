@@ -5,7 +5,7 @@
 //! `liquidation`. An account is looked at after every command that touches it and by the sweep.
 
 use crate::account::{AccountState, Liquidation};
-use crate::context::Context;
+use crate::context::{Context, Scratch};
 use crate::event::{AccountStateChanged, BackstopAuctionEnded, CancelReason, DriftBreached, LiquidationEnded, LiquidationStageChanged, LiquidationStarted};
 use crate::margin::{Evaluation, Level, Question, explain, liquidity};
 use crate::order::NIL;
@@ -96,8 +96,16 @@ pub fn check(cx: &mut Context<'_>, account: u32) {
         cx.state.accounts[account as usize].judged_adrift = false;
         return;
     }
-    liquidity::refresh(cx.state, holder.owner);
+    let refreshed = liquidity::refresh(cx.state, holder.owner);
+    if !refreshed && is_surely_green(cx, account) {
+        perp::remember(cx.state, account, true);
+        return;
+    }
     let mut now = standing(cx, account, true);
+    if now.state == AccountState::Green {
+        let Scratch { cushions, portfolio, .. } = &mut *cx.scratch;
+        cushions.keep(cx.state, account, now.initial.excess(), portfolio);
+    }
     if now.state >= AccountState::Yellow {
         if cx.state.accounts[account as usize].stage == Stage::Free {
             step(cx, account, Cause::BelowInitial);
@@ -122,6 +130,13 @@ pub fn check(cx: &mut Context<'_>, account: u32) {
         step(cx, account, Cause::Restored);
     }
     perp::remember(cx.state, account, green);
+}
+
+/// Its cushion is not used up: nothing else about a green account can change now.
+fn is_surely_green(cx: &Context<'_>, account: u32) -> bool {
+    let holder = &cx.state.accounts[account as usize];
+    let calm = holder.state == AccountState::Green && holder.stage == Stage::Free && holder.liquidation.is_none();
+    calm && holder.drift_breach_since_ns == 0 && !holder.judged_adrift && cx.scratch.cushions.left(account, cx.state.now).is_some_and(|left| left >= 0)
 }
 
 /// Stage 1, and the stage after it in the same command.

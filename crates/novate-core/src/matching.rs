@@ -212,6 +212,8 @@ pub fn trade(cx: &mut Context<'_>, taker: &Taker, slot: u32, price: Ticks, lots:
     } else {
         let (buyer, seller) = if taker.side == Side::Bid { (taker.account, maker) } else { (maker, taker.account) };
         let (buyer_fee, seller_fee) = if taker.side == Side::Bid { (taker_fee, maker_fee) } else { (maker_fee, taker_fee) };
+        cx.scratch.cushions.forget(buyer);
+        cx.scratch.cushions.forget(seller);
         exchange(cx.state, taker.market, (buyer, buyer_fee), (seller, seller_fee), price, lots);
         (0, 0)
     };

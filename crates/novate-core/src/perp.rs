@@ -5,6 +5,7 @@
 
 use crate::account::{Moment, Position};
 use crate::context::Context;
+use crate::margin::cushion;
 use crate::state::State;
 use crate::units::{Lots, PPM, Ticks, Value, narrow};
 
@@ -36,6 +37,10 @@ pub fn shares(state: &State, account: u32, underlying: u32) -> (i128, i128) {
 /// quote units.
 pub fn fill(cx: &mut Context<'_>, account: u32, market: u32, lots: Lots, price: Ticks, fee: i64) -> i64 {
     let before = cx.state.accounts[account as usize].lots(market);
+    match cushion::most(cx.state, cx.state.known_market(market), lots, price, fee) {
+        Some(bound) => cx.scratch.cushions.spend(account, bound),
+        None => cx.scratch.cushions.forget(account),
+    }
     let realised = book(cx.state, account, market, lots, price, fee);
     let after = cx.state.accounts[account as usize].lots(market);
     let m = cx.state.market_mut(market);

@@ -212,6 +212,16 @@ impl SessionState {
         halt.max(gap)
     }
 
+    /// The next time after `now` at which a multiplier or a least gap rate at initial may change by itself.
+    #[must_use]
+    pub fn steady_until(&self, terms: Option<&ConfigurePrices>, now: Nanos) -> Nanos {
+        let halts = terms.map_or([0; 3], |t| [t.halt_first_ns, t.halt_second_ns, t.halt_last_ns]);
+        let halted = self.halted_since_ns.map_or([0; 3], |since| halts.map(|h| since.saturating_add(h)));
+        let report = self.earnings.map_or([0; 2], |e| [e.from_ns, e.to_ns]);
+        let ahead = [self.closure_step_ns, self.closure_end_ns].into_iter().chain(halted).chain(report).filter(|&at| at > now);
+        ahead.min().unwrap_or(Nanos::MAX)
+    }
+
     /// Multiplier at initial: the session's own, and from the closure's step to its end at least the closure's.
     /// A halt counts like a night: nobody can trade the primary market.
     #[must_use]

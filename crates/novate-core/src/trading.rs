@@ -3,7 +3,7 @@
 //! Responsible for: the checklist before an order may come in, and its life until it rests or ends. Each handler refuses
 //! first and writes after; nothing fails once it has written. Every order takes one path, whichever message brought it.
 
-use crate::account::ClientOrder;
+use crate::account::{ClientOrder, LiquidityRate};
 use crate::auction;
 use crate::authority;
 use crate::codec::{Body, Header};
@@ -11,12 +11,12 @@ use crate::command::{
     AmendOrder, CancelAfter, CancelAll, CancelOrder, FOK, GTC, GTD, IOC, LIMIT, ListPool, MARKET, POST_ONLY, PlaceOrder, PlaceOrderFull, PlaceTwap,
     REDUCE_ONLY, STOP, TAKE_PROFIT,
 };
-use crate::context::Context;
+use crate::context::{Context, Scratch};
 use crate::eligibility;
 use crate::event::{CancelAfterSet, CancelReason, OrderAmended, OrderCancelled, OrderPlaced, TriggerPlaced, TwapPlaced};
 use crate::ledger::Party;
 use crate::limits::{self, Intent};
-use crate::margin::{Change, Evaluation, Level, Question, collateral, liquidity};
+use crate::margin::{Change, Evaluation, Level, Question, collateral, cushion, liquidity};
 use crate::matching::{self, Taker, crosses, fillable, reservation};
 use crate::order::{EXPIRES, NIL, NewOrder, SelfTrade, Side};
 use crate::phase::Deed;
@@ -577,6 +577,13 @@ fn check_margin(cx: &mut Context<'_>, wish: &Wish) -> Result<(), Refusal> {
         }
     };
     grow(cx.state);
+    let need = if may_open { cushion_needed(cx, wish, before) } else { None };
+    if let Some(need) = need
+        && cx.scratch.cushions.left(wish.account, cx.state.now).is_some_and(|left| left >= need)
+    {
+        cx.scratch.cushions.spend(wish.account, need);
+        return Ok(());
+    }
 
     let new = Change::Order { market: wish.market, side: wish.side, price: wish.limit, lots: wish.lots };
     let excess = match wish.replaces {
@@ -586,10 +593,17 @@ fn check_margin(cx: &mut Context<'_>, wish: &Wish) -> Result<(), Refusal> {
             cx.evaluate(wish.account, &Question { changes: &[old, new], ..Question::at(Level::Initial) }).excess()
         }
     };
+    if need.is_some() {
+        let Scratch { cushions, portfolio, .. } = &mut *cx.scratch;
+        cushions.keep(cx.state, wish.account, excess, portfolio);
+    } else {
+        cx.scratch.cushions.forget(wish.account);
+    }
     let excess = excess.min(excess_if_filled(cx, wish, excess));
     if may_open && excess >= 0 {
         return Ok(());
     }
+    cx.scratch.cushions.forget(wish.account);
     put_back(cx.state, owner, underlying, before);
     let unfilled = Unfilled::of(cx, wish.account);
     grow(cx.state);
@@ -605,6 +619,18 @@ fn check_margin(cx: &mut Context<'_>, wish: &Wish) -> Result<(), Refusal> {
     let already_below = cx.evaluate(wish.account, &Question::at(Level::Initial)).excess() < 0;
     let code = if already_below { Reject::only_reducing_orders_below_initial } else { Reject::excess_at_initial_must_not_be_negative };
     Err(code.at(0, shown, 0))
+}
+
+/// The bound of a perp order on what it takes of the account's cushion; `None` for spot, and where the order has just raised what
+/// getting out of the whole position costs.
+fn cushion_needed(cx: &Context<'_>, wish: &Wish, before: Option<LiquidityRate>) -> Option<Value> {
+    let market = cx.state.known_market(wish.market);
+    let owner = cx.state.accounts[wish.account as usize].owner;
+    if !market.is_perp() || cx.state.liquidity_rate(owner, market.terms.underlying) != before {
+        return None;
+    }
+    let fee = matching::fee(market, wish.limit, wish.lots, market.terms.taker_fee_ppm);
+    cushion::most(cx.state, market, wish.lots, wish.limit, fee)
 }
 
 /// Excess once this order has filled at its limit. A position bears what an order does not, a mark away from the index; that is
@@ -643,7 +669,7 @@ fn growth(state: &State, market: &Market, wish: &Wish) -> (Value, Value) {
 }
 
 /// A refused order leaves no trace in the stored liquidity rates.
-fn put_back(state: &mut State, owner: u32, underlying: u32, before: Option<crate::account::LiquidityRate>) {
+fn put_back(state: &mut State, owner: u32, underlying: u32, before: Option<LiquidityRate>) {
     let rates = &mut state.owners[owner as usize].liquidity;
     if let Ok(at) = rates.binary_search_by_key(&underlying, |r| r.underlying) {
         match before {

@@ -80,12 +80,15 @@ pub fn store(state: &mut State, owner: u32, underlying: u32, extra: (Value, Valu
     };
 }
 
-/// Recomputes the stored rates of an owner that belong to an older refresh.
-pub fn refresh(state: &mut State, owner: u32) {
+/// Recomputes the stored rates of an owner that belong to an older refresh; true when there was one.
+pub fn refresh(state: &mut State, owner: u32) -> bool {
+    let mut any = false;
     for i in 0..state.owners[owner as usize].liquidity.len() {
         let stored = state.owners[owner as usize].liquidity[i];
         if stored.epoch != state.known_underlying(stored.underlying).liquidity_epoch {
             store(state, owner, stored.underlying, (0, 0));
+            any = true;
         }
     }
+    any
 }

@@ -7,6 +7,7 @@
 //! one way to compute a requirement.
 
 pub mod collateral;
+pub mod cushion;
 pub mod explain;
 pub mod liquidity;
 pub mod portfolio;

@@ -153,6 +153,11 @@ impl Stream {
         (state.orders.id(slot), order.price(), order.leaves())
     }
 
+    /// A random cancel or amendment of an order of the account.
+    pub fn cancel_or_amend(&mut self, account: u64) -> Vec<Event> {
+        if self.chance.one_in(2) { self.cancel(account) } else { self.amend(account) }
+    }
+
     fn cancel(&mut self, account: u64) -> Vec<Event> {
         if self.chance.one_in(8) {
             let market = self.chance.range(0, 5) as u32;

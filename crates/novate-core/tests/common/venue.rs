@@ -27,6 +27,8 @@ pub struct Venue {
     pub now: i64,
     /// The last message sent, header included.
     pub message: Vec<u8>,
+    /// Every message since a test began to keep them, and its answer.
+    pub kept: Option<Vec<(Vec<u8>, Vec<Event>)>>,
     /// Sequence of each account's last event.
     pub account_sequences: std::collections::BTreeMap<u64, u64>,
     /// Key and request that commands carry.
@@ -38,7 +40,7 @@ pub struct Venue {
 
 impl Default for Venue {
     fn default() -> Self {
-        Self { engine: Engine::new(), now: START, message: Vec::new(), account_sequences: std::collections::BTreeMap::new(), actor: 0, request: 0, keys: false }
+        Self { engine: Engine::new(), now: START, message: Vec::new(), kept: None, account_sequences: std::collections::BTreeMap::new(), actor: 0, request: 0, keys: false }
     }
 }
 
@@ -104,6 +106,9 @@ impl Venue {
         self.message.extend_from_slice(body);
         let message = std::mem::take(&mut self.message);
         let answer = self.apply(&message);
+        if let Some(kept) = &mut self.kept {
+            kept.push((message.clone(), answer.clone()));
+        }
         self.message = message;
         answer
     }

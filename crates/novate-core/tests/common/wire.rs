@@ -219,7 +219,7 @@ fn text(rest: &mut &[u8], length: usize) -> String {
 }
 
 /// One event: header, its own numbers, body.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     pub header: Header,
     pub index: u32,

@@ -1,0 +1,77 @@
+//! The short way and the long way come to the same: a venue that takes most orders from its accounts' cushions, and one that
+//! evaluates every order, over random streams in which orders prevail. Same events, same state, after every step.
+
+mod common;
+
+use common::stream::Stream;
+use common::wire::Event;
+use common::{length, told, wire};
+use novate_core::codec::{Body, Header};
+use novate_core::command::{AmendOrder, CancelOrder, OpenAccount, PlaceOrder};
+use novate_core::margin::Level;
+
+/// Owners with one account and cash alone, beside the stream's own: dollars of each.
+const PLAIN: [i64; 6] = [2_000, 5_000, 10_000, 20_000, 60_000, 500_000];
+/// The first of them, after the stream's nine.
+const FIRST: u64 = 10;
+
+fn with_plain_accounts(seed: u64) -> Stream {
+    let mut stream = Stream::new(seed);
+    for (at, dollars) in PLAIN.into_iter().enumerate() {
+        stream.venue.send(FIRST + at as u64, &OpenAccount { owner: 11 + at as u32 });
+        stream.deposit(FIRST + at as u64, 1, dollars * 1_000_000);
+    }
+    stream
+}
+
+/// An order of a plain account or a maker in a perp: small ones, and ones at the edge of what it has left.
+fn perp_order(s: &mut Stream) -> Vec<Event> {
+    let plain: Vec<u64> = (FIRST..FIRST + PLAIN.len() as u64).collect();
+    let maker = s.chance.one_in(3);
+    let account = if maker { s.chance.pick(&[7, 8]) } else { s.chance.pick(&plain) };
+    if !maker && s.chance.one_in(8) {
+        return s.cancel_or_amend(account);
+    }
+    let (market, side) = (s.chance.pick(&[1, 1, 3, 5]), s.chance.range(0, 1) as u8);
+    let room = (s.venue.excess(account, Level::Initial).clamp(0, 1 << 50) / 1_000_000) as i64;
+    let state = s.venue.state();
+    let listed = state.known_market(market);
+    let (index, unit) = (state.index_ticks(listed), listed.unit);
+    let dollars = match s.chance.range(0, 5) {
+        _ if maker => s.chance.range(2_000, 40_000),
+        0 => room * s.chance.range(3, 7),
+        _ => room / s.chance.range(2, 60) + 1,
+    };
+    let away = s.chance.range(-3_000, 3_000) + if maker { 1_000 * (2 * i64::from(side) - 1) } else { 0 };
+    let price = (index + index * away / 1_000_000).max(1);
+    let lots = (dollars * 1_000_000 / (price * unit).max(1)).max(1);
+    let (kind, time_in_force) = s.chance.pick(&[(0, 0), (0, 0), (0, 1), (1, 1)]);
+    let price = if kind == 1 { 0 } else { price };
+    s.venue.send(account, &PlaceOrder { market, side, kind, time_in_force, flags: 0, price, lots, client_id: [0; 16] })
+}
+
+#[test]
+fn nothing_depends_on_a_cushion() {
+    let (mut commands, mut orders) = (0, 0);
+    for seed in 90_000..90_000 + 30 * length() {
+        let mut stream = with_plain_accounts(seed);
+        let mut exact = stream.venue.engine.clone();
+        exact.evaluate_always();
+        for n in 0..600 {
+            stream.venue.kept = Some(Vec::new());
+            // A cushion lasts while nothing but orders comes.
+            if stream.chance.one_in(20) { stream.step().events } else { perp_order(&mut stream) };
+            for (message, short) in stream.venue.kept.take().unwrap_or_default() {
+                let mut long = Vec::new();
+                exact.apply(&message, &mut long).expect("the same message");
+                assert_eq!(wire::events(&long), short, "seed {seed}, step {n}: other events");
+                commands += 1;
+                let kind = Header::read(&message).expect("a header").kind;
+                orders += u64::from([PlaceOrder::KIND, CancelOrder::KIND, AmendOrder::KIND].contains(&kind));
+            }
+            assert_eq!(exact.state_hash(), stream.venue.engine.state_hash(), "seed {seed}, step {n}: another state");
+        }
+    }
+    told(&format!("{commands} commands, {orders} of them orders, the same with and without cushions"));
+    assert!(orders * 3 > commands * 2);
+}
