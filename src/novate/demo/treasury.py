@@ -42,7 +42,7 @@ class Treasury:
         if isinstance(body, TokensIssued):
             self._want(body.token, body.cost, to_dollars=1)
         elif isinstance(body, TokensRedeemed):
-            self._want(body.token, body.due, to_dollars=0)
+            self._want(body.token, body.due + body.fee, to_dollars=0)
         elif isinstance(body, ConversionRequested):
             report = ReportConversion(conversion=body.conversion, amount=body.amount)
             self._open.append((event.header.time_ns + TAKES_NS, report))

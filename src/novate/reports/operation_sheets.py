@@ -13,7 +13,6 @@ from novate.reports.sheets import Sheet
 
 TITLE = "What the venue did besides trading"
 MILLION = 1_000_000
-NANO = 1_000_000_000
 
 
 def operation_sheets(report: Report) -> tuple[Sheet, ...]:
@@ -56,11 +55,17 @@ def _request(report: Report, request: Request) -> tuple[str, ...]:
         f"{report.name_of(request.account)}: {asked}",
         life(request),
         quantity(shares, 9),
-        price(cash * NANO // shares if shares else None),
+        price(_average(request)),
         quantity(sum(fill.units for fill in request.fills)),
         money(cash, 2),
         money(sum(fill.fee_micro for fill in request.fills), 2),
     )
+
+
+def _average(request: Request) -> int | None:
+    """Average price of the fills, 1e-6 dollar a share."""
+    shares = sum(fill.shares for fill in request.fills)
+    return sum(fill.shares * fill.price_e6 for fill in request.fills) // shares if shares else None
 
 
 def life(request: Request) -> str:

@@ -22,7 +22,10 @@ class RequestStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RequestFill(msgspec.Struct, frozen=True, kw_only=True):
-    """One broker fill of a request: shares at a price, beside the index then, and the tokens it made or unmade."""
+    """One broker fill of a request: shares at a price, beside the index then, and the tokens it made or unmade.
+
+    `cash_micro` is what an issuance paid for them, its fee apart, or what a redemption is due after its fee.
+    """
 
     time_ns: int
     shares: int

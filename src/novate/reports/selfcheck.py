@@ -8,7 +8,16 @@ import msgspec
 
 from novate.reports.figures import money
 from novate.reports.model import Account, BalanceSheet, HedgeProof, MarginView, Report
-from novate.reports.operations import Backing, Dividend, Issuance, Package, Request, RuleChange, StockLoan
+from novate.reports.operations import (
+    Backing,
+    Dividend,
+    Issuance,
+    Package,
+    Request,
+    RequestFill,
+    RuleChange,
+    StockLoan,
+)
 
 CENT = 10_000
 """Micro-dollars."""
@@ -112,6 +121,7 @@ def _requests(issuance: Issuance) -> Check:
     """What an ended request held was spent or is back, and the tokens in existence moved by what requests made and unmade."""
     ended = [r for r in issuance.requests if r.steps and r.steps[-1].state in ENDED]
     broken = [f"request {r.request}" for r in ended if _used(r) != r.held]
+    broken += [f"price of request {r.request}" for r in ended if not all(_is_priced(r, f) for f in r.fills)]
     for token in dict.fromkeys(item.token for item in issuance.backing):
         moments = [item.units for item in issuance.backing if item.token == token]
         made = sum(
@@ -124,6 +134,14 @@ def _requests(issuance: Issuance) -> Check:
             broken.append(f"tokens of {token}")
     detail = "not so for " + ", ".join(broken) if broken else f"exact in {len(ended)} requests"
     return Check(name="What requests held was spent, burned or returned", ok=not broken, detail=detail)
+
+
+def _is_priced(request: Request, fill: RequestFill) -> bool:
+    """Cash is shares times price: up for what is paid, down for what is due and its fee."""
+    exact = fill.shares * fill.price_e6
+    if request.way == "issue":
+        return fill.cash_micro == -(-exact // 1_000_000_000)
+    return fill.cash_micro + fill.fee_micro == exact // 1_000_000_000
 
 
 def _used(request: Request) -> int:
