@@ -12,14 +12,17 @@ from types import TracebackType
 from typing import Self
 
 from novate._core import Engine, release, ruleset
+from novate.errors import ResumeRefused
 from novate.journal import Recovery
 from novate.messages import (
     ActivateRelease,
     AdvanceTime,
     Command,
+    CommandRefused,
     EventMessage,
     ResumeVenue,
     encode,
+    explain,
     iter_events,
 )
 from novate.sequencer import Sequencer, open_venue_log
@@ -46,7 +49,8 @@ class Venue:
 
         `keeper` is the key that says that the venue resumes: on a venue with governance one with the keeper's role.
 
-        Raises JournalLocked, JournalDamaged, ReleaseMismatch and the other errors of `open_venue_log`.
+        Raises JournalLocked, JournalDamaged, ReleaseMismatch and the other errors of `open_venue_log`; ResumeRefused when that key
+        may not resume the venue, which then stays closed.
         """
         opened = open_venue_log(
             home,
@@ -56,6 +60,10 @@ class Venue:
             resume=encode(ResumeVenue(), actor=keeper),
             resume_time_ns=time_ns,
         )
+        for event in iter_events(opened.events, (CommandRefused,)):
+            opened.sequencer.close()
+            if isinstance(event.body, CommandRefused):
+                raise ResumeRefused(f"The venue can't resume: {explain(event.body)}", keeper=keeper)
         venue = cls(opened.sequencer, opened.recovery)
         if opened.recovery.sequence == 0:
             venue.send(ActivateRelease(release=release(), ruleset=ruleset()), time_ns=time_ns or 0)

@@ -39,7 +39,7 @@ def failed(done: o.Operations) -> set[str]:
 def test_every_part_has_its_table_in_reading_order() -> None:
     assert [(sheet.title, len(sheet.rows)) for sheet in operation_sheets(report())] == [
         ("Tokens issued and redeemed", 2),
-        ("What stands behind the tokens", 4),
+        ("What stands behind tAAPL", 4),
         ("A hedge in one trade", 4),
         ("A dividend of $0.91 on MSFT", 5),
         ("Rules changed by two people", 2),
@@ -75,7 +75,7 @@ def test_a_run_without_any_has_no_section() -> None:
         ),
         (
             1,
-            ("Thu 09 Oct 10:16 tAAPL: at the opening", "1,000", "0", "0", "0", "1,000", "0.000000007"),
+            ("Thu 09 Oct 10:16 opening", "1,000", "0", "0", "0", "1,000", "0.000000007"),
         ),
         (2, ("buy 570 tMSFT-USDC", "$523.50", "$298,395", "$119.36", "$61,234")),
         (3, ("scheduled", "Thu 09 Oct 11:30", "by operations; halt window Thu 09 Oct 19:50 to 20:10")),
@@ -127,7 +127,7 @@ def test_the_package_is_compared_with_its_legs() -> None:
 
 def test_the_dividend_says_what_it_did_to_the_pair() -> None:
     *_, dry, _, effect, pair = operation_sheets(report())[3].rows
-    assert dry[2] == "3 accounts touched; Basis trader's equity changes by $0.0000"
+    assert dry[2] == "3 accounts touched; Basis trader's equity changes by $0.00"
     assert effect[2] == "index $522.40 to $521.49 at one sequence, 258,746"
     assert pair[2].endswith("570 shares short: $363.09 receivable, ($363.09) from the perp: $0.00")
 
@@ -141,6 +141,14 @@ def test_terminal_and_page_show_every_table() -> None:
             assert words(text) in words(page), text
         for text in (sheet.title, *sheet.columns, *sheet.rows[0]):
             assert words(text) in words(shown), text
+
+
+def test_the_token_is_named_where_there_is_more_than_one() -> None:
+    first, *more = sample.issuance().backing
+    two = issuance_with(backing=(replace(first, token="tGOOG"), *more))
+    sheet = operation_sheets(replace(report(), operations=two))[1]
+    assert sheet.title == "What stands behind tGOOG and tAAPL"
+    assert sheet.rows[0][0] == "Thu 09 Oct 10:16 tGOOG opening"
 
 
 # --- words -------------------------------------------------------------------------------------------------------------

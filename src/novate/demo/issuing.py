@@ -88,8 +88,7 @@ class Issuing:
         step = operations.RequestStep(state=state, time_ns=at)
         self._requests[body.request] = replace(request, steps=(*request.steps, step))
         if body.after == RequestState.SETTLED:
-            what = "purchase settled" if request.way == "issue" else "sale settled"
-            self._told.setdefault(self.listing.asset[request.token], []).append(what)
+            self._told.setdefault(self.listing.asset[request.token], []).append("settled")
 
     def _fill(self, body: TokensIssued | TokensRedeemed, cash: int, at: int) -> None:
         request = self._requests.get(body.request)
@@ -106,7 +105,7 @@ class Issuing:
             fee_micro=body.fee,
         )
         self._requests[body.request] = replace(request, fills=(*request.fills, fill))
-        what = "shares bought, tokens issued" if request.way == "issue" else "tokens redeemed, shares sold"
+        what = "issued" if request.way == "issue" else "redeemed"
         self._told.setdefault(body.token, []).append(what)
 
     def act(self, market: Market) -> Iterator[Signed]:
@@ -147,7 +146,7 @@ class Issuing:
     def open(self, time_ns: int) -> None:
         """Remembers the backing with which the venue opens."""
         self._opening = {
-            self._name(line.token): self._line(line, "at the opening", time_ns)
+            self._name(line.token): self._line(line, "opening", time_ns)
             for line in clearing.supply(self.engine)
         }
 

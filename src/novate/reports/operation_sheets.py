@@ -83,19 +83,23 @@ def life(request: Request) -> str:
 
 def _backing(report: Report) -> Sheet:
     issuance = report.operations.issuance
+    lines = issuance.backing if issuance else ()
+    tokens = dict.fromkeys(item.token for item in lines)
+    asked = f" The venue was asked {issuance.checked:,} times." if issuance else ""
     return Sheet(
-        title="What stands behind the tokens",
+        title=f"What stands behind {' and '.join(tokens)}",
         note="After every command, in shares: settled + bought unsettled - sold unsettled + shortage = tokens x multiplier, rounded "
-        "up, + surplus. " + (f"The venue was asked {issuance.checked:,} times." if issuance else ""),
-        columns=("after", "settled", "+ bought", "- sold", "+ short", "= tokens x mult.", "+ surplus"),
-        rows=tuple(_stands(item) for item in issuance.backing) if issuance else (),
+        "up, + surplus." + asked,
+        columns=("after", "settled", "+ bought", "- sold", "+ shortage", "= required", "+ surplus"),
+        rows=tuple(_stands(item, len(tokens) > 1) for item in lines),
     )
 
 
-def _stands(item: Backing) -> tuple[str, ...]:
+def _stands(item: Backing, named: bool) -> tuple[str, ...]:
     shares = (item.settled, item.bought, item.sold, item.shortage, item.required)
+    token = f"{item.token} " if named else ""
     return (
-        f"{minute(item.time_ns)} {item.token}: {item.when}",
+        f"{minute(item.time_ns)} {token}{item.when}",
         *(quantity(value, 9, 3) for value in shares),
         quantity(item.surplus, 9, 9),
     )
@@ -142,7 +146,7 @@ def _dividend_rows(report: Report, item: Dividend) -> Iterator[tuple[str, str, s
     if not item.confirmed_ns:
         return
     change = item.account_after_micro - item.account_before_micro
-    rehearsed = f"{item.rehearsed_accounts} accounts touched; {report.name_of(item.account)}'s equity changes by {money(change, 4)}"
+    rehearsed = f"{item.rehearsed_accounts} accounts touched; {report.name_of(item.account)}'s equity changes by {money(change, 2)}"
     yield "dry run", minute(item.confirmed_ns), rehearsed
     yield "confirmed", minute(item.confirmed_ns), f"by {item.confirmed_by}, another person"
     if not item.effective_ns:
