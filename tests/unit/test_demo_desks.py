@@ -7,7 +7,7 @@ import pytest
 
 from novate.calendar import new_york_date, new_york_ns
 from novate.config import load_listing
-from novate.demo.backoffice import _dividend, _first_open
+from novate.demo.backoffice import dividend_terms, first_open
 from novate.demo.broker import DEPTH_NS, WAITS_NS, Broker, next_settlement
 from novate.demo.market import Market
 from novate.demo.participants import MINUTE
@@ -179,19 +179,19 @@ def test_nobody_is_two_people_and_every_account_has_its_own_key() -> None:
 
 def test_a_dividend_needs_an_evening_before_a_trading_day() -> None:
     whole = load_scenario("october-2008", None, 1)
-    terms = _dividend(whole, "MSFT")
+    terms = dividend_terms(whole, "MSFT")
     assert terms is not None
     assert new_york_date(terms.window_start_ns) == date(2008, 10, 9)
     assert terms.window_end_ns - terms.window_start_ns == 20 * MINUTE
     assert terms.note.startswith("Illustrative") and "$0.13" in terms.note
     morning = load_scenario("october-2008", None, 1, end_ns=NOON)
-    assert _dividend(morning, "MSFT") is None
+    assert dividend_terms(morning, "MSFT") is None
     weekend = load_scenario("october-2008", None, 1, start_ns=new_york_ns(date(2008, 10, 10), time(10)))
-    assert _dividend(weekend, "MSFT") is None, "Monday's open comes after the evening before it"
+    assert dividend_terms(weekend, "MSFT") is None, "Monday's open comes after the evening before it"
 
 
 def test_the_venues_day_begins_with_the_first_open_of_the_window() -> None:
     whole = load_scenario("october-2008", None, 1)
-    assert _first_open(whole) == whole.start_ns == new_york_ns(date(2008, 10, 9), time(9, 30))
+    assert first_open(whole) == whole.start_ns == new_york_ns(date(2008, 10, 9), time(9, 30))
     late = load_scenario("october-2008", None, 1, start_ns=NOON, end_ns=NOON + 60 * MINUTE)
-    assert _first_open(late) == NOON
+    assert first_open(late) == NOON

@@ -70,13 +70,11 @@ class BackOffice:
         cls, engine: Engine, listing: Listing, market: Market, scenario: Scenario, cast: Cast
     ) -> BackOffice:
         """The desks of one scenario. A window without an evening before a trading day has no dividend."""
-        terms = _dividend(scenario, cast.paired)
+        terms = dividend_terms(scenario, cast.paired)
         return cls(
             requests=Issuing(engine, listing, market),
             packages=Pairing(engine, listing),
-            rules=Rulebook(
-                engine, listing, _plans(listing, cast.second), _first_open(scenario) + 90 * MINUTE
-            ),
+            rules=Rulebook(engine, listing, _plans(listing, cast.second), first_open(scenario) + 90 * MINUTE),
             stock_loans=StockLoanLog(engine, listing, cast.issued, BORROWER),
             broker=Broker(listing),
             bank=Treasury(listing),
@@ -132,19 +130,19 @@ def _plans(listing: Listing, name: str) -> tuple[Plan, ...]:
     )
 
 
-def _first_open(scenario: Scenario) -> int:
+def first_open(scenario: Scenario) -> int:
     """The first regular open at or after the start; the start itself when the window begins inside a session and ends before one."""
     first, last = new_york_date(scenario.start_ns), new_york_date(scenario.end_ns)
     opens = (day.open_ns for day in trading_days(first, last))
     return next((at for at in opens if scenario.start_ns <= at < scenario.end_ns), scenario.start_ns)
 
 
-def _dividend(scenario: Scenario, name: str) -> dividend.Terms | None:
+def dividend_terms(scenario: Scenario, name: str) -> dividend.Terms | None:
     """A dividend in the first evening of the window that is followed by a trading day; none without one."""
     amount, source = DIVIDENDS[scenario.data_source]
     first, last = new_york_date(scenario.start_ns), new_york_date(scenario.end_ns)
     days = [day.date for day in trading_days(first, last)]
-    scheduled = _first_open(scenario) + 2 * HOUR
+    scheduled = first_open(scenario) + 2 * HOUR
     for ex_date in days:
         start, end = (new_york_ns(ex_date - timedelta(days=1), at) for at in WINDOW)
         if scheduled + dividend.CONFIRMED_AFTER < start and end < scenario.end_ns:

@@ -207,7 +207,12 @@ class Painter:
         return [b for b in held.balances if b.name != "USDC"]
 
     def _peers(self, account: int, held: reports.AccountReport) -> tuple[PeerResult, ...]:
-        """The same book under the compared rules; legs alone are margined by the engine."""
+        """The same book under the compared rules; legs alone are margined by the engine.
+
+        None for a book with a borrowed token: none of these rules says what it asks of one.
+        """
+        if any(b.pledged < 0 for b in self._tokens(held)):
+            return ()
         legs: dict[str, dict[str, int]] = {}
         changes: dict[tuple[str, str], BalanceChange | Trade] = {}
         names = {number: name for name, number in self.listing.asset.items()}
