@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import time, timedelta
-from typing import ClassVar, Final
+from typing import Final
 
 from msgspec.structs import replace
 
 from novate._core import Engine
 from novate.calendar import new_york_date, new_york_ns, trading_days
 from novate.config import Listing
-from novate.demo import dividend, issuing, pairing, rulebook, stock_loan, treasury
+from novate.demo import dividend
 from novate.demo.broker import Broker
 from novate.demo.cast import BORROWER, PACKAGER, Cast
 from novate.demo.dividend import DividendDesk
@@ -27,7 +27,7 @@ from novate.demo.staff import Desk
 from novate.demo.stock_loan import StockLoanLog
 from novate.demo.treasury import Treasury
 from novate.marketdata import Scenario
-from novate.messages import BrokerOrderRaised, Command, Event, EventMessage
+from novate.messages import Command, Event, EventMessage
 from novate.reports import operations
 
 MINUTE: Final = 60_000_000_000
@@ -52,44 +52,48 @@ class BackOffice:
     packages: Pairing
     rules: Rulebook
     stock_loans: StockLoanLog
-    broker: Broker
+    line: Broker
     bank: Treasury
     payer: DividendDesk | None
-    WATCHED: ClassVar[tuple[type[Event], ...]] = (
-        BrokerOrderRaised,
-        *issuing.WATCHED,
-        *pairing.WATCHED,
-        *rulebook.WATCHED,
-        *stock_loan.WATCHED,
-        *dividend.WATCHED,
-        *treasury.WATCHED,
-    )
+    watchers: dict[type[Event], list[Desk]]
+    """Which desks want which events: most events of a run are nobody's here."""
 
     @classmethod
     def of(
         cls, engine: Engine, listing: Listing, market: Market, scenario: Scenario, cast: Cast
     ) -> BackOffice:
         """The desks of one scenario. A window without an evening before a trading day has no dividend."""
+        office = cls._of(engine, listing, market, scenario, cast)
+        for desk in office.desks:
+            for kind in desk.watched:
+                office.watchers.setdefault(kind, []).append(desk)
+        return office
+
+    @classmethod
+    def _of(
+        cls, engine: Engine, listing: Listing, market: Market, scenario: Scenario, cast: Cast
+    ) -> BackOffice:
         terms = dividend_terms(scenario, cast.paired)
         return cls(
             requests=Issuing(engine, listing, market),
             packages=Pairing(engine, listing),
             rules=Rulebook(engine, listing, _plans(listing, cast.second), first_open(scenario) + 90 * MINUTE),
             stock_loans=StockLoanLog(engine, listing, cast.issued, BORROWER),
-            broker=Broker(listing),
+            line=Broker(listing),
             bank=Treasury(listing),
             payer=DividendDesk(engine, listing, terms, PACKAGER) if terms else None,
+            watchers={},
         )
 
     @property
     def desks(self) -> tuple[Desk, ...]:
         """All of them."""
         more = (self.payer,) if self.payer else ()
-        return (self.requests, self.packages, self.rules, self.stock_loans, self.broker, self.bank, *more)
+        return (self.requests, self.packages, self.rules, self.stock_loans, self.line, self.bank, *more)
 
     def see(self, event: EventMessage) -> None:
-        """Shows an event to every desk."""
-        for desk in self.desks:
+        """Shows an event to the desks that want it."""
+        for desk in self.watchers.get(type(event.body), ()):
             desk.see(event)
 
     def opening(self) -> Iterator[Command]:

@@ -18,6 +18,7 @@ from novate.demo.staff import BROKER_KEEPER, Signed
 from novate.messages import (
     BrokerOrderRaised,
     DeliverRequest,
+    Event,
     EventMessage,
     PostDepth,
     ReportBrokerAccepted,
@@ -29,6 +30,7 @@ from novate.messages import (
 )
 from novate.messages.codes import RequestState
 
+WATCHED: Final = (BrokerOrderRaised, RequestStateChanged)
 SECOND: Final = 1_000_000_000
 DEPTH_NS: Final = 30 * SECOND
 DEPTH_MICRO: Final = 2_000_000_000_000
@@ -65,6 +67,11 @@ class Broker:
     _count: int = 0
     _settled: list[int] = field(default_factory=list)
     """Requests that have settled and are not delivered."""
+
+    @property
+    def watched(self) -> tuple[type[Event], ...]:
+        """Types of the events that it wants."""
+        return WATCHED
 
     def see(self, event: EventMessage) -> None:
         """Takes an order in, and notes requests that have settled."""

@@ -21,6 +21,7 @@ from novate.messages import (
     CorporateActionChanged,
     CorporateActionKind,
     CorporateActionTaken,
+    Event,
     EventMessage,
     ListWithholding,
     PositionAdjusted,
@@ -72,6 +73,11 @@ class DividendDesk:
         yield ListWithholding(
             asset=0, market=self.listing.market[f"{name}-PERP"], withholding_ppm=WITHHELD_PPM
         )
+
+    @property
+    def watched(self) -> tuple[type[Event], ...]:
+        """Types of the events that it wants."""
+        return WATCHED
 
     def see(self, event: EventMessage) -> None:
         """Takes one event in."""

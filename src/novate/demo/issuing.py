@@ -16,6 +16,7 @@ from novate.config import Listing
 from novate.demo.market import Market
 from novate.demo.staff import Signed
 from novate.messages import (
+    Event,
     EventMessage,
     ExecutionSettled,
     RequestPaid,
@@ -50,6 +51,11 @@ class Issuing:
     """The backing with which the venue opened, of tokens whose backing has not changed since."""
     _checked: int = 0
     _worst: int = 0
+
+    @property
+    def watched(self) -> tuple[type[Event], ...]:
+        """Types of the events that it wants."""
+        return WATCHED
 
     def see(self, event: EventMessage) -> None:
         """Takes one event in."""

@@ -13,7 +13,7 @@ from novate._core import Engine
 from novate.config import Listing
 from novate.demo.market import Market
 from novate.demo.staff import Signed
-from novate.messages import EventMessage, MarketKind, PackageTraded, reports
+from novate.messages import Event, EventMessage, MarketKind, PackageTraded, reports
 from novate.messages.reports import BalanceChange, Level, Trade
 from novate.reports import operations
 
@@ -28,6 +28,11 @@ class Pairing:
     listing: Listing
     _traded: list[tuple[EventMessage, PackageTraded]] = field(default_factory=list)
     _packages: list[operations.Package] = field(default_factory=list)
+
+    @property
+    def watched(self) -> tuple[type[Event], ...]:
+        """Types of the events that it wants."""
+        return WATCHED
 
     def see(self, event: EventMessage) -> None:
         """Takes one event in."""

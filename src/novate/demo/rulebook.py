@@ -24,6 +24,7 @@ from novate.messages import (
     ChangePostponed,
     ChangeProposed,
     ChangeTerms,
+    Event,
     EventMessage,
     ListAsset,
     ListUnderlying,
@@ -64,6 +65,11 @@ class Rulebook:
     _changes: dict[int, operations.RuleChange] = field(default_factory=dict)
     _asked: list[operations.RuleChange] = field(default_factory=list)
     _sent: bool = False
+
+    @property
+    def watched(self) -> tuple[type[Event], ...]:
+        """Types of the events that it wants."""
+        return WATCHED
 
     def see(self, event: EventMessage) -> None:
         """Takes one event in."""

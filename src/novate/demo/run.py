@@ -143,7 +143,7 @@ class Stage:
             watch.see(event)
             office.see(event)
 
-        also: tuple[type[Event], ...] = (*WANTED, *WATCHED, *office.WATCHED)
+        also: tuple[type[Event], ...] = (*WANTED, *WATCHED, *office.watchers)
         replay = Replay(venue, scenario, listing, market, cast.people, office.desks, 0, also, see)
         start = before_ns(scenario)
         stage = cls(venue, scenario, listing, market, cast, recorder, watch, office, replay, start, {}, {})

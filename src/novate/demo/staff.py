@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple, Protocol
 
 from novate.demo.market import Market
-from novate.messages import Command, ConfigureGovernance, EventMessage, GrantRole, RegisterActor
+from novate.messages import Command, ConfigureGovernance, Event, EventMessage, GrantRole, RegisterActor
 from novate.messages.codes import Role
 
 KEEPER, BROKER_KEEPER, OPERATOR, RISK, TREASURER, COMPLIANCE, SECOND_COMPLIANCE = range(901, 908)
@@ -38,6 +38,10 @@ class Signed(NamedTuple):
 
 class Desk(Protocol):
     """One of the venue's own desks, or a broker: it sees events and sends commands under a key of the staff."""
+
+    @property
+    def watched(self) -> tuple[type[Event], ...]:
+        """Types of the events that it wants."""
 
     def see(self, event: EventMessage) -> None:
         """Takes one event in."""

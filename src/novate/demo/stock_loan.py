@@ -13,7 +13,7 @@ from novate._core import Engine
 from novate.config import Listing
 from novate.demo.market import Market
 from novate.demo.staff import Signed
-from novate.messages import EventMessage, Lent, OrderFilled, Side
+from novate.messages import Event, EventMessage, Lent, OrderFilled, Side
 from novate.messages.reports import lending
 from novate.reports import operations
 
@@ -28,10 +28,22 @@ class StockLoanLog:
     listing: Listing
     token: str
     borrower: int
+    _market: int = 0
+    _name: str = ""
     _lent: dict[int, int] = field(default_factory=dict)
     _sold_ns: int = 0
     _lots: int = 0
     _ticks_lots: int = 0
+
+    def __post_init__(self) -> None:
+        markets, token = self.listing.markets, self.listing.asset[self.token]
+        self._name = next(name for name, terms in markets.items() if terms.base == token)
+        self._market = self.listing.market[self._name]
+
+    @property
+    def watched(self) -> tuple[type[Event], ...]:
+        """Types of the events that it wants."""
+        return WATCHED
 
     def see(self, event: EventMessage) -> None:
         """Takes one event in."""
@@ -46,18 +58,6 @@ class StockLoanLog:
             self._sold_ns = self._sold_ns or time_ns
             self._lots += body.lots
             self._ticks_lots += body.lots * body.price
-
-    @property
-    def _name(self) -> str:
-        return next(
-            name
-            for name, terms in self.listing.markets.items()
-            if terms.base == self.listing.asset[self.token]
-        )
-
-    @property
-    def _market(self) -> int:
-        return self.listing.market[self._name]
 
     def act(self, market: Market) -> Iterator[Signed]:
         """Sends nothing."""

@@ -15,6 +15,7 @@ from novate.demo.market import Market
 from novate.demo.staff import BROKER_KEEPER, TREASURER, Signed
 from novate.messages import (
     ConversionRequested,
+    Event,
     EventMessage,
     ReportConversion,
     RequestConversion,
@@ -35,6 +36,11 @@ class Treasury:
     _wanted: list[RequestConversion] = field(default_factory=list)
     _open: list[tuple[int, ReportConversion]] = field(default_factory=list)
     """When a conversion is done, and the report of it."""
+
+    @property
+    def watched(self) -> tuple[type[Event], ...]:
+        """Types of the events that it wants."""
+        return WATCHED
 
     def see(self, event: EventMessage) -> None:
         """Takes one event in."""
