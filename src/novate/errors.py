@@ -89,6 +89,12 @@ class EngineHalted(NovateError):
     code = "engine_halted"
 
 
+class ResumeRefused(NovateError):
+    """The engine refused the first command after a recovery: the key that sent it may not resume the venue."""
+
+    code = "resume_refused"
+
+
 class JournalError(NovateError):
     """The journal cannot be trusted, read or written."""
 

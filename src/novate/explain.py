@@ -40,11 +40,13 @@ from novate.messages import (
     rule,
 )
 from novate.messages import explain as in_words
+from novate.messages.codes import Role
 from novate.messages.reports import explain as questions
-from novate.messages.reports import lending
+from novate.messages.reports import governance, lending
 from novate.messages.reports.base import Answers
 
 _VENUE_ONLY = "command_must_not_name_an_account"
+_NOT_THIS_KEY = {"actor_must_be_known", "actor_must_not_be_revoked", "actor_must_have_the_role"}
 _LARGE = 10**12
 """Size behind a hypothetical price, micro-dollars: above what any listing asks of a quote."""
 _WAIT_NS = 30 * calendar.SECOND_NS
@@ -225,15 +227,41 @@ def what_if(engine: Engine, account: int, wishes: Iterable[Wish]) -> Outcome:
 
 
 def _send(fork: Engine, command: Command, account: int = 0, time_ns: int | None = None) -> list[EventMessage]:
-    """One command into a fork: as the account's, or as the venue's where the engine says that it names no account."""
+    """One command into a fork: as the account's, or as the venue's where the engine says that it names no account.
+
+    On a venue with governance it is sent by a key of the account or of the venue that may send it, where there is one.
+    """
     at = fork.time_ns if time_ns is None else time_ns
     for sender in (account, 0):
-        message = encode(command, account=sender, sequence=fork.sequence + 1, time_ns=at)
-        events = list(iter_events(fork.apply(message)))
-        refused = events[-1].body if events else None
-        if not (sender and isinstance(refused, CommandRefused) and rule(refused.code).name == _VENUE_ONLY):
+        for actor in _keys(fork, command, sender):
+            message = encode(command, account=sender, actor=actor, sequence=fork.sequence + 1, time_ns=at)
+            events = list(iter_events(fork.apply(message)))
+            refused = _refusal(events)
+            if refused not in _NOT_THIS_KEY:
+                break
+        if not (sender and refused == _VENUE_ONLY):
             return events
     return events
+
+
+def _refusal(events: list[EventMessage]) -> str:
+    """Name of the rule that a command broke; empty when it was taken."""
+    body = events[-1].body if events else None
+    return rule(body.code).name if isinstance(body, CommandRefused) else ""
+
+
+def _keys(fork: Engine, command: Command, sender: int) -> list[int]:
+    """Keys to send it by, best first: facts by a keeper, else each role that somebody has at the account or at the venue."""
+    if not (known := governance.actors(fork)):
+        return [0]
+    keeper_first = isinstance(command, PostPrice | AdvanceTime | SetSession)
+    found: dict[tuple[bool, Role], int] = {}
+    for line in known:
+        for grant in line.grants:
+            if grant.in_force and not line.revoked and grant.account in (sender, 0):
+                found.setdefault((grant.account != sender, grant.role), line.actor)
+    ranked = sorted(found, key=lambda key: (keeper_first != (key[1] == Role.KEEPER), key))
+    return list(dict.fromkeys(found[key] for key in ranked)) or [0]
 
 
 def _shock(fork: Engine, shock: Shock) -> list[EventMessage]:

@@ -12,14 +12,17 @@ from types import TracebackType
 from typing import Self
 
 from novate._core import Engine, release, ruleset
+from novate.errors import ResumeRefused
 from novate.journal import Recovery
 from novate.messages import (
     ActivateRelease,
     AdvanceTime,
     Command,
+    CommandRefused,
     EventMessage,
     ResumeVenue,
     encode,
+    explain,
     iter_events,
 )
 from novate.sequencer import Sequencer, open_venue_log
@@ -41,19 +44,26 @@ class Venue:
         """What opening the journal took; `recovery.sequence` is 0 for a fresh venue."""
 
     @classmethod
-    def open(cls, home: Path | str, time_ns: int | None = None) -> Self:
+    def open(cls, home: Path | str, time_ns: int | None = None, *, keeper: int = 0) -> Self:
         """Opens the venue of `home`; `time_ns` is the time of its first command (default: the journal's last).
 
-        Raises JournalLocked, JournalDamaged, ReleaseMismatch and the other errors of `open_venue_log`.
+        `keeper` is the key that says that the venue resumes: on a venue with governance one with the keeper's role.
+
+        Raises JournalLocked, JournalDamaged, ReleaseMismatch and the other errors of `open_venue_log`; ResumeRefused when that key
+        may not resume the venue, which then stays closed.
         """
         opened = open_venue_log(
             home,
             Engine,
             release=release(),
             ruleset=ruleset(),
-            resume=encode(ResumeVenue()),
+            resume=encode(ResumeVenue(), actor=keeper),
             resume_time_ns=time_ns,
         )
+        for event in iter_events(opened.events, (CommandRefused,)):
+            opened.sequencer.close()
+            if isinstance(event.body, CommandRefused):
+                raise ResumeRefused(f"The venue can't resume: {explain(event.body)}", keeper=keeper)
         venue = cls(opened.sequencer, opened.recovery)
         if opened.recovery.sequence == 0:
             venue.send(ActivateRelease(release=release(), ruleset=ruleset()), time_ns=time_ns or 0)
@@ -70,10 +80,10 @@ class Venue:
         return self.sequencer.time_ns
 
     def send(
-        self, *commands: Command, account: int = OPERATOR, time_ns: int | None = None
+        self, *commands: Command, account: int = OPERATOR, actor: int = 0, time_ns: int | None = None
     ) -> list[EventMessage]:
-        """Sends commands of one account as one frame; returns their events, decoded."""
-        buffer = b"".join(encode(command, account=account) for command in commands)
+        """Sends commands of one account as one frame, by the key `actor`; returns their events, decoded."""
+        buffer = b"".join(encode(command, account=account, actor=actor) for command in commands)
         return list(iter_events(self.submit(buffer, self.time_ns if time_ns is None else time_ns)))
 
     def submit(self, buffer: bytes, time_ns: int) -> bytes:
@@ -84,13 +94,13 @@ class Venue:
         """The same for messages that carry their own, never decreasing times."""
         return self.sequencer.submit(buffer, stamped=True)
 
-    def advance(self, to_ns: int, step_ns: int = 1_000_000_000) -> list[EventMessage]:
-        """Lets time pass to `to_ns` in steps, one `AdvanceTime` each; returns the events."""
+    def advance(self, to_ns: int, step_ns: int = 1_000_000_000, *, keeper: int = 0) -> list[EventMessage]:
+        """Lets time pass to `to_ns` in steps, one `AdvanceTime` each, by the key `keeper`; returns the events."""
         times: Iterable[int] = range(self.time_ns + step_ns, to_ns + 1, step_ns)
-        buffer = b"".join(encode(AdvanceTime(), time_ns=at) for at in times)
+        buffer = b"".join(encode(AdvanceTime(), actor=keeper, time_ns=at) for at in times)
         events = list(iter_events(self.submit_stamped(buffer))) if buffer else []
         if self.time_ns < to_ns:
-            events += self.send(AdvanceTime(), time_ns=to_ns)
+            events += self.send(AdvanceTime(), actor=keeper, time_ns=to_ns)
         return events
 
     def close(self) -> None:

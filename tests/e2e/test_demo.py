@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date, time
 from pathlib import Path
 
 import msgspec
@@ -10,12 +11,27 @@ import pytest
 from rich.console import Console
 
 from novate._core import Engine, ruleset
-from novate.calendar import new_york_ns
-from novate.demo.cast import BACKSTOP, CRYPTO_LONG, HEDGER, PANIC
+from novate.calendar import new_york_date, new_york_ns
+from novate.demo.cast import (
+    BACKSTOP,
+    BILL_SHORT,
+    BORROWER,
+    CRYPTO_LONG,
+    HEDGER,
+    MINTER,
+    PACKAGER,
+    PANIC,
+)
 from novate.demo.run import OPERATOR_DOLLARS, DemoOptions, DemoResult, run_demo
+from novate.demo.staff import HOUR, STAFF, key_of
 from novate.journal import verify_journal
 from novate.marketdata import find_data
+from novate.messages import AdvanceTime, CommandRefused, encode, iter_events, rule
+from novate.messages.reports import governance
+from novate.reader import Reader
 from novate.reports import checks
+from novate.reports.operation_sheets import operation_sheets
+from novate.reports.operations import Operations
 from novate.reports.safeguards import Safeguards
 
 
@@ -65,7 +81,9 @@ def test_every_compared_rule_asks_more_of_the_hedged_holder(packaged: tuple[Demo
 
 def test_pools_and_insurance_are_told_as_the_ledger_has_them(packaged: tuple[DemoResult, Path]) -> None:
     report = packaged[0].report
-    (pool,) = report.safeguards.pools
+    pools = {pool.asset: pool for pool in report.safeguards.pools}
+    assert set(pools) == {"USDC", "tAAPL", "tGOOG"}
+    pool = pools["USDC"]
     assert 0 < pool.utilisation_ppm <= pool.most_used_ppm <= 1_000_000
     assert 0 < pool.borrowed <= pool.lent
     assert 0 < pool.withdrawable <= pool.lent - pool.borrowed + pool.lent // 10
@@ -110,6 +128,103 @@ def test_the_closed_index_stays_inside_its_bounds(packaged: tuple[DemoResult, Pa
     assert closure.end_ns < closure.reopened_ns and closure.reopened_e6 > 0
 
 
+def test_tokens_are_issued_and_redeemed_through_their_whole_life(packaged: tuple[DemoResult, Path]) -> None:
+    issuance = packaged[0].report.operations.issuance
+    assert issuance is not None
+    issued, redeemed = issuance.requests
+    whole = ["reserved", "routed", "partly filled", "filled", "settled", "delivered"]
+    for request, way in ((issued, "issue"), (redeemed, "redeem")):
+        assert (request.account, request.way, request.token) == (MINTER, way, "tGOOG")
+        assert [step.state for step in request.steps] == whole
+        at = {step.state: step.time_ns for step in request.steps}
+        assert new_york_date(at["filled"]) == date(2008, 10, 9)
+        assert new_york_date(at["settled"]) == date(2008, 10, 10), "the next trading day"
+        assert all(abs(f.price_e6 - f.index_e6) * 200 < f.index_e6 for f in request.fills), (
+            "the replayed price"
+        )
+    cash = sum(fill.cash_micro for fill in redeemed.fills)
+    assert redeemed.paid_micro == cash > 0, "due after its fee, and paid"
+
+
+def test_the_backing_is_shown_before_between_and_after(packaged: tuple[DemoResult, Path]) -> None:
+    issuance = packaged[0].report.operations.issuance
+    assert issuance is not None
+    told = [item.when for item in issuance.backing]
+    assert told == ["opening", "issued", "issued", "redeemed", "redeemed", "settled"]
+    opening, *_, sold, settled = issuance.backing
+    assert sold.bought > 0 and sold.sold > 0, "both legs unsettled at once"
+    assert (settled.bought, settled.sold) == (0, 0)
+    assert settled.settled - opening.settled == sold.bought - sold.sold
+    assert issuance.checked > 1_000
+    assert issuance.worst_difference == 0
+
+
+def test_the_package_is_margined_on_its_end_state(packaged: tuple[DemoResult, Path]) -> None:
+    report = packaged[0].report
+    (package,) = report.operations.packages
+    assert package.account == PACKAGER
+    assert [(leg.side, leg.market) for leg in package.legs] == [("buy", "tMSFT-USDC"), ("sell", "MSFT-PERP")]
+    assert package.legs[0].quantity == package.legs[1].quantity
+    assert package.requirement_micro * 5 < sum(leg.alone_micro for leg in package.legs)
+    assert report.account(PACKAGER).worst.state == "green"
+
+
+def test_the_dividend_leaves_the_pair_flat(packaged: tuple[DemoResult, Path]) -> None:
+    report = packaged[0].report
+    (item,) = report.operations.dividends
+    assert (item.underlying, item.account) == ("MSFT", PACKAGER)
+    assert item.note.startswith("Illustrative")
+    assert (
+        item.scheduled_ns < item.confirmed_ns < item.window_start_ns <= item.effective_ns < item.window_end_ns
+    )
+    assert item.scheduled_by != item.confirmed_by
+    assert item.rehearsed_accounts > 1
+    assert item.account_before_micro == item.account_after_micro > 0
+    assert item.index_before_e6 - item.index_after_e6 == item.amount_e6
+    assert item.token_micro == -item.perp_micro == 13_000 * 91_000, "70 % of 0.13 dollars a share"
+    claims = [line for line in report.account(PACKAGER).balance_after.lines if line.name == "tMSFT dividend"]
+    assert [line.value_micro for line in claims] == [item.token_micro]
+
+
+def test_rules_change_by_two_people_after_a_delay(packaged: tuple[DemoResult, Path]) -> None:
+    gap, cap = packaged[0].report.operations.changes
+    assert (gap.long_delay, gap.stage, gap.opens_left) == (True, "approved", 3)
+    assert BILL_SHORT in {effect.account for effect in gap.effects}
+    assert all(e.requirement_after_micro > e.requirement_before_micro for e in gap.effects)
+    assert (cap.long_delay, cap.stage, cap.effects) == (False, "in force", ())
+    assert cap.in_force_ns == cap.due_ns == cap.approved_ns + 4 * HOUR
+    assert {gap.proposed_by, gap.approved_by} == {cap.proposed_by, cap.approved_by} == {"operations", "risk"}
+    assert gap.measured == cap.measured == len(packaged[0].report.accounts)
+
+
+def test_a_short_seller_borrows_from_the_one_who_lends(packaged: tuple[DemoResult, Path]) -> None:
+    report = packaged[0].report
+    (loan,) = report.operations.loans
+    assert (loan.token, loan.lender, loan.borrower) == ("tGOOG", MINTER, BORROWER)
+    assert loan.sold_units < loan.owed_units < loan.sold_units * 1.001
+    assert loan.lent_units < loan.claim_units
+    borrowed = [x for x in report.account(BORROWER).balance_after.lines if x.name == "tGOOG borrowed"]
+    assert len(borrowed) == 1 and borrowed[0].group == "loan" and borrowed[0].value_micro < 0
+
+
+def test_governance_is_on_and_everything_has_a_sender(packaged: tuple[DemoResult, Path]) -> None:
+    """Commands are refused only for what they ask, never for who sends them; and nobody else may send any."""
+    home = packaged[1]
+    moment = Reader(home).at(sequence=5_000)
+    people = {line.actor for line in governance.actors(moment.engine)}
+    assert people == {*STAFF, *(key_of(account.id) for account in packaged[0].report.accounts)}
+    stranger = encode(AdvanceTime(), sequence=moment.engine.sequence + 1, time_ns=moment.engine.time_ns)
+    (refused,) = iter_events(moment.engine.fork().apply(stranger))
+    assert isinstance(refused.body, CommandRefused)
+    assert rule(refused.body.code).name == "actor_must_be_known"
+
+
+def test_the_summary_has_the_operations_of_the_report(packaged: tuple[DemoResult, Path]) -> None:
+    result = packaged[0]
+    told = json.loads(json.dumps(result.json["operations"]))
+    assert msgspec.convert(told, Operations) == result.report.operations
+
+
 def test_the_summary_has_the_safeguards_of_the_report(packaged: tuple[DemoResult, Path]) -> None:
     result = packaged[0]
     told = json.loads(json.dumps(result.json["safeguards"]))
@@ -146,12 +261,12 @@ def test_the_summary_is_json_and_complete(packaged: tuple[DemoResult, Path]) -> 
 def test_the_page_stands_alone(packaged: tuple[DemoResult, Path]) -> None:
     page = packaged[0].report_path.read_text(encoding="utf-8")
     assert "Hedged holder" in page
+    for sheet in operation_sheets(packaged[0].report):
+        assert sheet.title in page
     assert 'src="http' not in page
 
 
 def test_two_runs_give_one_hash(tmp_path: Path) -> None:
-    from datetime import date, time
-
     window = {
         "start_ns": new_york_ns(date(2008, 10, 10), time(9, 0)),
         "end_ns": new_york_ns(date(2008, 10, 10), time(11, 0)),

@@ -12,6 +12,8 @@ import pytest
 
 from novate import Engine, Venue
 from novate._core import ruleset
+from novate.demo.staff import KEEPER, OPERATOR
+from novate.errors import ResumeRefused
 from novate.journal import journal_bytes, verify_journal
 from novate.messages import AdvanceTime, VenueResumed, encode, iter_events, reports
 
@@ -45,7 +47,7 @@ def test_a_killed_venue_recovers_to_the_state_of_its_journal(tmp_path: Path, at_
     before = verify_journal(tmp_path, Engine, ruleset=ruleset())
     assert before.ok, before.problems
 
-    with Venue.open(tmp_path) as venue:
+    with Venue.open(tmp_path, keeper=KEEPER) as venue:
         assert venue.recovery.sequence == before.commands
         assert (
             venue.sequencer.sequence == before.commands + 1
@@ -65,13 +67,24 @@ def test_a_killed_venue_recovers_to_the_state_of_its_journal(tmp_path: Path, at_
     assert after.truncated_tail_bytes == 0
 
 
+@pytest.mark.parametrize("key", [0, OPERATOR])
+def test_a_governed_venue_is_resumed_by_a_keeper_or_not_at_all(tmp_path: Path, key: int) -> None:
+    """Unless it resumes, no price is stale and no market only cancels: it must not go on as if nothing had happened."""
+    killed_replay(tmp_path, 200_000)
+    with pytest.raises(ResumeRefused, match=r"can't resume: .*key"):
+        Venue.open(tmp_path, keeper=key)
+    with Venue.open(tmp_path, keeper=KEEPER) as venue:
+        assert {line.quality for line in reports.underlyings(venue.engine) if line.index} <= {3, 4}
+    assert verify_journal(tmp_path, Engine, ruleset=ruleset()).ok
+
+
 def test_a_snapshot_and_the_tail_give_the_state_of_the_whole_journal(tmp_path: Path) -> None:
     killed_replay(tmp_path, 300_000)
-    with Venue.open(tmp_path) as venue:
+    with Venue.open(tmp_path, keeper=KEEPER) as venue:
         venue.sequencer.snapshot()
-        venue.advance(venue.time_ns + 60_000_000_000)
+        venue.advance(venue.time_ns + 60_000_000_000, keeper=KEEPER)
         expected = venue.engine.state_hash()
-    with Venue.open(tmp_path) as venue:
+    with Venue.open(tmp_path, keeper=KEEPER) as venue:
         assert venue.recovery.snapshot_sequence > 0
         assert venue.recovery.commands_replayed < venue.recovery.sequence
         fork = Engine.restore(venue.engine.snapshot())
@@ -82,10 +95,11 @@ def test_a_snapshot_and_the_tail_give_the_state_of_the_whole_journal(tmp_path: P
 
 def test_a_restored_and_a_forked_engine_go_on_alike(tmp_path: Path) -> None:
     killed_replay(tmp_path, 400_000)
-    with Venue.open(tmp_path) as venue:
+    with Venue.open(tmp_path, keeper=KEEPER) as venue:
         engine = venue.engine
         twins = [engine.fork(), Engine.restore(engine.snapshot())]
-        step = encode(AdvanceTime(), sequence=engine.sequence + 1, time_ns=engine.time_ns + 1_000_000_000)
+        at = {"sequence": engine.sequence + 1, "time_ns": engine.time_ns + 1_000_000_000}
+        step = encode(AdvanceTime(), actor=KEEPER, **at)
         answers = {twin.apply(step) for twin in twins}
         assert len(answers) == 1
         assert len({twin.state_hash() for twin in twins}) == 1
@@ -94,7 +108,7 @@ def test_a_restored_and_a_forked_engine_go_on_alike(tmp_path: Path) -> None:
 
 def test_the_first_command_after_a_recovery_is_told(tmp_path: Path) -> None:
     killed_replay(tmp_path, 200_000)
-    with Venue.open(tmp_path) as venue:
+    with Venue.open(tmp_path, keeper=KEEPER) as venue:
         assert venue.recovery.sequence > 0
     events: list[bytes] = []
     from novate._core import release
@@ -106,7 +120,7 @@ def test_the_first_command_after_a_recovery_is_told(tmp_path: Path) -> None:
         Engine,
         release=release(),
         ruleset=ruleset(),
-        resume=encode(ResumeVenue()),
+        resume=encode(ResumeVenue(), actor=KEEPER),
         on_events=events.append,
     )
     opened.sequencer.close()

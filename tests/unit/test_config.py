@@ -13,12 +13,21 @@ from novate.config import Listing, load_listing
 from novate.errors import ConfigError, UnitError
 from novate.messages import (
     ActivateRelease,
+    AttestBacking,
+    BackingAttested,
+    BrokerFunded,
+    CapacityChanged,
     Command,
     CommandRefused,
+    FundBroker,
+    FundPool,
     ListAsset,
+    ListBroker,
     ListDatedRow,
     Listed,
+    ListIssuance,
     ListMarket,
+    ListPool,
     ListUnderlying,
     PoolFunded,
     VenueConfigured,
@@ -53,8 +62,10 @@ def test_a_real_engine_takes_every_command_of_the_demo_listing() -> None:
     assert refused == []
     assert isinstance(events[0], VenueConfigured)
     areas = [event for event in events[1:] if type(event).__name__.endswith("Configured")]
-    assert all(isinstance(event, Listed | PoolFunded) for event in events[1 + len(areas) :])
-    assert len(events) == len(LISTING.commands)
+    listed = [event for event in events[1 + len(areas) :] if not isinstance(event, CapacityChanged)]
+    taken = Listed | PoolFunded | BrokerFunded | BackingAttested
+    assert all(isinstance(event, taken) for event in listed)
+    assert 1 + len(areas) + len(listed) == len(LISTING.commands)
 
 
 def test_the_buffer_is_the_commands() -> None:
@@ -162,6 +173,73 @@ def test_every_name_has_its_token_and_markets() -> None:
         assert (f"{name}-PERP" in LISTING.market) == (name != "BILL")
     assert LISTING.class_of["USDC"] == "stable"
     assert "USDC" not in LISTING.token_of_underlying
+
+
+# --- brokers, issuance and pools of tokens -----------------------------------------------------------------------------
+
+
+def of_kind(kind: type[Command], listing: Listing = LISTING) -> list[Command]:
+    return [command for command in listing.commands if isinstance(command, kind)]
+
+
+def test_a_broker_comes_with_its_dollars() -> None:
+    (broker,) = of_kind(ListBroker)
+    assert (broker.broker, broker.name, broker.fractional) == (1, "Simulated Prime", 1)
+    assert (broker.custody_limit, broker.order_limit) == (500 * 10**12, 5 * 10**12)
+    assert of_kind(FundBroker) == [FundBroker(broker=1, amount=10 * 10**12)]
+    assert LISTING.broker == {"Simulated Prime": 1}
+
+
+def test_a_token_for_issuance_comes_with_what_is_attested() -> None:
+    terms = LISTING.issuance["tAAPL"]
+    assert (terms.token, terms.cash) == (LISTING.asset["tAAPL"], LISTING.asset["USDC"])
+    assert (terms.mint_fee_ppm, terms.redeem_fee_ppm, terms.sanity_ppm) == (500, 500, 10_000)
+    assert (terms.request_min, terms.request_max) == (100 * 10**6, 2 * 10**12)
+    attested = next(c for c in of_kind(AttestBacking) if c.token == terms.token)
+    assert (attested.broker, attested.units, attested.shares) == (1, 500_000 * 10**6, 500_000 * 10**9)
+    assert LISTING.commands.index(attested) == LISTING.commands.index(terms) + 1
+
+
+def test_what_a_session_allows_is_a_mask_in_the_order_of_the_sessions() -> None:
+    assert LISTING.issuance["tAAPL"].sessions == (16, 16, 31, 16, 16, 0)
+    changed = load_listing(edited('pre = "queue"', 'pre = "issue, redeem_in_kind"'))
+    assert changed.issuance["tAAPL"].sessions == (16, 1 + 8, 31, 16, 16, 0)
+
+
+def test_nothing_attested_and_nothing_prefunded_sends_nothing() -> None:
+    text = edited('attested = "500,000 tAAPL"', 'attested = "0 tAAPL"').replace(
+        'prefunded = "10 M USD"', 'prefunded = "0 USD"'
+    )
+    text = text[: text.index("[pool.tAAPL]")] + text[text.index("[pool.tGOOG]") :]
+    bare = load_listing(text)
+    assert of_kind(FundBroker, bare) == []
+    assert [c.token for c in of_kind(AttestBacking, bare)] == [LISTING.asset["tGOOG"]]
+
+
+def test_shares_behind_attested_tokens_follow_the_multiplier_and_round_up() -> None:
+    split = load_listing(edited('name = "AAPL"', 'name = "AAPL"\nshares_per_token = "0.333333333"'))
+    attested = next(c for c in of_kind(AttestBacking, split) if c.token == LISTING.asset["tAAPL"])
+    assert attested.shares == 500_000 * 333_333_333
+
+
+def test_a_token_has_a_pool_like_a_coin() -> None:
+    pool = LISTING.pools["tGOOG"]
+    assert isinstance(pool, ListPool)
+    assert (pool.asset, pool.insurance_bucket) == (LISTING.asset["tGOOG"], LISTING.bucket["us_equity"])
+    assert (pool.owner_cap, pool.locked_deposit) == (20_000 * 10**6, 10 * 10**6)
+    assert FundPool(asset=pool.asset, amount=pool.locked_deposit) in LISTING.commands
+    assert set(LISTING.pools) == {"USDC", "tAAPL", "tGOOG"}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "tokens"), [(["GOOG"], ["tGOOG"]), (["SPY"], []), (["AAPL", "GOOG"], ["tAAPL", "tGOOG"])]
+)
+def test_issuance_and_pools_go_with_their_underlying(chosen: list[str], tokens: list[str]) -> None:
+    part = load_listing(DEMO, underlyings=chosen)
+    assert list(part.issuance) == tokens
+    assert set(part.pools) == {"USDC", *tokens}
+    assert len(of_kind(AttestBacking, part)) == len(of_kind(ListIssuance, part)) == len(tokens)
+    assert not [event for event in apply([*part.commands]) if isinstance(event, CommandRefused)]
 
 
 # --- choosing and changing ---------------------------------------------------------------------------------------------
@@ -272,6 +350,20 @@ BAD = {
     "a quote that is not there": ('quote = "USDC"', 'quote = "USDT"', "class.broad_etf", "quote", '"USDT"', "USDC"),
     "terms that are not there": ('perp_terms = "equity"', 'perp_terms = "stock"', "class.broad_etf", "perp_terms", '"stock"', "crypto"),
     "a pool of nothing": ("[pool.USDC]", "[pool.USDT]", "pool.USDT", "pool", '"USDT"', "USDC"),
+    "a pool in another asset": ('locked_deposit = "10 tAAPL"', 'locked_deposit = "10 USDC"', "pool.tAAPL", "locked_deposit", '"10 USDC"', "tAAPL"),
+    "unknown key of a broker": ('prefunded = "10 M USD"', 'prefunded = "10 M USD"\ncash = 1', "broker.Simulated Prime", "cash", "1", "unknown"),
+    "a broker without a name": ('name = "Simulated Prime"', 'name = ""', "broker 1", "name", '""', "names the entry"),
+    "text for a broker's flag": ("fractional = true", 'fractional = "yes"', "broker.Simulated Prime", "fractional", '"yes"', "true or false"),
+    "issuance of nothing": ("[issuance.tAAPL]", "[issuance.AAPL]", "issuance.AAPL", "issuance", '"AAPL"', "tAAPL"),
+    "issuance of a coin": ("[issuance.tAAPL]", "[issuance.USDC]", "issuance.USDC", "issuance", '"USDC"', "name of a token"),
+    "unknown key of an issuance": ('sanity = "1 %"', 'sanity = "1 %"\nspread = 1', "issuance.tAAPL", "spread", "1", "unknown"),
+    "issuance for a token": ('cash = "USDC"', 'cash = "tAAPL"', "issuance.tAAPL", "cash", '"tAAPL"', "USDC"),
+    "attested at a broker that is not there": ('attested_at = "Simulated Prime"', 'attested_at = "Prime"', "issuance.tAAPL", "attested_at", '"Prime"', "Simulated Prime"),
+    "attested in another token": ('attested = "500,000 tAAPL"', 'attested = "500,000 tGOOG"', "issuance.tAAPL", "attested", '"500,000 tGOOG"', "tAAPL"),
+    "attested finer than its token": ('attested = "500,000 tAAPL"', 'attested = "0.0000001 tAAPL"', "issuance.tAAPL", "attested", '"0.0000001 tAAPL"', "6 decimals"),
+    "a channel that is none": ('halted = "nothing"', 'halted = "mint"', "issuance.tAAPL", "halted", '"mint"', "redeem_in_kind"),
+    "a channel twice": ('closed = "queue"', 'closed = "queue, queue"', "issuance.tAAPL", "closed", '"queue, queue"', "queue"),
+    "nothing and something": ('halted = "nothing"', 'halted = "nothing, queue"', "issuance.tAAPL", "halted", '"nothing, queue"', '"nothing"'),
     "a name twice": ('name = "QQQ"', 'name = "SPY"', "underlying.SPY", "name", '"SPY"', "no earlier"),
     "a token twice": ('token = "tQQQ"', 'token = "tSPY"', "underlying.QQQ", "token", '"tSPY"', "no other"),
     "a token named like a coin": ('token = "tQQQ"', 'token = "USDC"', "underlying.QQQ", "token", '"USDC"', "no other"),
@@ -289,6 +381,12 @@ BAD = {
     "a name too long": ('name = "rates"', f'name = "{"r" * 33}"', f"bucket.{'r' * 33}", "name", f'"{"r" * 33}"', "32"),
     "a name beyond ASCII": ('token = "tSPY"', 'token = "tSPÝ"', "underlying.SPY", "token", '"tSPÝ"', "ASCII"),
     "a tick too fine for its lot": ('tick = "0.1 USD"', 'tick = "0.001 USD"', "underlying.BTC", "lot", '"0.0001"', "whole number"),
+    "an absurd issuance fee": ('mint_fee = "5 bps"', 'mint_fee = "6 %"', "issuance.tAAPL", "mint_fee", '"6 %"', "limit is 5 %"),
+    "a smallest request above the largest": ('request_min = "100 USD"', 'request_min = "3 M USD"', "issuance.tAAPL", "request_min", '"3 M USD"', "2,000,000 USD"),
+    "a window of no time": ('window = "1 d"', 'window = "0 s"', "issuance.tAAPL", "window", '"0 s"', "limit is 1 s"),
+    "too much attested": ('attested = "500,000 tAAPL"', 'attested = "9 bn tAAPL"', "issuance.tAAPL", "attested", '"9 bn tAAPL"', "does not fit"),
+    "attested beyond 64 bits": ('attested = "500,000 tAAPL"', 'attested = "9,000 bn tAAPL"', "issuance.tAAPL", "attested", '"9,000 bn tAAPL"', "64 bits"),
+    "a deposit that nobody attested": ('attested = "500,000 tAAPL"', 'attested = "5 tAAPL"', "pool.tAAPL", "locked_deposit", '"10 tAAPL"', "limit is"),
     "a taker cheaper than the maker": ('taker_fee = "3.5 bps"', 'taker_fee = "1 bps"', "perp_terms.equity", "taker_fee", '"1 bps"', "0.015 %"),
 }  # fmt: skip
 
@@ -330,7 +428,7 @@ def assignments() -> Iterator[tuple[str, int, int]]:
 
 
 ASSIGNMENTS = list(assignments())
-NAMES = {"bucket.name", "dated_row.date", "underlying.name"}
+NAMES = {"bucket.name", "dated_row.date", "underlying.name", "broker.name"}
 FREE_TEXT = {*NAMES, "class.sector", "underlying.sector", "underlying.token"} - {"dated_row.date"}
 
 

@@ -8,16 +8,21 @@ from novate.calendar import HOUR_NS, SessionChange
 from novate.explain import Shock
 from novate.messages import (
     AccountState,
+    ConfigureGovernance,
+    GrantRole,
     OrderFilled,
     PlaceOrder,
+    RegisterActor,
     RequestWithdrawal,
     Session,
+    SetLimit,
     SetSession,
     Side,
     TimeInForce,
     reports,
     rule,
 )
+from novate.messages.codes import CapKind, Role
 from novate.messages.reports import Level, lending
 from novate.messages.reports import explain as questions
 from venues import NAME, PERP, SECOND, SPOT, TOKEN, USD, PlainVenue, open_plain_venue
@@ -144,6 +149,63 @@ def test_a_venue_command_in_a_what_if_is_the_venues(venue: PlainVenue) -> None:
     found = explain.what_if(venue.engine, LONG, [weekend])
     assert found.accepted
     assert found.after.initial.requirement > found.before.initial.requirement
+
+
+KEEPER, OPERATOR, RISK, CLERK, SECOND_CLERK, LONGS_KEY = 51, 52, 53, 54, 55, 61
+
+
+def govern(venue: PlainVenue) -> None:
+    """Switches governance on: from here on every command needs a key with the role for it."""
+    roles = {
+        KEEPER: Role.KEEPER,
+        OPERATOR: Role.OPERATOR,
+        RISK: Role.RISK,
+        CLERK: Role.COMPLIANCE,
+        SECOND_CLERK: Role.COMPLIANCE,
+        LONGS_KEY: Role.TRADER,
+    }
+    day = 24 * HOUR_NS
+    for key, role in roles.items():
+        own = key == LONGS_KEY
+        venue.must(RegisterActor(actor=key, person=key, owner=11 if own else 0))
+        grant = GrantRole(
+            actor=key, role=role, markets=(), order_notional=0, position_notional=0, expires_ns=0
+        )
+        venue.must(grant, LONG if own else 0)
+    venue.must(
+        ConfigureGovernance(
+            short_delay_ns=HOUR_NS, long_delay_ns=5 * day, calendar_underlying=0, long_delay_opens=5, ownership_delay_ns=day,
+            approval_ns=day, emergency_ns=day, measured_accounts=100, open_changes=10, change_bytes=4_096, changes_per_advance=10,
+            nonce_window=0, outflow_window_ns=day, outflow_limit=10**12, outflow_wait_ns=day,
+        )
+    )  # fmt: skip
+
+
+def test_a_governed_venue_answers_what_if_and_projection_alike(venue: PlainVenue) -> None:
+    """Questions are asked of the fork by a key that may send the command."""
+    free = venue.engine.fork()
+    govern(venue)
+    order = PlaceOrder(market=PERP_ID, side=Side.BID, price=10_000, lots=100, time_in_force=TimeInForce.IOC)
+    weekend = SetSession(underlying=NAME, session=Session.OVERNIGHT, next_session=Session.PRE, next_time_ns=0)
+    for wish in (order, weekend, Shock("NVDA", -45_000)):
+        governed, before = (explain.what_if(engine, LONG, [wish]) for engine in (venue.engine, free))
+        assert governed.accepted, governed.refusals
+        assert governed.after.initial.requirement == before.after.initial.requirement
+    ahead = [explain.projection(engine, LONG, 3, weekend_ahead) for engine in (venue.engine, free)]
+    assert ahead[0] == ahead[1]
+    assert ahead[0]
+
+
+def test_a_governed_venue_refuses_what_nobody_may_send_alone(venue: PlainVenue) -> None:
+    govern(venue)
+    cap = SetLimit(cap_kind=CapKind.ACCOUNT, id=PERP_ID, most=1, closed_most=1)
+    order = PlaceOrder(market=PERP_ID, side=Side.BID, price=10_000, lots=100)
+    for account, wish, broken in (
+        (LONG, cap, "change_must_be_proposed_and_approved"),
+        (MAKER, order, "actor_must_have_the_role"),
+    ):
+        found = explain.what_if(venue.engine, account, [wish])
+        assert [rule(refused.code).name for refused in found.refusals] == [broken]
 
 
 def weekend_ahead(line: questions.SessionLine, start_ns: int, _end_ns: int) -> list[SessionChange]:

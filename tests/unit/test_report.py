@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
+from tests.sample_operations import done
 from tests.sample_safeguards import safeguards
 
 from novate.reports import checks, print_report, render, write_page
@@ -480,6 +481,7 @@ def report() -> m.Report:
         sessions=sessions(),
         hedge=hedge,
         safeguards=safeguards(),
+        operations=done(),
     )
 
 
@@ -536,7 +538,7 @@ def test_money_reads_back_within_half_a_unit(micro: int, places: int) -> None:
 
 def test_every_check_passes_on_a_sound_report() -> None:
     assert [check.name for check in checks(report()) if not check.ok] == []
-    assert len(checks(report())) == 5
+    assert len(checks(report())) == 11
 
 
 def broken_reports() -> list[tuple[str, m.Report]]:
@@ -702,7 +704,7 @@ def test_page_and_terminal_escape_hostile_text_everywhere() -> None:
     evil = "</script><img src=x onerror=alert(1)>"
 
     def poison(value: object, key: str = "") -> object:
-        fixed = ("quality", "group", "side", "session", "asset_class", "outcome")
+        fixed = ("quality", "group", "side", "session", "asset_class", "outcome", "way", "stage")
         if isinstance(value, str):
             return value if key in fixed else evil + value
         if isinstance(value, dict):

@@ -4,7 +4,7 @@ Responsible for: ids, references between sections, and which keys an underlying 
 or chooses what is listed (`load`).
 
 Ids follow the order of the file and never depend on the choice of underlyings: stablecoins first, then underlyings; a
-token has the id of its underlying n, its spot market 2n - 1, the perp 2n; buckets and dated rows count from 1.
+token has the id of its underlying n, its spot market 2n - 1, the perp 2n; buckets, dated rows and brokers count from 1.
 """
 
 from __future__ import annotations
@@ -21,12 +21,16 @@ from novate.config.keys import Key
 from novate.config.listing import PERP_LOT_DECIMALS
 from novate.messages import (
     AssetKind,
+    AttestBacking,
     Command,
     ConfigureVenue,
+    FundBroker,
     FundPool,
     ListAsset,
+    ListBroker,
     ListBucket,
     ListDatedRow,
+    ListIssuance,
     ListMarket,
     ListPool,
     ListSource,
@@ -104,6 +108,10 @@ class Builder:
                 self._token(entry)
         for name, entry in self.names.items():
             self._markets(name, entry)
+        for number, section in enumerate(document.of("broker").values(), 1):
+            self._broker(number, section)
+        for name, section in document.of("issuance").items():
+            self._issuance(name, section)
         for name, section in document.of("pool").items():
             self._pool(name, section)
 
@@ -340,25 +348,83 @@ class Builder:
         body.values |= {"underlying": entry.id, "quote": self.coins[quote]}
         return body
 
-    def _pool(self, name: str, section: Section) -> None:
-        if name not in self.coins:
+    # --- issuance and pools ---------------------------------------------------------------------------------------
+
+    def _tokens(self) -> dict[str, _Name]:
+        return {entry.token: entry for entry in self.names.values() if entry.token}
+
+    def _broker(self, number: int, section: Section) -> None:
+        """A broker, and the operator's dollars there that purchases of shares are paid from."""
+        section.only(keys.BROKER)
+        body = Body(section)
+        body.take(section, keys.BROKER.values())
+        dollars = body.values.pop("amount")
+        self._add(ListBroker, body, broker=number)
+        if dollars:
+            self._follow(FundBroker(broker=number, amount=dollars), body, "amount")
+
+    def _issuance(self, name: str, section: Section) -> None:
+        """A token's terms, and the settled shares behind what exists of it before the venue opens."""
+        tokens = self._tokens()
+        if name not in tokens:
             refuse(
-                section.name,
-                "pool",
-                name,
-                f"the name of a stablecoin: {', '.join(self.coins) or 'there is none'}",
+                section.name, "issuance", name, f"the name of a token: {', '.join(tokens) or 'there is none'}"
             )
+        entry, wanted = tokens[name], keys.issuance(name)
+        section.only(wanted | keys.SESSIONS)
+        body = Body(section)
+        decimals = _count(entry.section, keys.TOKEN["token_decimals"])
+        body.take(
+            section,
+            [key for key in wanted.values() if key.name not in ("cash", "attested_at")],
+            {"units": decimals},
+        )
+        cash = self.coins[section.name_of("cash", self.coins)]
+        brokers = list(self.document.of("broker"))
+        broker = brokers.index(section.name_of("attested_at", brokers)) + 1
+        units = body.values.pop("units")
+        masks = tuple(section.read(key) for key in keys.SESSIONS.values())
+        self._add(ListIssuance, body, token=entry.id, cash=cash, sessions=masks)
+        if units:
+            multiplier = entry.section.read(keys.TOKEN["shares_per_token"])
+            shares = -(-units * int(multiplier) // 10**decimals)
+            if shares >= 2**63:
+                refuse(
+                    section.name,
+                    "attested",
+                    section.get("attested"),
+                    "tokens whose shares fit inside 64 bits",
+                )
+            self._follow(
+                AttestBacking(token=entry.id, broker=broker, units=units, shares=shares), body, "units"
+            )
+
+    def _pool(self, name: str, section: Section) -> None:
+        tokens = self._tokens()
+        if name not in self.coins and name not in tokens:
+            known = ", ".join([*self.coins, *tokens]) or "there is none"
+            refuse(section.name, "pool", name, f"the name of a stablecoin or a token: {known}")
         wanted = keys.pool(name)
         section.only(wanted)
-        coin = _count(self.document.of("stablecoin")[name], keys.STABLECOIN["coin_decimals"])
+        asset = self.coins[name] if name in self.coins else tokens[name].id
+        decimals = (
+            _count(self.document.of("stablecoin")[name], keys.STABLECOIN["coin_decimals"])
+            if name in self.coins
+            else _count(tokens[name].section, keys.TOKEN["token_decimals"])
+        )
         body = Body(section)
         bucket = self.buckets[section.name_of("insurance_bucket", self.buckets)]
-        amounts = dict.fromkeys(("owner_cap", "venue_cap", "locked_deposit", "reserve_target"), coin)
+        amounts = dict.fromkeys(("owner_cap", "venue_cap", "locked_deposit", "reserve_target"), decimals)
         body.take(section, [key for key in wanted.values() if key.name != "insurance_bucket"], amounts)
         kink, kink_rate, full_rate = (body.values.pop(key) for key in ("kink", "kink_rate", "full_rate"))
         body.values |= {"utilisation_ppm": (kink, 1_000_000), "rates_ppm": (kink_rate, full_rate)}
-        self._add(ListPool, body, asset=self.coins[name], insurance_bucket=bucket)
-        self.built.append((FundPool(asset=self.coins[name], amount=body.values["locked_deposit"]), body))
+        self._add(ListPool, body, asset=asset, insurance_bucket=bucket)
+        self._follow(FundPool(asset=asset, amount=body.values["locked_deposit"]), body, "locked_deposit")
+
+    def _follow(self, command: Command, body: Body, amount: str) -> None:
+        """What comes with a listing: `amount` of its section brings a refusal of the command's own amount back to its key."""
+        origins = dict.fromkeys(("amount", "units", "shares"), body.origins[amount])
+        self.built.append((command, Body(body.section, origins=origins)))
 
 
 def _count(section: Section, key: Key) -> int:

@@ -20,11 +20,11 @@ from novate.config.keys import AREAS, TEXT, Key, Value
 from novate.errors import ConfigError, UnitError
 
 Raw = Mapping[str, object]
-_LISTS: Final = {"bucket": "name", "dated_row": "date", "underlying": "name"}
+_LISTS: Final = {"bucket": "name", "dated_row": "date", "underlying": "name", "broker": "name"}
 """Lists of entries, and the key that names an entry."""
 _AREAS: Final = tuple(AREAS)
 """Sections that stand once, each the parameters of one area of the venue."""
-_TABLES: Final = ("class", "spot_terms", "perp_terms", "stablecoin", "pool")
+_TABLES: Final = ("class", "spot_terms", "perp_terms", "stablecoin", "issuance", "pool")
 """Tables of named tables."""
 
 

@@ -26,8 +26,11 @@ from novate.messages import (
     ConfigurePackages,
     ConfigurePrices,
     ConfigureVenue,
+    FundBroker,
     ListAsset,
+    ListBroker,
     ListBucket,
+    ListIssuance,
     ListMarket,
     ListPool,
     ListUnderlying,
@@ -125,8 +128,25 @@ MOVE: Final = Kind(
 )
 
 
-def coins(asset: str) -> Kind:
-    """An amount of a stablecoin, in whole coins."""
+CHANNELS: Final = {"issue": 1, "redeem": 2, "issue_in_kind": 4, "redeem_in_kind": 8, "queue": 16}
+"""What a session allows of issuance, with its bit in the session's mask."""
+NOTHING: Final = "nothing"
+
+
+def _channels(raw: object) -> int:
+    words = [word.strip() for word in _text(raw).split(",")]
+    if words == [NOTHING]:
+        return 0
+    if len(set(words)) != len(words) or not set(words) <= CHANNELS.keys():
+        raise UnitError("not words of the list")
+    return sum(CHANNELS[word] for word in words)
+
+
+ALLOWED: Final = Kind(f'"{NOTHING}", or some of "{", ".join(CHANNELS)}", with commas', _channels)
+
+
+def amount(asset: str) -> Kind:
+    """An amount of a stablecoin or token, in whole coins or tokens."""
     return Kind(f'an amount such as "20 M {asset}"', lambda raw: units.quantity(_text(raw), asset))
 
 
@@ -236,6 +256,14 @@ STABLECOIN: Final = (
     )
     | _keys(ListAsset, "decimals", "depeg_ppm", decimals="coin_decimals")
 )  # fmt: skip
+SESSIONS: Final = {
+    name: Key(name, "sessions", ALLOWED)
+    for name in ("closed", "pre", "regular", "post", "overnight", "halted")
+}
+"""What each session allows of issuance, in the order of the sessions' numbers."""
+BROKER: Final = _keys(ListBroker, "name", "fractional", "custody_limit", "order_limit") | _keys(
+    FundBroker, "amount", amount="prefunded"
+)
 TOP: Final = {
     "name": Key("name", "name", TEXT),
     "class": Key("class", "class", TEXT),
@@ -246,15 +274,24 @@ TOP: Final = {
 CLASS: Final = UNDERLYING | NAV | TOKEN | PERP | MARKET
 
 
+def issuance(token: str) -> dict[str, Key]:
+    """Keys of the terms on which a token is issued and redeemed, those of the sessions apart."""
+    return _named("cash", "attested_at") | {"attested": Key("attested", "units", amount(token))} | _keys(
+        ListIssuance,
+        "mint_fee_ppm", "redeem_fee_ppm", "sanity_ppm", "request_min", "request_max", "account_limit", "token_limit", "window_ns",
+        "statement_age_ns",
+    )  # fmt: skip
+
+
 def pool(asset: str) -> dict[str, Key]:
-    """Keys of the pool of a stablecoin."""
-    amount = coins(asset)
+    """Keys of the pool of a stablecoin or token."""
+    units = amount(asset)
     return (
         _keys(ListPool, "rate_ppm", "reserve_ppm", "lent_charge_ppm")
         | {name: Key(name, name, RATE) for name in ("kink", "kink_rate", "full_rate")}
-        | {name: Key(name, name, amount) for name in ("locked_deposit", "reserve_target")}
+        | {name: Key(name, name, units) for name in ("locked_deposit", "reserve_target")}
         | _named("insurance_bucket")
-        | _caps(amount)
+        | _caps(units)
     )
 
 

@@ -13,9 +13,12 @@ from novate.errors import ConfigError
 from novate.messages import (
     Command,
     ListAsset,
+    ListBroker,
     ListBucket,
     ListDatedRow,
+    ListIssuance,
     ListMarket,
+    ListPool,
     ListSource,
     ListUnderlying,
     MarketKind,
@@ -30,8 +33,8 @@ PERP_LOT_DECIMALS = 9
 class Listing:
     """A venue as listed. All mappings by name are in the order of the file.
 
-    `commands` are ConfigureVenue and its areas, buckets, dated rows, underlyings, sources, assets, markets, pools: an order the engine
-    takes. They follow the journal's first command, `ActivateRelease`, which is not among them.
+    `commands` are ConfigureVenue and its areas, buckets, dated rows, underlyings, sources, assets, markets, brokers with their
+    dollars, issuance terms with what is attested, pools with their deposits: an order the engine takes. They follow the journal's first command, `ActivateRelease`, which is not among them.
     """
 
     commands: Sequence[Command]
@@ -45,6 +48,11 @@ class Listing:
     """Underlying to its terms."""
     assets: dict[str, ListAsset] = field(init=False)
     markets: dict[str, ListMarket] = field(init=False)
+    broker: dict[str, int] = field(init=False)
+    issuance: dict[str, ListIssuance] = field(init=False)
+    """Token to the terms on which it is issued and redeemed."""
+    pools: dict[str, ListPool] = field(init=False)
+    """Stablecoin or token to its pool."""
     dated_rows: dict[str, ListDatedRow] = field(init=False)
     """Date to the row."""
     sources: dict[tuple[str, int], str] = field(init=False)
@@ -71,6 +79,10 @@ class Listing:
         put("markets", markets)
         put("underlying", {name: c.underlying for name, c in terms.items()})
         put("asset", {name: c.asset for name, c in assets.items()})
+        held = {c.asset: name for name, c in assets.items()}
+        put("broker", {c.name: c.broker for c in listed if isinstance(c, ListBroker)})
+        put("issuance", {held[c.token]: c for c in listed if isinstance(c, ListIssuance)})
+        put("pools", {held[c.asset]: c for c in listed if isinstance(c, ListPool)})
         put("market", {name: c.market for name, c in markets.items()})
         put("underlying_of_asset", {name: names[c.underlying] for name, c in assets.items()})
         put("underlying_of_market", {name: names[c.underlying] for name, c in markets.items()})

@@ -18,10 +18,14 @@ from novate.config.listing import Listing
 from novate.errors import ConfigError
 from novate.messages import (
     ActivateRelease,
+    AttestBacking,
     Command,
     CommandRefused,
+    FundPool,
     ListAsset,
+    ListIssuance,
     ListMarket,
+    ListPool,
     ListSource,
     ListUnderlying,
     encode,
@@ -81,6 +85,11 @@ def _chosen(builder: Builder, underlyings: Sequence[str] | None) -> dict[str, in
 def _is_chosen(command: Command, chosen: Mapping[str, int]) -> bool:
     if isinstance(command, ListUnderlying | ListSource | ListAsset | ListMarket):
         return command.underlying in chosen.values()
+    # An asset has the id of its underlying.
+    if isinstance(command, ListIssuance | AttestBacking):
+        return command.token in chosen.values()
+    if isinstance(command, ListPool | FundPool):
+        return command.asset in chosen.values()
     return True
 
 

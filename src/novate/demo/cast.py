@@ -8,8 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from novate.config import Listing
+from novate.demo.borrower import StockBorrower
 from novate.demo.maker import Book, Maker
+from novate.demo.minter import Minter
+from novate.demo.packager import Packager
 from novate.demo.participants import (
+    MINUTE,
     Backstop,
     Holder,
     Lender,
@@ -23,7 +27,10 @@ from novate.demo.participants import (
 from novate.marketdata import Scenario
 from novate.messages import ListAsset, ListMarket
 
-MAKER, HEDGER, BASIS, CRYPTO_LONG, BILL_SHORT, LENDER, PANIC, HOLDER, BACKSTOP = range(1, 10)
+MAKER, HEDGER, BASIS, CRYPTO_LONG, BILL_SHORT, LENDER, PANIC, HOLDER, BACKSTOP, PACKAGER, MINTER, BORROWER = (
+    range(1, 13)
+)
+PAIRED = "MSFT"
 USDC = 1_000_000
 TOKEN = 1_000_000
 
@@ -34,6 +41,12 @@ class Cast:
 
     people: tuple[Participant, ...]
     hero_market: str
+    second: str
+    """Name that the T-bill holder shorts."""
+    paired: str
+    """Name of the package, on which the dividend is paid."""
+    issued: str
+    """Token that is issued, redeemed, lent and borrowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +61,7 @@ class Casting:
         """All participants in the order of their account numbers."""
         hero = next(n for n in ("NVDA", "AAPL") if n in self.scenario.underlyings)
         second = next(n for n in ("TSLA", "IBM") if n in self.scenario.underlyings)
+        issued = next(n for n in ("AAPL", "GOOG") if n in self.scenario.underlyings and n != hero)
         people = (
             self._maker(),
             self._hedger(hero),
@@ -58,8 +72,11 @@ class Casting:
             self._panic("ETH"),
             self._holder(hero),
             self._backstop(),
+            self._packager(PAIRED),
+            self._minter(issued),
+            self._borrower(issued),
         )
-        return Cast(people, f"{hero}-PERP")
+        return Cast(people, f"{hero}-PERP", second, PAIRED, self._token(issued))
 
     def _perp(self, name: str) -> ListMarket:
         return self.listing.markets[f"{name}-PERP"]
@@ -221,4 +238,52 @@ class Casting:
             discount_ppm=5_000,
             notional=1_000_000 * USDC,
             loss_limit=250_000 * USDC,
+        )
+
+    def _packager(self, name: str) -> Packager:
+        spot, perp = self._spot(name), self._perp(name)
+        shares = self._shares(300_000, name)
+        return Packager(
+            account=PACKAGER,
+            name="Package hedger",
+            story=f"buys {shares:,} {name} tokens and shorts the perp on as many shares, in one atomic package",
+            rule="Sends one package on Thursday's opening, all or none, and holds it through a dividend and the crash.",
+            listing=self.listing,
+            holdings={"USDC": 345_000 * USDC},
+            spot=spot,
+            perp=perp,
+            opens_with=name,
+            units=lots_of(spot, shares),
+        )
+
+    def _minter(self, name: str) -> Minter:
+        token = self._token(name)
+        return Minter(
+            account=MINTER,
+            name="Token minter",
+            story=f"has {token} issued against {name} shares bought at a broker, and redeems a part",
+            rule="Asks for $500,000 of tokens on Thursday morning, redeems 40 % in the afternoon, and lends half of the rest when "
+            "both have settled.",
+            listing=self.listing,
+            holdings={"USDC": 600_000 * USDC},
+            token=token,
+            cash=500_000 * USDC,
+            redeems_ppm=400_000,
+            lends_ppm=500_000,
+        )
+
+    def _borrower(self, name: str) -> StockBorrower:
+        spot = self._spot(name)
+        lots = self._worth(spot, 100_000, name)
+        return StockBorrower(
+            account=BORROWER,
+            name="Stock borrower",
+            story=f"sells {self._token(name)} that it does not hold: the sale borrows them from the pool",
+            rule="Sells in clips on Friday's opening once somebody lends the token, and holds the short.",
+            listing=self.listing,
+            holdings={"USDC": 100_000 * USDC},
+            opens_with=name,
+            wait_ns=15 * MINUTE,
+            targets=[Target(spot, -lots, -(-lots // 4))],
+            token=self._token(name),
         )

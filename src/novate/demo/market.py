@@ -14,15 +14,23 @@ from novate.messages import (
     CommandRefused,
     EventMessage,
     IndexChanged,
+    Lent,
     MarkChanged,
     OrderCancelled,
     OrderFilled,
     OrderPlaced,
     Quality,
+    RequestStateChanged,
     Session,
+    TokensIssued,
+    TokensRedeemed,
 )
+from novate.messages.codes import RequestState
 
-WANTED = (CommandRefused, IndexChanged, MarkChanged, OrderPlaced, OrderFilled, OrderCancelled)
+WANTED = (
+    CommandRefused, IndexChanged, Lent, MarkChanged, OrderPlaced, OrderFilled, OrderCancelled, RequestStateChanged, TokensIssued,
+    TokensRedeemed,
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -42,6 +50,12 @@ class Market:
     """Live orders with a client id by account: client id to order id."""
     refused: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
     """Number of the last refusal by account; 0 before the first."""
+    issued: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    """Units of tokens issued to an account, less those it redeemed."""
+    delivered: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    """Requests of an account to issue or redeem that were delivered."""
+    lent: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    """Units that accounts put into the pool of an asset, less those they took back."""
     _client_of: dict[int, tuple[int, bytes]] = field(default_factory=dict)
 
     def see(self, event: EventMessage) -> None:
@@ -66,6 +80,14 @@ class Market:
             self.refused[event.header.account] = body.code
         elif isinstance(body, OrderCancelled):
             self._end(body.order)
+        elif isinstance(body, TokensIssued):
+            self.issued[event.header.account] += body.units
+        elif isinstance(body, TokensRedeemed):
+            self.issued[event.header.account] -= body.units
+        elif isinstance(body, Lent):
+            self.lent[body.asset] += body.amount
+        elif isinstance(body, RequestStateChanged):
+            self.delivered[event.header.account] += body.after == RequestState.DELIVERED
 
     def _end(self, order: int) -> None:
         account, client = self._client_of.pop(order, (0, b""))
@@ -78,4 +100,8 @@ class Market:
 
     def live(self, name: str) -> bool:
         """Whether the underlying's price is live."""
-        return self.quality.get(self.listing.underlying[name]) == Quality.LIVE
+        return self.is_live(self.listing.underlying[name])
+
+    def is_live(self, number: int) -> bool:
+        """The same by id."""
+        return self.quality.get(number) == Quality.LIVE

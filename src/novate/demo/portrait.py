@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from novate import explain
 from novate._core import Engine
 from novate.config import Listing
-from novate.messages import AccountState, ListDatedRow, reports
+from novate.demo.dividend import receivable
+from novate.messages import AccountState, ConfigureClearing, ListDatedRow, reports
 from novate.messages.reports import BalanceChange, Level, Trade
 from novate.messages.reports import explain as questions
 from novate.reports import model
@@ -131,19 +132,36 @@ class Painter:
         return model.BalanceSheet(time_ns=held.time_ns, lines=tuple(lines), equity_micro=held.line.equity)
 
     def _balance(self, b: reports.BalanceLine) -> list[model.BalanceLine]:
-        if b.name != "USDC":
-            amount = (b.pledged + b.lent) / 1e6
-            line = model.BalanceLine(
-                group="asset", name=b.name, quantity=f"{amount:,.10g}", value_micro=b.value
-            )
-            return [line] if b.value else []
+        return self._cash(b) if b.name == "USDC" else self._token(b)
+
+    def _token(self, b: reports.BalanceLine) -> list[model.BalanceLine]:
+        units = b.pledged + b.lent + b.escrowed
         lines = []
-        if b.pledged:
-            group: model.LineGroup = "cash" if b.pledged > 0 else "loan"
-            lines.append(model.BalanceLine(group=group, name="USDC", quantity="", value_micro=b.pledged))
-        if b.lent:
-            lines.append(model.BalanceLine(group="cash", name="USDC lent", quantity="", value_micro=b.lent))
+        if b.value:
+            group: model.LineGroup = "asset" if units >= 0 else "loan"
+            name = b.name if units >= 0 else f"{b.name} borrowed"
+            quantity = f"{units / 1e6:,.10g}"
+            lines.append(model.BalanceLine(group=group, name=name, quantity=quantity, value_micro=b.value))
+        if due := receivable(self.engine, self.listing, b.name, units):
+            lines.append(
+                model.BalanceLine(group="claim", name=f"{b.name} dividend", quantity="", value_micro=due)
+            )
         return lines
+
+    def _cash(self, b: reports.BalanceLine) -> list[model.BalanceLine]:
+        loan: model.LineGroup = "cash" if b.pledged > 0 else "loan"
+        counts = next(c.due_ppm for c in self.listing.commands if isinstance(c, ConfigureClearing))
+        parts: tuple[tuple[model.LineGroup, str, int], ...] = (
+            (loan, "USDC", b.pledged),
+            ("cash", "USDC lent", b.lent),
+            ("cash", "USDC held for an issuance", b.escrowed),
+            ("claim", f"due from a redemption, at {counts / 10_000:g} %", b.due * counts // 1_000_000),
+        )
+        return [
+            model.BalanceLine(group=group, name=name, quantity="", value_micro=value)
+            for group, name, value in parts
+            if value
+        ]
 
     def margin(self, account: int) -> model.MarginView:
         """All four levels, terms and contributions of the initial one."""
@@ -189,14 +207,19 @@ class Painter:
         return [b for b in held.balances if b.name != "USDC"]
 
     def _peers(self, account: int, held: reports.AccountReport) -> tuple[PeerResult, ...]:
-        """The same book under the compared rules; legs alone are margined by the engine."""
+        """The same book under the compared rules; legs alone are margined by the engine.
+
+        None for a book with a borrowed token: none of these rules says what it asks of one.
+        """
+        if any(b.pledged < 0 for b in self._tokens(held)):
+            return ()
         legs: dict[str, dict[str, int]] = {}
         changes: dict[tuple[str, str], BalanceChange | Trade] = {}
         names = {number: name for name, number in self.listing.asset.items()}
         for b in self._tokens(held):
             name = self.listing.underlying_of_asset[names[b.asset]]
             legs.setdefault(name, {})["spot"] = b.value
-            changes[name, "spot"] = BalanceChange(asset=b.asset, amount=b.pledged + b.lent)
+            changes[name, "spot"] = BalanceChange(asset=b.asset, amount=b.pledged + b.lent + b.escrowed)
         lines = {line.market: line for line in reports.markets(self.engine)}
         claims = 0
         for p in held.positions:

@@ -17,6 +17,7 @@ from novate.demo.portrait import Painter, Portrait
 from novate.messages import (
     AccountState,
     AccountStateChanged,
+    AssetKind,
     EventMessage,
     FundingSet,
     IndexChanged,
@@ -118,7 +119,7 @@ class Recorder:
             if self.funding and body.funding:
                 self._funded(body)
         elif isinstance(body, InterestPaid):
-            self.spending[account].interest -= body.amount
+            self.spending[account].interest -= self._worth(body.asset, body.amount)
         elif isinstance(body, FundingSet):
             name = self._terms[body.market][0]
             self.funding.append(
@@ -130,6 +131,15 @@ class Recorder:
             self._sliced(event, body)
         elif isinstance(body, ShortfallReported):
             self.shortfalls.append(model.Shortfall(account=account, asset="USDC", amount_micro=body.amount))
+
+    def _worth(self, asset: int, units: int) -> int:
+        """Micro-dollars of units of an asset: a stablecoin at face, a token at the index."""
+        name = next(name for name, number in self.listing.asset.items() if number == asset)
+        listed, scale = self.listing.assets[name], int(10 ** self.listing.decimals(name))
+        if listed.asset_kind == AssetKind.STABLECOIN:
+            return units * 1_000_000 // scale
+        price = self.market.price(self.listing.underlying_of_asset[name])
+        return units * listed.multiplier_ppb * price // (scale * 1_000_000_000)
 
     def _filled(self, account: int, body: OrderFilled) -> None:
         spent = self.spending[account]

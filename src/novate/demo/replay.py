@@ -1,7 +1,8 @@
 """Drives a venue through a scenario in virtual time: prices, sessions, time, and the participants' commands.
 
 Responsible for: what goes into each frame and when. One frame per five seconds of market time: the clock steps in between,
-then the prices and sessions of that instant, then what participants send in answer to the frame before, then the clock.
+then the prices and sessions of that instant, then what participants and the venue's desks send in answer to the frame before, then the
+clock.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from novate.config import Listing
 from novate.demo.market import WANTED, Market
 from novate.demo.participants import Participant
+from novate.demo.staff import KEEPER, Desk, key_of
 from novate.marketdata import Scenario
 from novate.messages import (
     AdvanceTime,
@@ -72,6 +74,7 @@ class Replay:
     listing: Listing
     market: Market
     participants: Sequence[Participant]
+    desks: Sequence[Desk]
     advance_ns: int
     also: tuple[type[Event], ...] = ()
     """Event types the sink wants besides those of the public view."""
@@ -92,14 +95,21 @@ class Replay:
         for frame, time_ns in enumerate(range(start + FRAME_NS, end + 1, FRAME_NS)):
             parts = [self._clock(time_ns - FRAME_NS, time_ns)]
             while at < len(scheduled) and scheduled[at][0] <= time_ns:
-                parts.append(encode(scheduled[at][1], time_ns=time_ns))
+                parts.append(encode(scheduled[at][1], actor=KEEPER, time_ns=time_ns))
                 at += 1
             parts.append(prices[bounds[frame] * PRICE_BYTES : bounds[frame + 1] * PRICE_BYTES])
             self.market.time_ns = time_ns
             for person in self.participants:
-                parts += [encode(c, account=person.account, time_ns=time_ns) for c in person.act(self.market)]
-            parts.append(encode(AdvanceTime(), time_ns=time_ns))
+                parts += [
+                    encode(c, account=person.account, actor=key_of(person.account), time_ns=time_ns)
+                    for c in person.act(self.market)
+                ]
+            for desk in self.desks:
+                parts += [encode(s.command, actor=s.actor, time_ns=time_ns) for s in desk.act(self.market)]
+            parts.append(encode(AdvanceTime(), actor=KEEPER, time_ns=time_ns))
             self.take_in(self.venue.submit_stamped(b"".join(parts)))
+            for desk in self.desks:
+                desk.after_frame(time_ns)
             each_frame(time_ns)
 
     def take_in(self, events: bytes) -> None:
@@ -114,7 +124,9 @@ class Replay:
     def _clock(self, after_ns: int, before_ns: int) -> bytes:
         """The clock's steps strictly between two instants."""
         first = after_ns - after_ns % self.advance_ns + self.advance_ns
-        return b"".join(encode(AdvanceTime(), time_ns=t) for t in range(first, before_ns, self.advance_ns))
+        return b"".join(
+            encode(AdvanceTime(), actor=KEEPER, time_ns=t) for t in range(first, before_ns, self.advance_ns)
+        )
 
     def _price_stream(self) -> tuple[bytes, list[int]]:
         """All prices as commands, stamped with the frame they arrive in, and where each frame begins."""
@@ -130,6 +142,7 @@ class Replay:
             ticks["price_e6"],
             ticks["time_ns"],
             time_ns=start + np.maximum(frames, 1) * FRAME_NS,
+            actor=KEEPER,
             confidence_ppm=1_000_000,
             price_kind=self._kinds()[ticks["underlying"]],
             size=TICK_MICRO_USD,

@@ -21,18 +21,21 @@ from rich.console import Console
 from novate._core import release, ruleset
 from novate.calendar import new_york_date, new_york_ns, trading_days
 from novate.config import Listing, load_listing
+from novate.demo.backoffice import BackOffice
 from novate.demo.cast import CRYPTO_LONG, HEDGER, HOLDER, PANIC, Cast, Casting
 from novate.demo.market import Market
 from novate.demo.participants import Participant
 from novate.demo.portrait import Painter, Portrait
 from novate.demo.recorder import SAMPLE_NS, WANTED, Recorder
 from novate.demo.replay import TICK_MICRO_USD, Replay
+from novate.demo.staff import governance, staffing
 from novate.demo.watch import WATCHED, Watch
 from novate.journal import journal_bytes
 from novate.marketdata import Scenario, default_scenario, find_data, load_scenario
 from novate.messages import (
     Command,
     Deposit,
+    Event,
     EventMessage,
     FundInsurance,
     FundOperatorTranche,
@@ -48,6 +51,8 @@ from novate.venue import Venue
 
 INSURANCE_DOLLARS = 2_000_000
 OPERATOR_DOLLARS = 250_000
+CALENDAR = "SPY"
+"""Whose regular opens the long delay of a change counts."""
 Progress = Callable[[float, str], None]
 
 
@@ -106,6 +111,7 @@ class Stage:
     cast: Cast
     recorder: Recorder
     watch: Watch
+    office: BackOffice
     replay: Replay
     before_ns: int
     before: dict[int, Portrait]
@@ -130,13 +136,17 @@ class Stage:
         recorder = Recorder(venue.engine, listing, market, painter, HEDGER, cast.hero_market)
         watch = Watch(venue.engine, listing, cast.hero_market.removesuffix("-PERP"))
 
+        office = BackOffice.of(venue.engine, listing, market, scenario, cast)
+
         def see(event: EventMessage) -> None:
             recorder.see(event)
             watch.see(event)
+            office.see(event)
 
-        replay = Replay(venue, scenario, listing, market, cast.people, 0, (*WANTED, *WATCHED), see)
+        also: tuple[type[Event], ...] = (*WANTED, *WATCHED, *office.watchers)
+        replay = Replay(venue, scenario, listing, market, cast.people, office.desks, 0, also, see)
         start = before_ns(scenario)
-        stage = cls(venue, scenario, listing, market, cast, recorder, watch, replay, start, {}, {})
+        stage = cls(venue, scenario, listing, market, cast, recorder, watch, office, replay, start, {}, {})
         stage._genesis()
         return stage
 
@@ -146,8 +156,16 @@ class Stage:
         parts += [encode(c, time_ns=start) for c in self._opening_state()]
         for person in self.cast.people:
             parts += [encode(c, account=person.account, time_ns=start) for c in self._arrival(person)]
+        parts += [encode(c, time_ns=start) for c in self.office.opening()]
+        people = [person.account for person in self.cast.people]
+        parts += [encode(c, account=account, time_ns=start) for account, c in staffing(people)]
+        calendar = governance(self.listing.underlying[CALENDAR])
+        parts.append(
+            encode(calendar, time_ns=start)
+        )  # from here on every command is checked against its authority
         self.replay.take_in(self.venue.submit_stamped(b"".join(parts)))
         self.insurance = self._insurance()
+        self.office.open(start)
 
     def _opening_state(self) -> list[Command]:
         """Sessions, the last prices before the window, and the operator's insurance."""
@@ -277,6 +295,7 @@ class Stage:
             sessions=tuple(recorder.sessions),
             hedge=recorder.hedge_proof(),
             safeguards=self.watch.result(),
+            operations=self.office.result(),
         )
 
     def _account(self, person: Participant) -> model.Account:
@@ -359,7 +378,7 @@ def scenario_of(scenario: Scenario) -> model.Scenario:
         name=scenario.name,
         title=scenario.title,
         headline=scenario.headline,
-        story="A venue with nine accounts goes through the crash, weekend included, on quorum 1: one source at a time, "
+        story="A venue with twelve accounts goes through the crash, weekend included, on quorum 1: one source at a time, "
         "so jumps wait for their confirmation and liquidations use the slower price.",
         start_ns=scenario.start_ns,
         end_ns=scenario.end_ns,
@@ -410,6 +429,7 @@ def summary(report: model.Report, path: Path, conservation: dict[str, int]) -> d
         ],
         "shortfalls": [{"account": s.account, "amount": s.amount_micro} for s in report.shortfalls],
         "safeguards": msgspec.to_builtins(report.safeguards),
+        "operations": msgspec.to_builtins(report.operations),
         "accounts": [_account_summary(account) for account in report.accounts],
         "advance_ms": facts.advance_ms,
         "seed": facts.seed,

@@ -7,6 +7,7 @@ Times are New York wall time. Floats are fine here: nothing is computed from a c
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from textwrap import wrap
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -216,8 +217,8 @@ def _initial_excess(account: Account) -> int:
 
 
 def _wrapped(name: str) -> str:
-    """A name on at most a few short lines, for an axis."""
-    return "<br>".join(escape(word) for word in name.rsplit(" ", 1)) if len(name) > 14 else escape(name)
+    """A name on a few short lines, for an axis with many of them."""
+    return "<br>".join(escape(line) for line in wrap(name, 14, break_on_hyphens=False))
 
 
 def _rule_bars(

@@ -52,6 +52,13 @@ def percent(part: int, whole: int, places: int = 1) -> str:
     return f"-{text}" if negative and scaled else text
 
 
+def quantity(value: int, decimals: int = 6, places: int = 2) -> str:
+    """A quantity with so many `decimals`, rounded to `places` of them; zeros at the end are left out."""
+    text = _fixed(abs(value), decimals, places)
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return f"-{text}" if value < 0 and text.strip("0.,") else text
+
+
 def rate(rate_e9: int) -> str:
     """An hourly rate in percent with five decimals: `0.00125 %`."""
     text = _fixed(abs(rate_e9), 7, 5) + " %"

@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from novate.reports.operations import Operations
 from novate.reports.safeguards import Safeguards
 from novate.risk.peers import PeerResult
 
@@ -350,6 +351,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     sessions: tuple[SessionBand, ...] = ()
     hedge: HedgeProof | None = None
     safeguards: Safeguards = Safeguards()
+    operations: Operations = Operations()
 
     def account(self, number: int) -> Account:
         """The account of that id; KeyError when the report has none."""

@@ -16,8 +16,9 @@ from novate.reports.cards import account_card, state
 from novate.reports.figures import clock, minute, money, percent, price, rate
 from novate.reports.markup import Html, table, tag
 from novate.reports.model import Account, DatedRow, Report
+from novate.reports.operation_sheets import TITLE, operation_sheets
 from novate.reports.selfcheck import checks
-from novate.reports.sheets import sheets
+from novate.reports.sheets import Sheet, sheets
 from novate.risk.peers import PeerResult
 
 MOST_SLICES = 1_000
@@ -65,6 +66,7 @@ NAVIGATION = (
     ("margin", "Margin"),
     ("liquidations", "Liquidations"),
     ("safeguards", "Safeguards"),
+    ("operations", "Besides trading"),
     ("funding", "Basis and funding"),
     ("quality", "Price quality"),
     ("accounts", "Accounts"),
@@ -118,6 +120,7 @@ def _present(report: Report, anchor: str) -> bool:
         "rules": story.rules(report),
         "hedge": report.hedge or report.account(report.hero).path,
         "safeguards": sheets(report),
+        "operations": operation_sheets(report),
         "funding": report.funding,
         "quality": report.quality,
     }
@@ -132,6 +135,7 @@ def _sections(report: Report) -> list[Html]:
         "margin": _margin,
         "liquidations": _liquidations,
         "safeguards": _safeguards,
+        "operations": _operations,
         "funding": _funding,
         "quality": _quality,
         "accounts": _accounts,
@@ -317,15 +321,20 @@ def _funds(report: Report) -> Html:
 def _safeguards(report: Report) -> Html:
     intro = "What the venue itself says of the money and the rules that stand between a bad day and a loss nobody covers, at the "
     intro += "end of the run."
-    parts = [
-        Html(
-            tag("h3", sheet.title)
-            + tag("p", sheet.note, css="soft")
-            + table(sheet.columns, sheet.rows, left=sheet.left)
-        )
-        for sheet in sheets(report)
-    ]
+    parts = [_sheet(sheet) for sheet in sheets(report)]
     return _section("safeguards", "What stands behind the venue", tag("p", intro, css="soft"), *parts)
+
+
+def _operations(report: Report) -> Html:
+    intro = "Tokens made and unmade against shares, a hedge as one trade, a dividend, changes of rules and a stock loan: each went "
+    intro += "through the same journal as every order."
+    parts = [_sheet(sheet) for sheet in operation_sheets(report)]
+    return _section("operations", TITLE, tag("p", intro, css="soft"), *parts)
+
+
+def _sheet(sheet: Sheet) -> Html:
+    note = tag("p", sheet.note, css="soft")
+    return Html(tag("h3", sheet.title) + note + table(sheet.columns, sheet.rows, left=sheet.left))
 
 
 def _funding(report: Report) -> Html:

@@ -16,6 +16,7 @@ from novate.reports import story
 from novate.reports.figures import clock, minute, money, percent, price, rate
 from novate.reports.grid import BAD, GOOD, QUIET, plain_cells, plain_table
 from novate.reports.model import Account, BalanceLine, HedgeProof, Report
+from novate.reports.operation_sheets import TITLE, operation_sheets
 from novate.reports.selfcheck import checks
 from novate.reports.sheets import Sheet, sheets
 
@@ -48,6 +49,9 @@ def _parts(report: Report) -> Iterable[RenderableType]:
     if report.insurance or report.shortfalls:
         yield _funds(report)
     yield from (_sheet_of(sheet) for sheet in sheets(report))
+    if done := operation_sheets(report):
+        yield Text(f"── {TITLE}", style="bold")
+        yield from (Group(_sheet_of(sheet), Text(sheet.note, style=QUIET)) for sheet in done)
     yield _series(report)
     yield _venue(report)
 
