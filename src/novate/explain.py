@@ -274,7 +274,9 @@ def _shock(fork: Engine, shock: Shock) -> list[EventMessage]:
     events: list[EventMessage] = []
     closed = _line(fork, underlying).quality == Quality.CLOSED
     if closed:
-        opens = SetSession(underlying=underlying, session=Session.REGULAR, next_session=Session.CLOSED, next_time_ns=0)
+        opens = SetSession(
+            underlying=underlying, session=Session.REGULAR, next_session=Session.CLOSED, next_time_ns=0
+        )
         events += _send(fork, opens)
     for patience in range(_PATIENCE):
         at = fork.time_ns + (_WAIT_NS if patience else 0)

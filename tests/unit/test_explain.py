@@ -136,7 +136,9 @@ def test_a_shock_is_believed_and_may_liquidate(venue: PlainVenue) -> None:
 
 
 def test_a_shock_to_a_closed_market_is_its_next_opening(venue: PlainVenue) -> None:
-    venue.must(SetSession(underlying=NAME, session=Session.CLOSED, next_session=Session.REGULAR, next_time_ns=0))
+    venue.must(
+        SetSession(underlying=NAME, session=Session.CLOSED, next_session=Session.REGULAR, next_time_ns=0)
+    )
     found = explain.what_if(venue.engine, LONG, [Shock("NVDA", -45_000)])
     assert found.accepted
     assert found.before.thresholds[0].index == 100 * M
