@@ -228,7 +228,8 @@ class Both:
         last = max((action.end for action in self.price.actions), default=0)
         start = max(self.venue.time_ns, last) + random.choice((1, 5, 20, 60)) * SECOND
         end = start + random.choice((10, 60, 120)) * SECOND
-        kind, ratio, amount = CorporateActionKind.MERGER, (0, 0), index + index // 50
+        kind: int = CorporateActionKind.MERGER
+        ratio, amount = (0, 0), index + index // 50
         if not final:
             kind = random.choice((0, 0, 0, CorporateActionKind.CASH_DIVIDEND, CorporateActionKind.RIGHTS))
             # Less than every price of the stable price's history: what is floored there, minute by minute, is in no rule.
