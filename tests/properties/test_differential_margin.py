@@ -26,6 +26,8 @@ from novate.messages.reports.corporate import receivables
 from novate.messages.reports.prices import gates as gates_of
 from reference import margin as reference
 from reference.inputs import AccountView, Balance, Liquidity, OpenOrder, Position, PriceView, Venue
+from splits import MIX as SPLITS
+from splits import SplitWorld
 from worlds import World, sender
 
 WORLDS = 24 * (20 if os.environ.get("NOVATE_LONG") else 1)
@@ -89,6 +91,9 @@ def venue_of(world: World) -> Venue:
         open_interest={line.underlying: line.open_interest for line in lines},
         admitted=admitted_of(world, list(world.owners)),
         receivable={line.asset: line.each for line in receivables(world.engine)},
+        splits={m: ratio.as_integer_ratio() for m, ratio in world.splits.items()}
+        if isinstance(world, SplitWorld)
+        else {},
         due_ppm=world.clearing.due_ppm if isinstance(world, IssuingWorld) else M,
     )
 
@@ -181,6 +186,7 @@ def compare(world: World, account: int) -> None:
                 assert report.gap_groups == largest_groups(venue, exposures)
                 assert sum(part.amount for part in report.contributions) == report.requirement
                 count(view, report, slower)
+                count_splits(venue, view, report)
                 compared["with receivables"] += any(venue.receivable.get(b) for b in view.balances)
                 compared["paid for or unhedged above a cap"] += any(e.uncounted for e in exposures)
 
@@ -216,6 +222,29 @@ def count(view: AccountView, report: LevelReport, slower: bool) -> None:
         compared[name] += getattr(report.terms, name.lower()) > 0
 
 
+def count_splits(venue: Venue, view: AccountView, report: LevelReport) -> None:
+    """What the evaluations met of splits; a part of a share (1e-9) is what rounding is about."""
+    whole = {
+        m: lots * venue.markets[m].lot_size * n % o == 0
+        for m, (n, o) in venue.splits.items()
+        for lots in [lots_of(view, m)]
+    }
+    compared["with split perps"] += any(lots_of(view, m) for m in whole)
+    compared["with parts of a unit of a share"] += not all(whole.values())
+    names = {venue.markets[m].underlying for m in venue.splits}
+    compared["with split tokens"] += any(
+        b.pledged and venue.assets[a].underlying in names for a, b in view.balances.items()
+    )
+    compared["with orders in split perps"] += report.orders and any(
+        o.market in venue.splits for o in view.orders
+    )
+
+
+def lots_of(view: AccountView, market: int) -> int:
+    """Signed lots of a position."""
+    return view.positions[market].lots if market in view.positions else 0
+
+
 @pytest.mark.parametrize("seed", range(WORLDS))
 def test_engine_and_reference_agree_in_a_random_world(seed: int) -> None:
     engine = Engine()
@@ -248,6 +277,18 @@ def test_engine_and_reference_agree_where_dividends_are_receivable(seed: int) ->
         compare(world, world.any_account())
     assert all(difference == 0 for _, difference in engine.conservation())
     assert world.taken
+
+
+@pytest.mark.parametrize("seed", range(WORLDS // 2))
+def test_engine_and_reference_agree_where_shares_are_split(seed: int) -> None:
+    engine = Engine()
+    world = SplitWorld(seed, engine, sender(engine), mix=SPLITS)
+    world.found(names=2 + seed % 4)
+    for _ in range(STEPS // EVERY):
+        world.steps(EVERY)
+        compare(world, world.any_account())
+    assert all(difference == 0 for _, difference in engine.conservation())
+    assert world.splits_taken
 
 
 def gross(world: World, owner: int, underlying: int) -> int:
@@ -297,7 +338,10 @@ def test_the_comparison_reached_everything() -> None:
     assert compared["evaluations"] >= LEAST
     rare = [what for what, times in compared.items() if times < 20]
     assert not rare, rare
-    for what in ("with tokens in escrow", "with cash in escrow", "with cash due", "with receivables", "LENT"):
+    for what in (
+        "with tokens in escrow", "with cash in escrow", "with cash due", "with receivables", "LENT", "with split perps",
+        "with parts of a unit of a share", "with split tokens", "with orders in split perps",
+    ):  # fmt: skip
         assert compared[what] >= 20, what
     for kind in ("NONE", "PARALLEL", "ROTATION", "TAIL", "DATED"):
         assert compared[f"binding {kind}"] >= 20, kind

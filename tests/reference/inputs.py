@@ -227,6 +227,8 @@ class Venue:
     pools: Mapping[int, ListPool] = field(default_factory=dict)
     receivable: Mapping[int, int] = field(default_factory=dict)
     """Dividends receivable on each token, in 1e-12 dollars."""
+    splits: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    """Perps whose shares were split: new shares for old ones since the listing."""
 
 
 class Balance(NamedTuple):

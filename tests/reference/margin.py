@@ -202,10 +202,16 @@ def tokens_of(venue: Venue, underlying: int) -> list[int]:
     )
 
 
+def shares_of_lots(venue: Venue, market: int, lots: int) -> int:
+    """Shares (1e-9) of lots of a perp, as its splits have left them, rounded down."""
+    new, old = venue.splits.get(market, (1, 1))
+    return floor_div(lots * venue.markets[market].lot_size * new, old)
+
+
 def perp_shares(venue: Venue, account: AccountView, underlying: int) -> int:
     """Fq: signed perp shares (1e-9) over all perps of the underlying."""
     return sum(
-        position.lots * venue.markets[m].lot_size
+        shares_of_lots(venue, m, position.lots)
         for m, position in account.positions.items()
         if venue.markets[m].market_kind == PERP and venue.markets[m].underlying == underlying
     )
@@ -270,14 +276,13 @@ def counted_at(
 
 
 def order_perp_shares(venue: Venue, account: AccountView, underlying: int, side: int) -> int:
-    """Bf or Af: shares in open perp orders of one side."""
-    return sum(
-        order.lots * venue.markets[order.market].lot_size
-        for order in account.orders
-        if order.side == side
-        and venue.markets[order.market].market_kind == PERP
-        and venue.markets[order.market].underlying == underlying
-    )
+    """Bf or Af: shares in open perp orders of one side, each market's lots together."""
+    lots: dict[int, int] = {}
+    for order in account.orders:
+        market = venue.markets[order.market]
+        if order.side == side and market.market_kind == PERP and market.underlying == underlying:
+            lots[order.market] = lots.get(order.market, 0) + order.lots
+    return sum(shares_of_lots(venue, m, of_market) for m, of_market in lots.items())
 
 
 def exposure(
@@ -374,11 +379,11 @@ def micro_up(amount: int, asset: ListAsset) -> int:
     return ceil_div(amount * M, 10**asset.decimals)
 
 
-def premium(market: ListMarket, listing: ListUnderlying, view: PriceView, lots: int, level: int) -> int:
-    """Clipped mark less index on the position; at initial only when it hurts."""
-    clip = down(view.index, listing.basis_ppm)
-    difference = max(-clip, min(clip, view.marks.get(market.market, view.index) - view.index))
-    value = dollars(lots * market.lot_size, difference, listing)
+def premium(e: Exposure, market: int, shares: int, level: int) -> int:
+    """Clipped mark less index on the position's shares; at initial only when it hurts."""
+    clip, index = down(e.view.index, e.listing.basis_ppm), e.view.index
+    difference = max(-clip, min(clip, e.view.marks.get(market, index) - index))
+    value = dollars(shares, difference, e.listing)
     return min(value, 0) if level == INITIAL else value
 
 
@@ -388,9 +393,9 @@ def perp_result(venue: Venue, exposed: Mapping[int, Exposure], m: int, position:
         return -micro_up(position.cost, venue.assets[venue.markets[m].quote])
     market = venue.markets[m]
     e = exposed[market.underlying]
-    value = dollars(position.lots * market.lot_size, e.none.price, e.listing)
+    shares = shares_of_lots(venue, m, position.lots)
     cost = micro_up(position.cost, venue.assets[market.quote])
-    return value + premium(market, e.listing, e.view, position.lots, level) - cost
+    return dollars(shares, e.none.price, e.listing) + premium(e, m, shares, level) - cost
 
 
 def smallest_fraction(e: Exposure) -> tuple[int, int]:
@@ -704,8 +709,9 @@ def crowd(venue: Venue, exposures: list[Exposure]) -> int:
 
 def order_shares(venue: Venue, market: ListMarket, lots: int) -> int:
     """Shares (1e-9) of an order, rounded down."""
-    units = lots * market.lot_size
-    return units if market.market_kind == PERP else token_shares(venue.assets[market.base], units)
+    if market.market_kind == PERP:
+        return shares_of_lots(venue, market.market, lots)
+    return token_shares(venue.assets[market.base], lots * market.lot_size)
 
 
 def notional(venue: Venue, market: ListMarket, order: OpenOrder) -> int:
@@ -735,7 +741,8 @@ def order_loss(venue: Venue, order: OpenOrder, level: int, slower: bool) -> int:
         tokens = order.lots * market.lot_size
         bought, sold = receivable(venue, market.base, tokens), -receivable(venue, market.base, -tokens)
     long_price, short_price = long_and_short_price(venue.prices[market.underlying], level, slower)
-    limit = order.price * market.tick_size * 10**9
+    new, old = venue.splits.get(order.market, (1, 1))  # a tick has become old/new of the listed one
+    multiplier, limit = multiplier * new, order.price * market.tick_size * 10**9 * old
     units, shares = notional(venue, market, order), order_shares(venue, market, order.lots)
     if order.side == BID:
         if limit * paid <= long_price * multiplier * M + due:

@@ -1,18 +1,20 @@
 """From raw prices to an index and its quality, in plain Python: a list of what was said, and the rules read from the page.
 
-Responsible for: restating docs/concepts/prices.md for one continuous underlying (sources, origins, age, median, quorum, jumps, closed
-hours, reopening, halts, restarts, witnesses, the stable and the slower price, the gate) so that the engine can be compared with it.
-Knows no cancelled prints, corporate actions or values signed by an issuer. Never imports the engine. The drift is computed with
-sixty digits, so it may differ from the engine's fixed point by a unit.
+Responsible for: restating docs/concepts/prices.md for one underlying (sources, origins, age, median, quorum, jumps, closed hours,
+reopening, halts, restarts, witnesses, prints taken back, the stable and the slower price, the gate; a value signed by its issuer) and the
+prices' part of docs/concepts/corporate-actions.md, so that the engine can be compared with it. Never imports the engine. The drift is
+computed with sixty digits, so it may differ from the engine's fixed point by a unit.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, localcontext
+from fractions import Fraction
 
 M = 1_000_000
 LIVE, DEGRADED, SUSPECT, STALE, CLOSED, HALTED = range(6)
 SESSION_CLOSED, PRE, REGULAR, POST, OVERNIGHT, SESSION_HALTED = range(6)
-QUOTE, TRADE = 0, 1
+QUOTE, TRADE, ISSUER_VALUE = 0, 1, 2
 GATE = {
     LIVE: "YYYYYYYY", DEGRADED: "YYYNSYNY", SUSPECT: "YYNNSNNN", STALE: "NYNNNNNN", CLOSED: "YYYYBYQQ", HALTED: "NYNNNNNN",
 }  # fmt: skip
@@ -20,11 +22,13 @@ GATE = {
 BLENDING = (2, 3, 4, 6)
 """What a blend forbids besides: withdraw, borrow, liquidate, mint."""
 BUCKETS = 30
+YEAR = 365 * 86_400 * 1_000_000_000
+"""Nanoseconds of a year, the base of an accrual."""
 
 
-def nearest(dividend: int, divisor: int) -> int:
+def nearest(dividend: int | Fraction, divisor: int = 1) -> int:
     """Halves up."""
-    return (2 * dividend + divisor) // (2 * divisor)
+    return int((2 * dividend + divisor) // (2 * divisor))
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,19 @@ class Terms:
     re_anchors: int
     re_anchor_at: int
     drift: int
+    kept: int
+    """Statements of a source that it may still take back."""
+    nav: bool = False
+    """One value, signed by the issuer."""
+    accrual: int = 0
+    """Growth of such a value, ppm a year."""
+    max_age: int = 0
+    """Age from which it is not fresh."""
+
+    @property
+    def fresh_for(self) -> int:
+        """Age up to which a price counts."""
+        return self.max_age if self.nav else self.drop_after
 
 
 @dataclass(frozen=True)
@@ -61,7 +78,49 @@ class Said:
     price: int
     confidence: int
     time: int
-    holds: bool
+    kind: int
+
+
+@dataclass
+class Statement:
+    """A print and those that followed within the sources' agreement of it: what a source takes back as one."""
+
+    first: int
+    """Price of the first print."""
+    first_time: int
+    """The venue's time of it .."""
+    since: int
+    """.. and the journal's."""
+    last: Said
+    before: int
+    """Index before it .."""
+    external: int
+    """.. and last external price."""
+    moved: bool = False
+    """Whether the index came to rest on it."""
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A confirmed split whose other scale may be printed."""
+
+    action: int
+    ratio: Fraction
+    """Shares after it for shares before it."""
+    tolerance: int
+    until: int
+
+
+@dataclass(frozen=True)
+class Action:
+    """A confirmed corporate action: a split by a ratio, a distribution of so much a share, or the end at a price."""
+
+    number: int
+    start: int
+    end: int
+    split: Fraction | None = None
+    amount: int = 0
+    final: bool = False
 
 
 @dataclass
@@ -90,8 +149,10 @@ class Price:
 
     def __init__(self, terms: Terms, sources: dict[int, tuple[int, bool]]) -> None:
         self.terms, self.sources = terms, sources
-        self.said: dict[int, Said] = {}
-        self.last_time: dict[int, int] = {}
+        self.statements: dict[int, list[Statement]] = {source: [] for source in sorted(sources)}
+        """By source, the oldest first; the last one is in force."""
+        self.posted: set[int] = set()
+        """Who has spoken since a restart."""
         self.index = self.last_external = self.current = 0
         self.quality, self.fresh, self.confidence = STALE, 0, M
         self.waiting = True
@@ -102,13 +163,18 @@ class Price:
         self.drift: Drift | None = None
         self.blend: tuple[int, int] | None = None
         """Index and time at which it began."""
-        self.path: list[tuple[int, int]] = []
+        self.path: list[tuple[int, int | Fraction]] = []
         """Since when which index held, as far back as the stable price looks."""
         self.began = 0
         self.stable = 0
         self.used: list[Said] = []
         self.witnessed_index, self.witnessed = 0, False
         self.off_since: int | None = None
+        self.guards: list[Guard] = []
+        self.actions: list[Action] = []
+        """Confirmed, and neither taken nor missed."""
+        self.taken: list[Action] = []
+        self.ended = False
 
     # --- what comes in ---
 
@@ -116,23 +182,182 @@ class Price:
         """A source's price; the rule it breaks, or None."""
         if said.source not in self.sources:
             return "source_must_exist"
-        if not max(self.terms.price_min, 1) <= said.price <= self.terms.price_max:
+        if not self.plausible(said.price):
             return "price_must_be_positive_and_plausible"
         if said.time > now:
             return "price_must_not_be_from_the_future"
-        if said.time < self.last_time.get(said.source, said.time):
+        before = self.statements[said.source]
+        if before and said.time < before[-1].last.time:
             return "price_time_must_not_run_backwards"
         if said.confidence > M:
             return "confidence_must_be_a_fraction"
-        if size >= self.terms.min_size:
-            self.said[said.source] = said
-            self.last_time[said.source] = said.time
+        if (said.kind == ISSUER_VALUE) != self.terms.nav:
+            return "price_kind_must_fit_its_class"
+        if self.terms.nav or size >= self.terms.min_size:
+            self.say(said, before, now)
         return None
+
+    def plausible(self, price: int) -> bool:
+        """Within the listed bounds."""
+        return max(self.terms.price_min, 1) <= price <= self.terms.price_max
+
+    def say(self, said: Said, before: list[Statement], now: int) -> None:
+        """The statement in force goes on, or another begins."""
+        self.posted.add(said.source)
+        if before and within(said.price, before[-1].first, self.terms.agreement):
+            before[-1].last = said
+        else:
+            before.append(Statement(said.price, said.time, now, said, self.index, self.last_external))
+            del before[: -self.terms.kept]
 
     def restart(self) -> None:
         """Nothing counts until it is said again."""
-        self.said.clear()
+        self.posted.clear()
         self.waiting, self.jump, self.quality, self.current = True, None, STALE, 0
+
+    def take_back(self, source: int, time: int, corrected: int, now: int) -> str | None:
+        """The statement with a print of this venue time goes, or gets another price; the rule that is broken, or None.
+
+        Which of several statements of one time (the last), what began later, and that a correction keeps the statement's
+        place are the engine's choices, in no rule.
+        """
+        if corrected and not self.plausible(corrected):
+            return "price_must_be_positive_and_plausible"
+        if source not in self.sources:
+            return "source_must_exist"
+        said, at = self.statements[source], self.holding(source, time)
+        if at is None:
+            return "print_must_be_known"
+        gone = replace(said[at])
+        in_force = at == len(said) - 1
+        until = now if in_force else said[at + 1].since
+        if corrected:
+            said[at].first, said[at].last = corrected, replace(gone.last, price=corrected)
+            said[at].moved = False
+        else:
+            del said[at]
+            self.forget_patience(gone)
+        if gone.moved:
+            self.undo(gone, in_force, until, now)
+        return None
+
+    def holding(self, source: int, time: int) -> int | None:
+        """Place of the last statement with a print of this venue time."""
+        said = self.statements.get(source, [])
+        return max((at for at, s in enumerate(said) if s.first_time <= time <= s.last.time), default=None)
+
+    def forget_patience(self, gone: Statement) -> None:
+        """What was taken back confirms no jump."""
+        times = self.jump.holders.get(gone.last.source) if self.jump else None
+        if times is not None:
+            times[:] = [time for time in times if not gone.first_time <= time <= gone.last.time]
+
+    def rests_on(self, statement: Statement) -> bool:
+        """Whether the index does, and so goes back with it."""
+        in_force = self.statements[statement.last.source][-1] is statement
+        return statement.moved and in_force and self.is_near(self.index, statement)
+
+    def is_near(self, price: int, statement: Statement) -> bool:
+        """Within the sources' agreement of what was said last in it."""
+        return within(price, statement.last.price, self.terms.agreement)
+
+    def undo(self, gone: Statement, in_force: bool, until: int, now: int) -> None:
+        """The index before it, in history and, if it still rests on it, now; also before what began later on it."""
+        if gone.before:
+            self.value_anew(gone.before, gone.since, until, now)
+        for later in (s for said in self.statements.values() for s in said if s.since >= gone.since):
+            if self.is_near(later.before, gone):
+                later.before, later.external = gone.before, gone.external
+        if gone.before and in_force and self.is_near(self.index, gone):
+            self.index, self.last_external = gone.before, gone.external
+            self.witnessed_index, self.off_since, self.jump = gone.external, None, None
+            if self.drift:
+                self.drift = Drift(Decimal(self.index), self.last_external, now)
+
+    def value_anew(self, price: int, since: int, until: int, now: int) -> None:
+        """Every minute of the stable price's grid that a span touches is valued at a price, as far as it has run."""
+        step = max(self.terms.window // BUCKETS, 1)
+        start = max(since // step * step, self.path[0][0])
+        end = min((max(until - 1, since) // step + 1) * step, now)
+        if start < end:
+            then = [index for time, index in self.path if time <= end][-1]
+            before = [held for held in self.path if held[0] < start]
+            after = [held for held in self.path if held[0] > end]
+            self.path = [*before, (start, price), (end, then), *after]
+
+    # --- corporate actions ---
+
+    def confirm_action(self, action: Action, tolerance: int = 0, guard: int = 0) -> None:
+        """Its window is kept free; from now on prints of a split's other scale don't count."""
+        self.actions.append(action)
+        if action.split is not None:
+            self.guards.append(Guard(action.number, action.split, tolerance, action.end + guard))
+
+    def drop_action(self, action: Action) -> None:
+        """It won't happen, or not then."""
+        self.actions.remove(action)
+        self.guards = [guard for guard in self.guards if guard.action != action.number]
+
+    def halts(self, now: int) -> bool:
+        """Halted in the window of an action, also once it is taken, and for good when the name has ended."""
+        return self.ended or any(a.start <= now < a.end for a in (*self.actions, *self.taken))
+
+    def is_other_scale(self, price: int, now: int) -> bool:
+        """Near the index times or divided by the ratio of a split that is confirmed, and for a while after it."""
+        return bool(self.index) and any(
+            within(price, nearest(self.index * ratio), guard.tolerance)
+            for guard in self.guards
+            for ratio in (guard.ratio, 1 / guard.ratio)
+            if now < guard.until
+        )
+
+    def act(self, now: int) -> Action | None:
+        """Time has passed, and the prices are judged: the first action whose window is open is taken; older ones are missed."""
+        for action in sorted(self.actions, key=lambda a: a.start):
+            if action.start > now:
+                break
+            distributed = action.split is None and not action.final
+            if action.end <= now or not self.index or (distributed and action.amount >= self.index):
+                self.drop_action(action)
+                continue
+            self.actions.remove(action)
+            self.taken.append(action)
+            self.take(action, now)
+            return action
+        return None
+
+    def take(self, action: Action, now: int) -> None:
+        """Every price of the history moves at once: to nearest, never to zero."""
+        if action.split is not None:
+            by = 1 / action.split
+            self.move(lambda price: price * by, now)
+            low, high = (max(nearest(p * by), 1) for p in (self.terms.price_min, self.terms.price_max))
+            self.terms = replace(self.terms, price_min=low, price_max=high)
+        elif not action.final:
+            self.move(lambda price: max(price - action.amount, 1), now)
+        else:
+            self.move(lambda _: action.amount, now)
+            self.witnessed_index, self.off_since, self.ended = action.amount, None, True
+
+    def move(self, change: Callable[[int | Fraction], int | Fraction], now: int) -> None:
+        """Index, last external, stable and current price, statements, a drift, and the stable price's history."""
+
+        def changed(price: int) -> int:
+            return max(nearest(change(price)), 1) if price else 0
+
+        for said in (s for statements in self.statements.values() for s in statements):
+            said.first, said.before = changed(said.first), changed(said.before)
+            said.external = changed(said.external)
+            said.last = replace(said.last, price=changed(said.last.price))
+        self.index, self.last_external = changed(self.index), changed(self.last_external)
+        self.stable, self.current = changed(self.stable), changed(self.current)
+        self.witnessed_index = changed(self.witnessed_index)
+        if self.drift:
+            self.drift.reference = changed(self.drift.reference)
+            self.drift.index = Decimal(changed(nearest(int(self.drift.index * M), M)))
+        self.path = [*((time, change(price)) for time, price in self.path), (now, self.index)]
+
+    # --- closed hours ---
 
     def drift_towards(self, impact: int | None, now: int) -> None:
         """Time passes in a closed market; `impact` is the middle of its book."""
@@ -176,9 +401,16 @@ class Price:
 
     def refresh(self, session: int, now: int) -> None:
         """After every accepted price, step of time and change of session."""
-        closed = session == SESSION_CLOSED
-        young = [s for s in self.said.values() if now - s.time <= self.terms.drop_after]
-        fresh = self.one_per_origin([s for s in young if not closed or self.sources[s.source][1]])
+        closed = session == SESSION_CLOSED and not self.terms.nav
+        before = self.index
+        fresh = self.one_per_origin(
+            [
+                said
+                for said in self.spoken(now)
+                if now - said.time <= self.terms.fresh_for and (not closed or self.sources[said.source][1])
+            ],
+            now,
+        )
         self.fresh = len(fresh)
         price, self.used, agreed = self.consensus(fresh)
         self.current = price
@@ -191,17 +423,41 @@ class Price:
             self.quality = self.judge_open(price, agreed, session, now)
         self.judge_witnesses(now)
         self.confidence = min((s.confidence for s in self.used), default=M)
+        if self.index != before:
+            self.remember_who_moved()
         if self.path and self.path[-1][1] != self.index:
             self.path.append((now, self.index))
         self.stable = self.mean(now) if self.path else self.index
 
-    def one_per_origin(self, said: list[Said]) -> list[Said]:
-        """Of one origin its latest; of equals the lowest source. Ascending by price."""
+    def remember_who_moved(self) -> None:
+        """What sources say that have spoken since a restart and is near the new index, however old (the engine's choice)."""
+        for statement in (self.statements[source][-1] for source in self.posted if self.statements[source]):
+            if within(statement.last.price, self.index, self.terms.agreement):
+                statement.moved = True
+
+    def spoken(self, now: int) -> list[Said]:
+        """What sources say, as if nothing where it is of a split's other scale."""
+        said = [self.statements[source][-1].last for source in self.statements if self.says(source)]
+        return [one for one in said if not self.is_other_scale(one.price, now)]
+
+    def says(self, source: int) -> bool:
+        """Whether it has spoken since a restart, and has not taken everything back."""
+        return source in self.posted and bool(self.statements[source])
+
+    def worth(self, said: Said, now: int) -> Said:
+        """An issuer's value grows from its time on, rounded down, as long as it may be fresh."""
+        if not self.terms.nav:
+            return said
+        age = min(max(now - said.time, 0), self.terms.max_age)
+        return replace(said, price=said.price + said.price * self.terms.accrual * age // (M * YEAR))
+
+    def one_per_origin(self, said: list[Said], now: int) -> list[Said]:
+        """Of one origin its latest; of equals the lowest source. What they are worth now, ascending."""
         kept: dict[tuple[int, int], Said] = {}
         for one in sorted(said, key=lambda s: s.source):
             key = (one.origin, 0 if one.origin else one.source)
             if key not in kept or kept[key].time < one.time:
-                kept[key] = one
+                kept[key] = self.worth(one, now)
         return sorted(kept.values(), key=lambda s: (s.price, s.source))
 
     def consensus(self, fresh: list[Said]) -> tuple[int, list[Said], bool]:
@@ -261,9 +517,7 @@ class Price:
         """The last external price stands; a first one, or a restart, needs a quorum that agrees, however old."""
         self.jump = None
         if self.waiting:
-            price, used, agreed = self.agree(
-                self.one_per_origin(list(self.said.values())), self.last_external
-            )
+            price, used, agreed = self.agree(self.one_per_origin(self.spoken(now), now), self.last_external)
             known = not self.last_external or within(price, self.last_external, self.terms.agreement)
             if not (used and agreed and known and len(used) >= self.terms.quorum):
                 return STALE
@@ -289,7 +543,9 @@ class Price:
         beyond = {
             s.source: s.time
             for s in self.used
-            if s.holds and (s.price > self.index) == up and not within(s.price, self.index, terms.jump)
+            if s.kind != TRADE
+            and (s.price > self.index) == up
+            and not within(s.price, self.index, terms.jump)
         }
         holders = {source: times for source, times in self.jump.holders.items() if source in beyond}
         for source, time in beyond.items():
