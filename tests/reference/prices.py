@@ -237,9 +237,24 @@ class Price:
         else:
             del said[at]
             self.forget_patience(gone)
-        if gone.moved:
+        if gone.moved and self.others_there(gone, until) < self.terms.quorum:
             self.undo(gone, in_force, until, now)
         return None
+
+    def others_there(self, gone: Statement, until: int) -> int:
+        """Origins of other sources that said the same when the statement ended."""
+
+        def origin(source: int) -> tuple[bool, int]:
+            return (False, self.sources[source][0]) if self.sources[source][0] else (True, source)
+
+        there = set()
+        for source, said in self.statements.items():
+            for at, one in enumerate(said):
+                ends = said[at + 1].since if at + 1 < len(said) else None
+                overlaps = one.since <= until and (ends is None or ends >= until)
+                if source != gone.last.source and overlaps and self.is_near(one.last.price, gone):
+                    there.add(origin(source))
+        return len(there - {origin(gone.last.source)})
 
     def holding(self, source: int, time: int) -> int | None:
         """Place of the last statement with a print of this venue time."""
@@ -552,6 +567,7 @@ class Price:
             times = holders.setdefault(source, [])
             if not times or time > times[-1]:
                 times.append(time)
+            del times[: -terms.confirm_quotes]
         self.jump.holders = holders
         patient = sum(len(times) >= terms.confirm_quotes for times in holders.values())
         return now - self.jump.since >= terms.confirm_after and patient >= min(terms.quorum, 2)

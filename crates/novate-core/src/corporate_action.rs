@@ -149,7 +149,7 @@ pub fn confirm(cx: &mut Context<'_>, header: &Header, command: &ConfirmCorporate
     }
     cx.state.corporate.windows.insert(command.action, (terms.underlying, terms.window_start_ns, terms.window_end_ns));
     if let Some(ratio) = split_of(&terms) {
-        let guard = ActionRatio { ratio, tolerance_ppm: terms.scale_tolerance_ppm, until_ns: terms.window_end_ns.saturating_add(terms.guard_ns) };
+        let guard = ActionRatio { action: command.action, ratio, tolerance_ppm: terms.scale_tolerance_ppm, until_ns: terms.window_end_ns.saturating_add(terms.guard_ns) };
         cx.state.underlying_mut(terms.underlying).price.guard(guard);
     }
     enter(cx, command.action, to, 0);
@@ -217,7 +217,7 @@ fn stand_down(cx: &mut Context<'_>, id: u64) {
     let Some(action) = cx.state.corporate.actions.get(&id) else { return };
     let (terms, now) = (action.terms.clone(), cx.state.now);
     if action.state == ActionState::Confirmed {
-        cx.state.underlying_mut(terms.underlying).price.drop_guards(now, split_of(&terms));
+        cx.state.underlying_mut(terms.underlying).price.drop_guards(now, Some(id));
     }
 }
 

@@ -282,6 +282,7 @@ impl PriceState {
             confidence_ppm: post.confidence_ppm,
             holds: post.price_kind != TRADE,
             index_before: self.index,
+            external_before: self.last_external,
             moved: false,
         };
         source.say(said, params);

@@ -3,7 +3,7 @@
 //! Responsible for: the checklist before an order may come in, and its life until it rests or ends. Each handler refuses
 //! first and writes after; nothing fails once it has written. Every order takes one path, whichever message brought it.
 
-use crate::account::{ClientOrder, LiquidityRate};
+use crate::account::ClientOrder;
 use crate::auction;
 use crate::authority;
 use crate::codec::{Body, Header};
@@ -577,7 +577,7 @@ fn check_margin(cx: &mut Context<'_>, wish: &Wish) -> Result<(), Refusal> {
         }
     };
     grow(cx.state);
-    let need = if may_open { cushion_needed(cx, wish, before) } else { None };
+    let need = if may_open { cushion::needed(cx.state, wish.account, wish.market, (wish.limit, wish.lots), before) } else { None };
     if let Some(need) = need
         && cx.scratch.cushions.left(wish.account, cx.state.now).is_some_and(|left| left >= need)
     {
@@ -604,14 +604,14 @@ fn check_margin(cx: &mut Context<'_>, wish: &Wish) -> Result<(), Refusal> {
         return Ok(());
     }
     cx.scratch.cushions.forget(wish.account);
-    put_back(cx.state, owner, underlying, before);
+    liquidity::put_back(cx.state, owner, underlying, before);
     let unfilled = Unfilled::of(cx, wish.account);
     grow(cx.state);
     let fill = |price, lots| Fill { market: wish.market, side: wish.side, lots, price };
     if reduces(cx, wish.account, fill(wish.limit, wish.lots), wish.replaces.map(|(price, lots)| fill(price, lots)), &unfilled) {
         return Ok(());
     }
-    put_back(cx.state, owner, underlying, before);
+    liquidity::put_back(cx.state, owner, underlying, before);
     let shown = narrow(excess).unwrap_or(i64::MIN);
     if !may_open {
         return Err(Reject::price_quality_forbids_opening.at(1, i64::from(underlying), 0));
@@ -619,18 +619,6 @@ fn check_margin(cx: &mut Context<'_>, wish: &Wish) -> Result<(), Refusal> {
     let already_below = cx.evaluate(wish.account, &Question::at(Level::Initial)).excess() < 0;
     let code = if already_below { Reject::only_reducing_orders_below_initial } else { Reject::excess_at_initial_must_not_be_negative };
     Err(code.at(0, shown, 0))
-}
-
-/// The bound of a perp order on what it takes of the account's cushion; `None` for spot, and where the order has just raised what
-/// getting out of the whole position costs.
-fn cushion_needed(cx: &Context<'_>, wish: &Wish, before: Option<LiquidityRate>) -> Option<Value> {
-    let market = cx.state.known_market(wish.market);
-    let owner = cx.state.accounts[wish.account as usize].owner;
-    if !market.is_perp() || cx.state.liquidity_rate(owner, market.terms.underlying) != before {
-        return None;
-    }
-    let fee = matching::fee(market, wish.limit, wish.lots, market.terms.taker_fee_ppm);
-    cushion::most(cx.state, market, wish.lots, wish.limit, fee)
 }
 
 /// Excess once this order has filled at its limit. A position bears what an order does not, a mark away from the index; that is
@@ -666,19 +654,6 @@ fn growth(state: &State, market: &Market, wish: &Wish) -> (Value, Value) {
     let (held, lot) = (units, i128::from(market.terms.lot_size));
     let grown = ((held + i128::from(wish.side.sign()) * lots * lot).abs() - held.abs()).max(0);
     (value(div_ceil(grown, lot)), 0)
-}
-
-/// A refused order leaves no trace in the stored liquidity rates.
-fn put_back(state: &mut State, owner: u32, underlying: u32, before: Option<LiquidityRate>) {
-    let rates = &mut state.owners[owner as usize].liquidity;
-    if let Ok(at) = rates.binary_search_by_key(&underlying, |r| r.underlying) {
-        match before {
-            Some(rate) => rates[at] = rate,
-            None => {
-                rates.remove(at);
-            }
-        }
-    }
 }
 
 fn admit(cx: &mut Context<'_>, wish: &Wish, flags: u8) -> u32 {

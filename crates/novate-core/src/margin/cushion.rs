@@ -5,6 +5,8 @@
 //! engine does the same with and without it (`tests/cushion.rs`). Lives beside the state, never in it.
 
 use super::Portfolio;
+use crate::account::LiquidityRate;
+use crate::matching::fee;
 use crate::state::{Market, State, Underlying};
 use crate::units::{Lots, Nanos, PPM, Ticks, Value, div_ceil, narrow, rate_up, scale_up};
 
@@ -102,6 +104,18 @@ fn steady_until(state: &State) -> Nanos {
     let terms = state.prices.terms.as_ref();
     let sessions = state.underlyings.iter().flatten().map(|u| u.session.steady_until(terms, state.now));
     sessions.min().unwrap_or(Nanos::MAX)
+}
+
+/// The bound of an account's order at a price for lots; `None` for spot, and where the order has just raised what getting out of
+/// the whole position costs, which was `before`.
+#[must_use]
+pub fn needed(state: &State, account: u32, market: u32, (price, lots): (Ticks, Lots), before: Option<LiquidityRate>) -> Option<Value> {
+    let listed = state.known_market(market);
+    let owner = state.accounts[account as usize].owner;
+    if !listed.is_perp() || state.liquidity_rate(owner, listed.terms.underlying) != before {
+        return None;
+    }
+    most(state, listed, lots, price, fee(listed, price, lots, listed.terms.taker_fee_ppm))
 }
 
 /// The most by which an order for lots of a perp, or its fill, with a fee in quote units, can lower the excess at initial of an

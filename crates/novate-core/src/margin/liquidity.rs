@@ -92,3 +92,16 @@ pub fn refresh(state: &mut State, owner: u32) -> bool {
     }
     any
 }
+
+/// A refused order leaves no trace in the stored rates.
+pub fn put_back(state: &mut State, owner: u32, underlying: u32, before: Option<LiquidityRate>) {
+    let rates = &mut state.owners[owner as usize].liquidity;
+    if let Ok(at) = rates.binary_search_by_key(&underlying, |r| r.underlying) {
+        match before {
+            Some(rate) => rates[at] = rate,
+            None => {
+                rates.remove(at);
+            }
+        }
+    }
+}

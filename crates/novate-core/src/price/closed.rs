@@ -93,6 +93,12 @@ impl Drift {
         Self { reference: index, re_anchored: (0, 0), fine: i128::from(index) * FINE, time_ns: now }
     }
 
+    /// It begins anew from an index that has drifted from its reference.
+    #[must_use]
+    pub fn again(index: Price, reference: Price, now: Nanos) -> Self {
+        Self { reference, ..Self::from(index, now) }
+    }
+
     /// Lets the index drift towards the impact price (none: it holds) for the time since the last call:
     /// `index = target + (index - target) x exp(-elapsed / time)`, target and index inside the bounds, the distance rounded
     /// to nearest. Returns the index, rounded to nearest.

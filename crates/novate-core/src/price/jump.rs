@@ -4,7 +4,7 @@
 //! hold time only on advancing quotes of minimum size, never on a lone source unless the listing's quorum is one. Never looks
 //! at freshness; a print near a corporate action's ratio does not come here (`rescale`).
 
-use super::source::Quote;
+use super::source::{Quote, Statement};
 use super::{Consensus, PriceParams, PriceState, near};
 use crate::units::{Nanos, Price};
 use serde::{Deserialize, Serialize};
@@ -14,10 +14,8 @@ use serde::{Deserialize, Serialize};
 pub struct Holder {
     /// The source that spoke for the origin.
     pub source: u32,
-    /// Quotes of ascending venue times since, the first one included.
-    pub advancing: u32,
-    /// Venue time of the last of them.
-    pub venue_time_ns: Nanos,
+    /// Ascending venue times of its quotes since, the first one included; no more than confirm a jump.
+    pub advancing: Vec<Nanos>,
 }
 
 /// A jump that waits for its confirmation.
@@ -46,7 +44,7 @@ impl PriceState {
         self.hold_jump(params, c, now);
         let needed = if params.quorum == 1 { 1 } else { 2 };
         self.pending.as_ref().is_some_and(|jump| {
-            let patient = jump.holders.iter().filter(|h| h.advancing >= params.confirm_quotes).count();
+            let patient = jump.holders.iter().filter(|h| h.advancing.len() >= params.confirm_quotes as usize).count();
             now.saturating_sub(jump.since_ns) >= params.confirm_after_ns && patient >= needed
         })
     }
@@ -65,15 +63,24 @@ impl PriceState {
         for quote in c.used.iter().filter(beyond) {
             match jump.holders.binary_search_by_key(&quote.source, |h| h.source) {
                 Ok(at) => {
-                    let holder = &mut jump.holders[at];
-                    let advanced = quote.venue_time_ns > holder.venue_time_ns;
-                    holder.advancing = holder.advancing.saturating_add(u32::from(advanced));
-                    holder.venue_time_ns = quote.venue_time_ns;
+                    let times = &mut jump.holders[at].advancing;
+                    if times.last().is_none_or(|&last| quote.venue_time_ns > last) {
+                        times.push(quote.venue_time_ns);
+                    }
+                    if times.len() > params.confirm_quotes as usize {
+                        times.remove(0);
+                    }
                 }
-                Err(at) => {
-                    jump.holders.insert(at, Holder { source: quote.source, advancing: 1, venue_time_ns: quote.venue_time_ns });
-                }
+                Err(at) => jump.holders.insert(at, Holder { source: quote.source, advancing: vec![quote.venue_time_ns] }),
             }
+        }
+    }
+
+    /// What a source took back confirms no jump.
+    pub(super) fn forget_patience(&mut self, source: u32, taken: &Statement) {
+        let holders = self.pending.iter_mut().flat_map(|jump| &mut jump.holders);
+        for holder in holders.filter(|h| h.source == source) {
+            holder.advancing.retain(|&time| time < taken.first_ns || time > taken.venue_time_ns);
         }
     }
 }

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 /// A split, announced or just done, whose other scale some sources may still (or already) print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActionRatio {
+    /// The action.
+    pub action: u64,
     /// Shares after it for shares before it.
     pub ratio: Ratio,
     /// How near a print must be to the index times or divided by the ratio to be one of the other scale.
@@ -43,9 +45,9 @@ impl PriceState {
         self.action_ratios.push(guard);
     }
 
-    /// Ends every guard whose time is over, and the one of a ratio that will not happen.
-    pub fn drop_guards(&mut self, now: Nanos, cancelled: Option<Ratio>) {
-        self.action_ratios.retain(|g| g.until_ns > now && cancelled != Some(g.ratio));
+    /// Ends every guard whose time is over, and that of an action that will not happen.
+    pub fn drop_guards(&mut self, now: Nanos, cancelled: Option<u64>) {
+        self.action_ratios.retain(|g| g.until_ns > now && cancelled != Some(g.action));
     }
 
     /// The guards in force.
@@ -93,7 +95,8 @@ impl PriceState {
 
     fn each_price(&mut self, change: impl Fn(Price) -> Price) {
         for said in self.sources.iter_mut().flat_map(|s| &mut s.statements) {
-            (said.first, said.price, said.index_before) = (change(said.first), change(said.price), change(said.index_before));
+            (said.first, said.price) = (change(said.first), change(said.price));
+            (said.index_before, said.external_before) = (change(said.index_before), change(said.external_before));
         }
         (self.index, self.last_external, self.stable) = (change(self.index), change(self.last_external), change(self.stable));
         self.current = change(self.current);
@@ -134,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_print_of_the_other_scale_is_told_from_a_move() {
-        let guard = ActionRatio { ratio: SEVEN, tolerance_ppm: 20_000, until_ns: 100 };
+        let guard = ActionRatio { action: 1, ratio: SEVEN, tolerance_ppm: 20_000, until_ns: 100 };
         for (price, other) in [(645_570_000, true), (658_000_000, true), (660_000_000, false), (92_224_286, false), (13_174_898, true), (80_000_000, false)] {
             assert_eq!(guard.is_other_scale(price, 92_224_286), other, "{price}");
         }

@@ -33,8 +33,10 @@ pub struct Statement {
     pub confidence_ppm: u32,
     /// Whether it may confirm a jump by its hold time: a quote, or an issuer's value.
     pub holds: bool,
-    /// The index before it began.
+    /// The index before it began ..
     pub index_before: Price,
+    /// .. and the last external price.
+    pub external_before: Price,
     /// Whether the index came to rest on it.
     pub moved: bool,
 }
