@@ -144,19 +144,22 @@ fn hedge_loss(state: &State, account: u32, bucket: u32) -> Value {
     let mut total = 0;
     for underlying in state.underlyings.iter().flatten().filter(|u| u.terms.bucket == bucket && !u.perps.is_empty()) {
         let holder = &state.accounts[account as usize];
-        let (mut perp, mut fall) = (0, 0);
+        // In ticks of one of its perps: what those made is counted in them, too.
+        let (mut perp, mut fall, mut tick) = (0, 0, (1, 1));
         for position in underlying.perps.iter().filter_map(|&m| holder.position(m)) {
             let market = state.known_market(position.market);
             let calm = position.calm(state.liquidation.calm_rounds);
             perp += state.shares_of(market, i128::from(calm.lots));
             if calm.lots != 0 {
-                fall = i128::from(market.price_of(calm.price - state.index_ticks(market)));
+                fall = i128::from(calm.price - state.index_ticks(market));
+                tick = (i128::from(market.terms.tick_size) * i128::from(market.split.den), i128::from(market.split.num));
             }
         }
         let (spot, _) = shares(state, account, underlying.terms.underlying);
         if spot.signum() * perp.signum() < 0 {
             let matched = spot.abs().min(perp.abs());
-            total += crate::units::div_ceil(matched * (fall * i128::from(spot.signum() as i64)).max(0), underlying.scale());
+            let ticks = (fall * i128::from(spot.signum() as i64)).max(0);
+            total += crate::units::div_ceil(matched * ticks * tick.0, tick.1 * underlying.scale());
         }
     }
     total

@@ -370,6 +370,11 @@ impl World {
                 }
             }
             let touches = [LiquidationStarted::KIND, LiquidationSlice::KIND, Deleveraged::KIND, LossShared::KIND, CollateralSold::KIND, BackstopSliceTaken::KIND, OrderFilled::KIND];
+            // The last clause of stage 7: unhedged winners are exhausted.
+            if account == HANK && event.as_a::<Deleveraged>().is_some_and(|e| e.hedged == 1) {
+                self.count("hedges taken last");
+                self.ended = true;
+            }
             // The claim begins once the hedge is on.
             assert!(account != HANK || self.hank.equity == 0 || self.ended || !touches.contains(&event.header.kind), "the hedged account was touched by an event of type {}\n{}", event.header.kind, told_by(events));
             let others = TRADERS.contains(&account) || account == SHORT || account == MAKER;

@@ -258,6 +258,11 @@ pub fn check_rehearsal(venue: &Venue, id: u64) -> u32 {
     if rehearse(&mut after, id).is_err() || matches!(terms.action_kind, MERGER | DELISTING) || before.now < terms.window_start_ns - 30 * SECOND {
         return 0;
     }
+    // After a long halt no token counts that no perp matches: there is nothing to lose of it.
+    let halted = before.known_underlying(terms.underlying).session.halted_for(after.now);
+    if before.prices.terms.as_ref().is_some_and(|t| halted >= t.halt_last_ns) {
+        return 0;
+    }
     // Time goes on to the window, so what time alone changes is the same on both sides.
     let mut waited = before.clone();
     waited.now = after.now;
