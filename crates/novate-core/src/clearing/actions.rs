@@ -91,8 +91,20 @@ fn renumber_records(state: &mut State, token: u32, ratio: Ratio) {
     }
 }
 
+/// Share counts stay below, so that their sums fit; a split that would pass it is refused.
+const LARGEST_COUNT: i64 = i64::MAX / 8;
+
+/// Whether every share count behind a token, and the tokens themselves, still fit after a split.
+#[must_use]
+pub fn fits_after(state: &State, token: u32, ratio: Ratio) -> bool {
+    let Some(issuance) = state.clearing.tokens.get(&token) else { return true };
+    let counts = state.clearing.books.all().filter(|b| b.0 == Unit::Shares(token)).map(|b| i128::from(b.2));
+    let required = shares_up(state.known_asset(token), i128::from(issuance.issued));
+    counts.chain([required, i128::from(issuance.issued)]).all(|count| ratio.of_down(count).abs() <= i128::from(LARGEST_COUNT))
+}
+
 fn by(ratio: Ratio, amount: i64) -> i64 {
-    narrow(ratio.of_down(i128::from(amount))).unwrap_or(i64::MAX / 8)
+    narrow(ratio.of_down(i128::from(amount))).unwrap_or(LARGEST_COUNT)
 }
 
 fn scale_orders(state: &mut State, token: u32, ratio: Ratio) {
@@ -165,7 +177,7 @@ fn scale_books(state: &mut State, token: u32, ratio: Ratio) {
 fn entitle(state: &mut State, token: u32) {
     let unit = Unit::Shares(token);
     let issued = state.clearing.tokens[&token].issued;
-    let required = narrow(shares_up(state.known_asset(token), i128::from(issued))).unwrap_or(i64::MAX / 8);
+    let required = narrow(shares_up(state.known_asset(token), i128::from(issued))).unwrap_or(LARGEST_COUNT);
     let before = state.clearing.books.at(unit, Place::Entitled);
     state.clearing.books.post(unit, Place::Surplus, Place::Entitled, required - before);
     for broker in state.clearing.brokers.keys().copied().collect::<Vec<u32>>() {

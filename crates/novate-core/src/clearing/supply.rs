@@ -7,6 +7,7 @@ use super::shares_up;
 use crate::ledger::Party;
 use crate::ledger::books::{Place, Unit};
 use crate::state::State;
+use crate::units::narrow;
 use serde::Serialize;
 
 /// A token's backing against its supply. Shares in 1e-9, tokens in units.
@@ -52,6 +53,7 @@ pub fn supply(state: &State, token: u32) -> Option<Supply> {
     // From the tokens themselves, not from the books' own entitlement.
     let required = shares_up(state.known_asset(token), i128::from(issuance.issued)) as i64;
     let inside = state.ledger.venue(Party::Custody, token);
+    let wide = i128::from;
     Some(Supply {
         token,
         settled,
@@ -60,7 +62,7 @@ pub fn supply(state: &State, token: u32) -> Option<Supply> {
         shortage,
         required,
         surplus,
-        difference: settled + bought - sold + shortage - required - surplus,
+        difference: narrow(wide(settled) + wide(bought) - wide(sold) + wide(shortage) - wide(required) - wide(surplus)).unwrap_or(i64::MAX),
         issued: issuance.issued,
         inside,
         outside: issuance.issued - inside,

@@ -105,6 +105,10 @@ fn obstacle(state: &State, id: u64) -> Option<u8> {
     if t.window_end_ns <= state.now || index == 0 || terms::check_amount(state, t).is_err() {
         return Some(MISSED);
     }
+    let assets = &state.known_underlying(t.underlying).assets;
+    if split_of(t).is_some_and(|ratio| assets.iter().any(|&asset| !clearing::actions::fits_after(state, asset, ratio))) {
+        return Some(MISSED);
+    }
     (t.token_mode == 1 && is_encumbered(state, t.underlying)).then_some(ENCUMBERED)
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Responsible for: refusing terms before anything is written. Never writes.
 
+use crate::clearing;
 use crate::command::{CASH_DIVIDEND, DELISTING, MERGER, RIGHTS, SPECIAL_DIVIDEND, SPIN_OFF, SPLIT, SYMBOL_CHANGE, ScheduleCorporateAction};
 use crate::params;
 use crate::reject::{Refusal, Reject, require};
@@ -129,7 +130,7 @@ fn check_split(state: &State, underlying: &Underlying, t: &ScheduleCorporateActi
         let multiplier = ratio.of_down(i128::from(listed.multiplier_ppb));
         let caps = [listed.owner_cap, listed.venue_cap].into_iter().all(|cap| narrow(ratio.of_down(i128::from(cap))).is_some());
         let tokens = if t.token_mode == 1 { caps } else { fits(multiplier, 1_000, 1_000_000_000_000_000) };
-        require(tokens, refuse(5, asset))?;
+        require(tokens && clearing::actions::fits_after(state, asset, ratio), refuse(5, asset))?;
     }
     let price = |p: i64| ratio.inverse().of_nearest(i128::from(p));
     let dearest = fits(price(underlying.terms.price_max), 1, i64::MAX / 1_000_000);
