@@ -570,6 +570,7 @@ fn check_margin(cx: &mut Context<'_>, wish: &Wish) -> Result<(), Refusal> {
     let may_open = cx.state.known_underlying(underlying).price.permission(Action::Open) == Permission::Yes;
     let owner = cx.state.accounts[wish.account as usize].owner;
     let growth = growth(cx.state, market, wish);
+    let fee = matching::fee(market, wish.limit, wish.lots, market.terms.taker_fee_ppm);
     let before = cx.state.liquidity_rate(owner, underlying);
     let grow = |state: &mut State| {
         if growth != (0, 0) {
@@ -577,7 +578,7 @@ fn check_margin(cx: &mut Context<'_>, wish: &Wish) -> Result<(), Refusal> {
         }
     };
     grow(cx.state);
-    let need = if may_open { cushion::needed(cx.state, wish.account, wish.market, (wish.limit, wish.lots), before) } else { None };
+    let need = if may_open { cushion::needed(cx.state, wish.account, wish.market, (wish.limit, wish.lots, fee), before) } else { None };
     if let Some(need) = need
         && cx.scratch.cushions.left(wish.account, cx.state.now).is_some_and(|left| left >= need)
     {

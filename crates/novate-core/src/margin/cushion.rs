@@ -6,7 +6,6 @@
 
 use super::Portfolio;
 use crate::account::LiquidityRate;
-use crate::matching::fee;
 use crate::state::{Market, State, Underlying};
 use crate::units::{Lots, Nanos, PPM, Ticks, Value, div_ceil, narrow, rate_up, scale_up};
 
@@ -106,16 +105,16 @@ fn steady_until(state: &State) -> Nanos {
     sessions.min().unwrap_or(Nanos::MAX)
 }
 
-/// The bound of an account's order at a price for lots; `None` for spot, and where the order has just raised what getting out of
-/// the whole position costs, which was `before`.
+/// The bound of an account's order at a price for lots, with the fee it may pay in quote units; `None` for spot, and where the
+/// order has just raised what getting out of the whole position costs, which was `before`.
 #[must_use]
-pub fn needed(state: &State, account: u32, market: u32, (price, lots): (Ticks, Lots), before: Option<LiquidityRate>) -> Option<Value> {
+pub fn needed(state: &State, account: u32, market: u32, (price, lots, fee): (Ticks, Lots, i64), before: Option<LiquidityRate>) -> Option<Value> {
     let listed = state.known_market(market);
     let owner = state.accounts[account as usize].owner;
     if !listed.is_perp() || state.liquidity_rate(owner, listed.terms.underlying) != before {
         return None;
     }
-    most(state, listed, lots, price, fee(listed, price, lots, listed.terms.taker_fee_ppm))
+    most(state, listed, lots, price, fee)
 }
 
 /// The most by which an order for lots of a perp, or its fill, with a fee in quote units, can lower the excess at initial of an
