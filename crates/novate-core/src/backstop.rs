@@ -338,8 +338,9 @@ fn acceptable(cx: &mut Context<'_>, account: u32, taker: u32, slice: &Slice) -> 
 
     for part in slice.tokens.iter().filter(|t| t.units < 0) {
         let free = cx.state.accounts[account as usize].balance(part.coin).map_or(0, crate::account::Balance::free);
+        let pays: i128 = slice.tokens.iter().filter(|t| t.units < 0 && t.coin == part.coin).map(|t| -i128::from(t.pays)).sum();
         let (group, cap) = (cx.state.owed_by_group(taker, part.asset), cx.state.known_asset(part.asset).pool.as_ref().map_or(0, |p| p.owner_cap));
-        require(-part.pays <= free && group - part.units <= cap, refusal)?;
+        require(pays <= i128::from(free) && group - part.units <= cap, refusal)?;
     }
     for asset in slice.tokens.iter().map(|t| t.asset).chain(slice.claims.iter().map(|c| c.asset)) {
         eligibility::may_hold(cx.state, taker, asset)?;

@@ -94,6 +94,12 @@ impl Engine {
         self.scratch.cushions.turn_off();
     }
 
+    /// Orders that were taken without an evaluation since this engine was made.
+    #[must_use]
+    pub const fn orders_spared(&self) -> u64 {
+        self.scratch.cushions.spared
+    }
+
     /// Rehearses the way back from a panic: the command of this sequence panics, once it is applied. Not part of the state.
     pub fn rehearse_panic(&mut self, sequence: u64) {
         self.rehearsal = Some(sequence);
@@ -119,10 +125,8 @@ impl Engine {
         events.begin(header);
         self.scratch.touched.clear();
         self.scratch.deleveraged = false;
-        let trades = matches!(header.kind, PlaceOrder::KIND | PlaceOrderFull::KIND | CancelOrder::KIND | AmendOrder::KIND | CancelAll::KIND);
-        if !trades {
-            self.scratch.cushions.forget_all();
-        }
+        let is_order = matches!(header.kind, PlaceOrder::KIND | PlaceOrderFull::KIND | CancelOrder::KIND | AmendOrder::KIND | CancelAll::KIND);
+        self.scratch.cushions.begin(is_order);
         let mut cx = Context { state: &mut self.state, events, scratch: &mut self.scratch };
         let act = |cx: &mut Context<'_>| if quarantined { skip(cx, &header) } else { dispatch(cx, &header, body) };
         if let Err(refusal) = sequenced(&mut cx, &header).and_then(|()| act(&mut cx)) {
@@ -135,9 +139,6 @@ impl Engine {
             ladder::check(&mut cx, account);
         }
         lending::tell_interest(&mut cx);
-        if !trades {
-            cx.scratch.cushions.forget_all();
-        }
         touched.clear();
         cx.scratch.touched = touched;
         cx.events.finish();

@@ -37,9 +37,11 @@ pub fn shares(state: &State, account: u32, underlying: u32) -> (i128, i128) {
 /// quote units.
 pub fn fill(cx: &mut Context<'_>, account: u32, market: u32, lots: Lots, price: Ticks, fee: i64) -> i64 {
     let before = cx.state.accounts[account as usize].lots(market);
-    match cushion::most(cx.state, cx.state.known_market(market), lots, price, fee) {
-        Some(bound) => cx.scratch.cushions.spend(account, bound),
-        None => cx.scratch.cushions.forget(account),
+    if cx.scratch.cushions.left(account, cx.state.now).is_some() {
+        match cushion::most(cx.state, cx.state.known_market(market), lots, price, fee) {
+            Some(bound) => cx.scratch.cushions.spend(account, bound),
+            None => cx.scratch.cushions.forget(account),
+        }
     }
     let realised = book(cx.state, account, market, lots, price, fee);
     let after = cx.state.accounts[account as usize].lots(market);

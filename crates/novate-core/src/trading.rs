@@ -583,6 +583,7 @@ fn check_margin(cx: &mut Context<'_>, wish: &Wish) -> Result<(), Refusal> {
         && cx.scratch.cushions.left(wish.account, cx.state.now).is_some_and(|left| left >= need)
     {
         cx.scratch.cushions.spend(wish.account, need);
+        cx.scratch.cushions.spared += 1;
         return Ok(());
     }
 

@@ -27,8 +27,12 @@ pub struct Cushions {
     epoch: u64,
     /// From then on a session's or an event's factor may differ.
     until_ns: Nanos,
+    /// The present command is an order's: what it evaluates lasts.
+    keeps: bool,
     /// Never used.
     off: bool,
+    /// Orders that were taken without an evaluation.
+    pub spared: u64,
 }
 
 impl Cushions {
@@ -37,10 +41,13 @@ impl Cushions {
         self.off = true;
     }
 
-    /// Something else than perp orders and their fills changes the venue.
-    pub fn forget_all(&mut self) {
-        self.epoch += 1;
-        self.until_ns = 0;
+    /// A command begins. Whatever is no order of somebody changes the venue: what was remembered counts no more.
+    pub fn begin(&mut self, is_order: bool) {
+        self.keeps = is_order && !self.off;
+        if !is_order {
+            self.epoch += 1;
+            self.until_ns = 0;
+        }
     }
 
     /// Something else changes this account.
@@ -68,7 +75,7 @@ impl Cushions {
     /// an account without tokens that is its owner's only one: what caps admit and which gains count depends on nobody else's
     /// trades then.
     pub fn keep(&mut self, state: &State, account: u32, excess: Value, portfolio: &Portfolio) {
-        if self.off || self.epoch == 0 {
+        if !self.keeps || self.epoch == 0 {
             return;
         }
         let holder = &state.accounts[account as usize];
