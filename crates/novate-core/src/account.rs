@@ -163,6 +163,12 @@ impl Position {
         if self.seen.round < rounds { &self.seen } else { &self.calm }
     }
 
+    /// Remembers a moment without a black account in the venue.
+    pub const fn remember(&mut self, moment: Moment) {
+        self.calm = *self.calm(moment.round);
+        self.seen = moment;
+    }
+
     /// The totals of one side.
     #[must_use]
     pub fn open(&self, side: Side) -> &OpenSide {
@@ -179,8 +185,7 @@ impl Position {
         }
     }
 
-    /// Counts an order in.
-    pub fn add_order(&mut self, side: Side, price: Ticks, lots: Lots) {
+    fn add_order(&mut self, side: Side, price: Ticks, lots: Lots) {
         let open = self.open_mut(side);
         let fresh = open.orders == 0;
         open.extreme = match side {
@@ -193,8 +198,7 @@ impl Position {
         open.ticks_lots += i128::from(price) * i128::from(lots);
     }
 
-    /// Takes lots of an order out: a fill, a smaller amendment, or (with `gone`) its end.
-    pub fn shrink_order(&mut self, side: Side, price: Ticks, lots: Lots, gone: bool) {
+    fn shrink_order(&mut self, side: Side, price: Ticks, lots: Lots, gone: bool) {
         let open = self.open_mut(side);
         open.orders -= u32::from(gone);
         open.lots -= lots;
@@ -320,6 +324,19 @@ pub struct Liquidation {
     pub unsold: BTreeMap<u32, u32>,
 }
 
+/// What an account surely has above its initial requirement, and what happened since it was last looked at; see `margin::cushion`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cushion {
+    /// Lull in which it holds.
+    pub stamp: u64,
+    /// Micro-dollars.
+    pub left: i64,
+    /// The account was looked at in this lull, and found green: all that can have changed since is in the next field.
+    pub settled: bool,
+    /// Market in which it placed or traded since; 0 for none, the largest number for several.
+    pub traded: u32,
+}
+
 /// An account.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Account {
@@ -343,6 +360,12 @@ pub struct Account {
     pub positions: Vec<Position>,
     /// Orders that wait outside the books: triggers and parent orders.
     pub waiting: u32,
+    /// Open orders in all markets: counted again on restore.
+    #[serde(skip)]
+    pub resting: u32,
+    /// Remembered for a lull.
+    #[serde(skip)]
+    pub cushion: Cushion,
     /// When the account's order rate would be used up no more: the rate limit's only memory.
     pub rate_ns: i64,
     /// Idempotency keys.
@@ -370,6 +393,8 @@ impl Account {
             balances: Vec::new(),
             positions: Vec::new(),
             waiting: 0,
+            resting: 0,
+            cushion: Cushion::default(),
             rate_ns: 0,
             clients: ClientIds::default(),
             liquidation: None,
@@ -400,6 +425,12 @@ impl Account {
         self.positions.get(at).filter(|p| p.market == market)
     }
 
+    /// The same, to change it.
+    pub fn position_of(&mut self, market: u32) -> Option<&mut Position> {
+        let at = self.positions.partition_point(|p| p.market < market);
+        self.positions.get_mut(at).filter(|p| p.market == market)
+    }
+
     /// The place in a market, created at its sorted place.
     pub fn position_mut(&mut self, market: u32) -> &mut Position {
         let at = self.positions.partition_point(|p| p.market < market);
@@ -417,8 +448,25 @@ impl Account {
 
     /// Open orders in all markets and waiting ones.
     #[must_use]
-    pub fn order_count(&self) -> u32 {
-        self.positions.iter().map(|p| p.bids.orders + p.asks.orders).sum::<u32>() + self.waiting
+    pub const fn order_count(&self) -> u32 {
+        self.resting + self.waiting
+    }
+
+    /// Counts the open orders anew.
+    pub fn count_orders(&mut self) {
+        self.resting = self.positions.iter().map(|p| p.bids.orders + p.asks.orders).sum();
+    }
+
+    /// Counts an order in.
+    pub fn add_order(&mut self, market: u32, side: Side, price: Ticks, lots: Lots) {
+        self.resting += 1;
+        self.position_mut(market).add_order(side, price, lots);
+    }
+
+    /// Takes lots of an order out: a fill, a smaller amendment, or (with `gone`) its end.
+    pub fn shrink_order(&mut self, market: u32, side: Side, price: Ticks, lots: Lots, gone: bool) {
+        self.resting -= u32::from(gone);
+        self.position_mut(market).shrink_order(side, price, lots, gone);
     }
 
     /// Whether anything but unencumbered money is here: the sweep skips accounts without risk.
@@ -440,7 +488,7 @@ pub struct Owner {
 }
 
 /// k of the liquidity term, stored per owner and underlying.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct LiquidityRate {
     /// The underlying.
     pub underlying: u32,
@@ -450,6 +498,19 @@ pub struct LiquidityRate {
     pub spot_ppm: i64,
     /// Perp leg, ppm.
     pub perp_ppm: i64,
+    /// Lull in which no group up to `sized` asks for more.
+    #[serde(skip)]
+    pub stamp: u64,
+    /// Gross of the spot and the perp leg, micro-dollars.
+    #[serde(skip)]
+    pub sized: [i64; 2],
+}
+
+impl PartialEq for LiquidityRate {
+    fn eq(&self, other: &Self) -> bool {
+        let all = |r: &Self| (r.underlying, r.epoch, r.spot_ppm, r.perp_ppm);
+        all(self) == all(other)
+    }
 }
 
 #[cfg(test)]

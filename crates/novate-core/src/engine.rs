@@ -91,13 +91,13 @@ impl Engine {
     /// Evaluates every order from now on, also where the account's cushion says enough. The outcome is the same; for tests and
     /// comparisons.
     pub fn evaluate_always(&mut self) {
-        self.scratch.cushions.turn_off();
+        self.state.lull.turn_off();
     }
 
     /// Orders that were taken without an evaluation since this engine was made.
     #[must_use]
     pub const fn orders_spared(&self) -> u64 {
-        self.scratch.cushions.spared
+        self.scratch.spared
     }
 
     /// Rehearses the way back from a panic: the command of this sequence panics, once it is applied. Not part of the state.
@@ -126,7 +126,7 @@ impl Engine {
         self.scratch.touched.clear();
         self.scratch.deleveraged = false;
         let is_order = matches!(header.kind, PlaceOrder::KIND | PlaceOrderFull::KIND | CancelOrder::KIND | AmendOrder::KIND | CancelAll::KIND);
-        self.scratch.cushions.begin(is_order);
+        self.state.lull.begin(is_order, header.time_ns);
         let mut cx = Context { state: &mut self.state, events, scratch: &mut self.scratch };
         let act = |cx: &mut Context<'_>| if quarantined { skip(cx, &header) } else { dispatch(cx, &header, body) };
         if let Err(refusal) = sequenced(&mut cx, &header).and_then(|()| act(&mut cx)) {

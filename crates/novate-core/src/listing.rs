@@ -287,6 +287,8 @@ pub fn market(cx: &mut Context<'_>, command: &ListMarket) -> Result<(), Refusal>
         premium: crate::state::Premium::default(),
         claims: crate::state::VenueClaims::default(),
         split: crate::units::Ratio::ONE,
+        figures: crate::state::lull::Figures::default(),
+        bound: crate::state::lull::LotBound::default(),
     };
     let underlying = cx.state.underlying_mut(command.underlying);
     let list = if command.market_kind == 1 { &mut underlying.perps } else { &mut underlying.spots };

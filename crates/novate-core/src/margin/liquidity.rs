@@ -61,10 +61,14 @@ pub fn group_gross(state: &State, owner: u32, underlying: &Underlying) -> (Value
 /// the next refresh.
 pub fn store(state: &mut State, owner: u32, underlying: u32, extra: (Value, Value)) {
     let listed = state.known_underlying(underlying);
-    let (spot, perp) = group_gross(state, owner, listed);
-    let spot_ppm = rate(state, listed, spot + extra.0, listed.liquidity.spot_volume);
-    let perp_ppm = rate(state, listed, perp + extra.1, listed.liquidity.perp_volume);
-    let epoch = listed.liquidity_epoch;
+    let gross = group_gross(state, owner, listed);
+    let (spot, perp) = (gross.0 + extra.0, gross.1 + extra.1);
+    if state.liquidity_rate(owner, underlying).is_some_and(|r| state.lull.holds(r.stamp) && spot <= i128::from(r.sized[0]) && perp <= i128::from(r.sized[1])) {
+        return;
+    }
+    let spot_ppm = rate(state, listed, spot, listed.liquidity.spot_volume);
+    let perp_ppm = rate(state, listed, perp, listed.liquidity.perp_volume);
+    let (epoch, stamp) = (listed.liquidity_epoch, state.lull.stamp());
     let rates = &mut state.owners[owner as usize].liquidity;
     let at = rates.partition_point(|r| r.underlying < underlying);
     if rates.get(at).is_none_or(|r| r.underlying != underlying) {
@@ -77,6 +81,9 @@ pub fn store(state: &mut State, owner: u32, underlying: u32, extra: (Value, Valu
         epoch,
         spot_ppm: if fresh { spot_ppm } else { stored.spot_ppm.max(spot_ppm) },
         perp_ppm: if fresh { perp_ppm } else { stored.perp_ppm.max(perp_ppm) },
+        stamp,
+        // Rates rise with the size, and the one in force is no lower than that of these.
+        sized: [spot, perp].map(|gross| narrow(gross).unwrap_or(0)),
     };
 }
 
