@@ -123,6 +123,16 @@ pub struct Moment {
     pub round: u64,
 }
 
+/// Up to which size nothing in the market asks for a higher liquidity rate than the stored one, for the only account of an owner who
+/// holds nothing else of the underlying.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sized {
+    /// Lull in which it holds.
+    pub stamp: u64,
+    /// Micro-dollars.
+    pub most: i64,
+}
+
 /// An account's place in one market: position (perps) and open orders (both kinds).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
@@ -154,6 +164,9 @@ pub struct Position {
     pub bids: OpenSide,
     /// Open asks.
     pub asks: OpenSide,
+    /// Remembered for a lull.
+    #[serde(skip)]
+    pub sized: Sized,
 }
 
 impl Position {
@@ -337,6 +350,9 @@ pub struct Cushion {
     pub traded: u32,
 }
 
+/// Positions that are found by the account's own record.
+const PLACES: usize = 8;
+
 /// An account.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Account {
@@ -360,9 +376,12 @@ pub struct Account {
     pub positions: Vec<Position>,
     /// Orders that wait outside the books: triggers and parent orders.
     pub waiting: u32,
-    /// Open orders in all markets: counted again on restore.
+    /// Open orders in all markets.
     #[serde(skip)]
-    pub resting: u32,
+    resting: u32,
+    /// Markets of the first positions: a look-up reads no position that it does not want.
+    #[serde(skip)]
+    places: [u32; PLACES],
     /// Remembered for a lull.
     #[serde(skip)]
     pub cushion: Cushion,
@@ -371,7 +390,7 @@ pub struct Account {
     /// Idempotency keys.
     pub clients: ClientIds,
     /// Present while the account is being liquidated; its transfers are frozen.
-    pub liquidation: Option<Liquidation>,
+    pub liquidation: Option<Box<Liquidation>>,
     /// Since when it is below close-out at the drifted index of closed hours without a break; 0 while it is not.
     pub drift_breach_since_ns: Nanos,
     /// That lasted: until it is out of liquidation or nothing drifts, it is judged at the drifted index.
@@ -379,13 +398,13 @@ pub struct Account {
 }
 
 impl Account {
-    /// A new, empty account.
+    /// A new, empty account of an obligor (dense index) and an owner in law (id).
     #[must_use]
-    pub fn new(id: u64, owner: u32) -> Self {
+    pub fn new(id: u64, owner: u32, holder: u32) -> Self {
         Self {
             id,
             owner,
-            holder: 0,
+            holder,
             state: AccountState::Green,
             stage: Stage::Free,
             event_sequence: 0,
@@ -394,6 +413,7 @@ impl Account {
             positions: Vec::new(),
             waiting: 0,
             resting: 0,
+            places: [0; PLACES],
             cushion: Cushion::default(),
             rate_ns: 0,
             clients: ClientIds::default(),
@@ -421,21 +441,29 @@ impl Account {
     /// The place in a market, if the account ever had one.
     #[must_use]
     pub fn position(&self, market: u32) -> Option<&Position> {
-        let at = self.positions.partition_point(|p| p.market < market);
-        self.positions.get(at).filter(|p| p.market == market)
+        self.positions.get(self.place(market)).filter(|p| p.market == market)
+    }
+
+    /// Where the position of a market is, or would come.
+    #[inline]
+    fn place(&self, market: u32) -> usize {
+        let known = self.positions.len().min(PLACES);
+        let at = self.places[..known].iter().filter(|&&m| m < market).count();
+        if at < PLACES { at } else { PLACES + self.positions[PLACES..].partition_point(|p| p.market < market) }
     }
 
     /// The same, to change it.
     pub fn position_of(&mut self, market: u32) -> Option<&mut Position> {
-        let at = self.positions.partition_point(|p| p.market < market);
+        let at = self.place(market);
         self.positions.get_mut(at).filter(|p| p.market == market)
     }
 
     /// The place in a market, created at its sorted place.
     pub fn position_mut(&mut self, market: u32) -> &mut Position {
-        let at = self.positions.partition_point(|p| p.market < market);
+        let at = self.place(market);
         if self.positions.get(at).is_none_or(|p| p.market != market) {
             self.positions.insert(at, Position { market, ..Position::default() });
+            self.index_places();
         }
         &mut self.positions[at]
     }
@@ -452,9 +480,16 @@ impl Account {
         self.resting + self.waiting
     }
 
-    /// Counts the open orders anew.
-    pub fn count_orders(&mut self) {
+    /// Works out anew what a snapshot leaves out.
+    pub fn index(&mut self) {
         self.resting = self.positions.iter().map(|p| p.bids.orders + p.asks.orders).sum();
+        self.index_places();
+    }
+
+    fn index_places(&mut self) {
+        for (place, position) in self.places.iter_mut().zip(&self.positions) {
+            *place = position.market;
+        }
     }
 
     /// Counts an order in.

@@ -9,6 +9,7 @@ use crate::context::{Context, Scratch};
 use crate::dispatch::{dispatch, handle};
 use crate::event::{CommandRefused, EventWriter};
 use crate::governance::effect;
+use crate::lookahead::Lookahead;
 use crate::reject::{Refusal, Reject, require};
 use crate::state::State;
 use crate::{clearing, ladder, lending, query, snapshot};
@@ -64,9 +65,12 @@ impl Engine {
     pub fn apply(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<(), BadBuffer> {
         check_framing(input)?;
         let mut events = EventWriter::new(std::mem::take(out));
-        let mut rest = input;
+        let (mut rest, mut ahead) = (input, Lookahead::over(input, &self.state));
         while let Some(header) = Header::read(rest) {
             let (message, tail) = rest.split_at(header.length as usize);
+            if let Some(ahead) = &mut ahead {
+                ahead.step(&self.state);
+            }
             self.apply_one(header, message, &mut events);
             rest = tail;
         }

@@ -4,7 +4,7 @@
 //! stage, moving it when its state changes, and letting it go. Stages 2 to 8 are the modules after this one, driven by
 //! `liquidation`. An account is looked at after every command that touches it and by the sweep.
 
-use crate::account::{AccountState, Liquidation};
+use crate::account::AccountState;
 use crate::context::Context;
 use crate::event::{AccountStateChanged, BackstopAuctionEnded, CancelReason, DriftBreached, LiquidationEnded, LiquidationStageChanged, LiquidationStarted};
 use crate::margin::{Evaluation, Level, Question, cushion, explain, liquidity};
@@ -182,7 +182,7 @@ fn start(cx: &mut Context<'_>, account: u32, found: &Standing) -> Standing {
 }
 
 fn freeze(cx: &mut Context<'_>, account: u32, deficit: Value, orders_cancelled: u32) {
-    cx.state.accounts[account as usize].liquidation = Some(Liquidation::default());
+    cx.state.accounts[account as usize].liquidation = Some(Box::default());
     cx.state.liquidating.insert(account);
     cx.tell_account(account, &LiquidationStarted { deficit: shown(deficit), orders_cancelled });
 }

@@ -331,7 +331,7 @@ pub fn account(cx: &mut Context<'_>, header: &Header, command: &OpenAccount) -> 
     });
     state.owners[owner as usize].accounts.push(index);
     state.account_index.insert(header.account, index);
-    state.accounts.push(Account { holder: command.owner, ..Account::new(header.account, owner) });
+    state.accounts.push(Account::new(header.account, owner, command.owner));
     cx.tell_account(index, &AccountOpened { owner: command.owner });
     Ok(())
 }

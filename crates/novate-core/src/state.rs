@@ -498,7 +498,7 @@ impl State {
         self.account_index = self.accounts.iter().enumerate().map(|(i, a)| (a.id, i as u32)).collect();
         self.owner_index = self.owners.iter().enumerate().map(|(i, o)| (o.id, i as u32)).collect();
         self.owner_index.extend(self.governance.joined.iter().map(|(&id, &at)| (id, at)));
-        self.accounts.iter_mut().for_each(Account::count_orders);
+        self.accounts.iter_mut().for_each(Account::index);
         self.rebuild_dated_moves();
     }
 

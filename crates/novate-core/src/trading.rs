@@ -567,6 +567,10 @@ fn check_margin(cx: &mut Context<'_>, wish: &Wish) -> Result<(), Refusal> {
     let owner = cx.state.accounts[wish.account as usize].owner;
     let growth = growth(cx.state, market, wish);
     let fee = matching::fee(market, wish.limit, wish.lots, market.terms.taker_fee_ppm);
+    if may_open && growth.0 == 0 && cushion::spares(cx.state, wish.account, wish.market, (wish.limit, wish.lots, fee), growth.1) {
+        cx.scratch.spared += 1;
+        return Ok(());
+    }
     let before = cx.state.liquidity_rate(owner, underlying);
     let grow = |state: &mut State| {
         if growth != (0, 0) {
@@ -579,6 +583,7 @@ fn check_margin(cx: &mut Context<'_>, wish: &Wish) -> Result<(), Refusal> {
         && cushion::left(cx.state, wish.account).is_some_and(|left| left >= need)
     {
         cushion::spend(cx.state, wish.account, need);
+        cushion::remember_size(cx.state, wish.account, wish.market);
         cx.scratch.spared += 1;
         return Ok(());
     }
@@ -598,6 +603,7 @@ fn check_margin(cx: &mut Context<'_>, wish: &Wish) -> Result<(), Refusal> {
     }
     let excess = excess.min(excess_if_filled(cx, wish, excess));
     if may_open && excess >= 0 {
+        cushion::remember_size(cx.state, wish.account, wish.market);
         return Ok(());
     }
     cushion::forget(cx.state, wish.account);

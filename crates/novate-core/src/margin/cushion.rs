@@ -4,8 +4,9 @@
 //! from it. While the rest of the bound is not negative the account is green, whatever the evaluation would say exactly: the
 //! engine does the same with and without it (`tests/cushion.rs`). Lives beside the state, never in it.
 
-use super::Portfolio;
-use crate::account::{Cushion, LiquidityRate};
+use super::rates::Rates;
+use super::{Level, Portfolio};
+use crate::account::{Cushion, LiquidityRate, Position, Sized};
 use crate::state::lull::LotBound;
 use crate::state::{Market, State, Underlying};
 use crate::units::{Lots, PPM, Ticks, Value, div_ceil, narrow, rate_up, scale_up};
@@ -95,6 +96,31 @@ fn dear(underlying: &Underlying, shares: i128, price: i64) -> Value {
     div_ceil(shares * i128::from(price), underlying.scale())
 }
 
+/// Takes the bound of an order from the account's cushion, if that is enough and the dollars by which its position may grow raise no
+/// liquidity rate.
+pub fn spares(state: &mut State, account: u32, market: u32, order: (Ticks, Lots, i64), growth: Value) -> bool {
+    let Some(left) = left(state, account).filter(|_| state.known_market(market).is_perp()) else { return false };
+    let bound = bound(state, market);
+    let fits = |p: &Position| {
+        let size = i128::from(p.lots.abs()) * i128::from(bound.high) + growth;
+        bound.only && state.lull.holds(p.sized.stamp) && size <= i128::from(p.sized.most)
+    };
+    if growth != 0 && !state.accounts[account as usize].position(market).is_some_and(fits) {
+        return false;
+    }
+    let need = most(state, market, order.1, order.0, order.2).filter(|&need| need <= left);
+    need.inspect(|&need| spend(state, account, need)).is_some()
+}
+
+/// Remembers the size up to which an accepted order's market asks for no higher liquidity rate.
+pub fn remember_size(state: &mut State, account: u32, market: u32) {
+    let (owner, underlying) = (state.accounts[account as usize].owner, state.known_market(market).terms.underlying);
+    let Some(rate) = state.liquidity_rate(owner, underlying).filter(|r| state.lull.holds(r.stamp)) else { return };
+    if let Some(position) = state.accounts[account as usize].position_of(market) {
+        position.sized = Sized { stamp: rate.stamp, most: rate.sized[1] };
+    }
+}
+
 /// The bound of an account's order at a price for lots, with the fee it may pay in quote units; `None` for spot, and where the
 /// order has just raised what getting out of the whole position costs, which was `before`.
 #[must_use]
@@ -155,6 +181,7 @@ fn lot_bound(state: &State, market: &Market) -> Option<LotBound> {
         low: narrow(underlying.value_down(least, low))?,
         apart: narrow(dear(underlying, shares, high - low))?,
         charge_ppm: charge_ppm(state, underlying)?,
+        only: underlying.perps.len() == 1,
     })
 }
 
@@ -163,14 +190,13 @@ fn lot_bound(state: &State, market: &Market) -> Option<LotBound> {
 fn charge_ppm(state: &State, underlying: &Underlying) -> Option<i64> {
     let (terms, config) = (&underlying.terms, state.config());
     let bucket = state.buckets[terms.bucket as usize].as_ref()?;
-    let factor = underlying.session.initial_ppm(&bucket.factors, state.now);
-    let lacking = (terms.confidence_floor_ppm - underlying.price.confidence_ppm()).max(0);
-    let confidence = PPM + scale_up(terms.confidence_slope_ppm, lacking);
+    let (factor, confidence) = Rates::factors(state, underlying, bucket, Level::Initial);
+    let stressed = |size: i64| scale_up(scale_up(size, factor), confidence);
     let shock = scale_up(terms.shock_up_ppm.max(terms.shock_down_ppm), terms.beta_ppm);
     let tail = scale_up(config.tail_shock_ppm, config.tail_weight_ppm).max(PPM);
     let dated = underlying.dated_ppm.iter().map(|m| m.abs()).max().unwrap_or(0);
-    let row = scale_up(scale_up(scale_up(shock, tail).max(dated), factor), confidence);
+    let row = stressed(scale_up(shock, tail).max(dated));
     let event = state.prices.terms.as_ref().map_or(0, |t| underlying.session.least_gap_ppm(t, true, state.now));
-    let gap = scale_up(scale_up(scale_up(terms.gap_ppm, factor), confidence).max(event), terms.leverage_ppm);
+    let gap = scale_up(stressed(terms.gap_ppm).max(event), terms.leverage_ppm);
     narrow(i128::from(row) + i128::from(gap) + 2 * i128::from(terms.basis_ppm) + i128::from(config.liquidity_cap_ppm) + i128::from(terms.crowd_ppm))
 }

@@ -71,6 +71,8 @@ pub struct LotBound {
     pub apart: i64,
     /// All charges on a dollar of it.
     pub charge_ppm: i64,
+    /// It is the only perp of its underlying.
+    pub only: bool,
 }
 
 /// What all orders of a market ask of it.
