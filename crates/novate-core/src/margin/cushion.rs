@@ -121,16 +121,29 @@ pub fn remember_size(state: &mut State, account: u32, market: u32) {
     }
 }
 
-/// The bound of an account's order at a price for lots, with the fee it may pay in quote units; `None` for spot, and where the
-/// order has just raised what getting out of the whole position costs, which was `before`.
+/// The bound of an account's order at a price for lots, with the fee it may pay in quote units. Where the order has just raised what
+/// getting out of a dollar costs, which was `before`, with what that asks for all there is in its market. `None` for spot, and where
+/// that is not known.
 #[must_use]
 pub fn needed(state: &mut State, account: u32, market: u32, (price, lots, fee): (Ticks, Lots, i64), before: Option<LiquidityRate>) -> Option<Value> {
     let listed = state.known_market(market);
     let owner = state.accounts[account as usize].owner;
-    if state.lull.stamp() == 0 || !listed.is_perp() || state.liquidity_rate(owner, listed.terms.underlying) != before {
+    if state.lull.stamp() == 0 || !listed.is_perp() {
         return None;
     }
-    most(state, market, lots, price, fee)
+    let rate = state.liquidity_rate(owner, listed.terms.underlying);
+    let dearer = if rate == before { 0 } else { dearer(state, account, market, before?, rate?)? };
+    Some(most(state, market, lots, price, fee)? + dearer)
+}
+
+/// What a higher liquidity rate of the perp leg asks for the position and all open orders of an underlying's only perp.
+fn dearer(state: &mut State, account: u32, market: u32, before: LiquidityRate, now: LiquidityRate) -> Option<Value> {
+    let bound = bound(state, market);
+    if !bound.only || before.epoch != now.epoch || before.spot_ppm != now.spot_ppm {
+        return None;
+    }
+    let lots = state.accounts[account as usize].position(market).map_or(0, |p| i128::from(p.lots.abs()) + i128::from(p.bids.lots) + i128::from(p.asks.lots));
+    Some(rate_up(lots * i128::from(bound.high), now.perp_ppm - before.perp_ppm) + ROUNDING)
 }
 
 /// The most by which an order for lots of a perp, or its fill, with a fee in quote units, can lower the excess at initial of an
