@@ -133,6 +133,7 @@ class Plan:
         for underlyings in (4, 64):
             yield Task(f"margin {underlyings}", (self.driver, "margin", str(underlyings), "--reps", "3"))
         yield Task("rebuild", (self.driver, "rebuild", "20000" if self.quick else "100000", "--reps", "3"))
+        yield Task("sweep", (self.driver, "sweep", "20000" if self.quick else "100000", "--reps", "4"))
         yield Task("sizes", (self.driver, "sizes"))
 
     def python(self) -> Iterator[Task]:
@@ -231,6 +232,10 @@ class Rows:
             self.add(f"margin check, 4 underlyings, {words}", "ns", "margin 4", key, better="less")
         self.target(
             "full re-margin, 10 positions each", "ms per 1 M accounts", "rebuild", "ms_per_million", 240
+        )
+        full = ("everyone evaluated", "sweep", "full_ms_median")
+        self.add(
+            "price tick to breached accounts", "ms", "sweep", "ms_median", peer=full, floor=1 / 3, better="less"
         )
         for what, most in (("order", 200), ("position", 128), ("account", 1_024)):
             self.target(f"memory of one {what}'s record", "bytes", "sizes", f"{what}_bytes", most)

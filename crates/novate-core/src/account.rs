@@ -167,6 +167,9 @@ pub struct Position {
     /// Remembered for a lull.
     #[serde(skip)]
     pub sized: Sized,
+    /// The market's path of moves up to which the account's cushion was brought; 0 when it never was.
+    #[serde(skip)]
+    pub path: i64,
 }
 
 impl Position {
@@ -340,7 +343,9 @@ pub struct Liquidation {
 /// What an account surely has above its initial requirement, and what happened since it was last looked at; see `margin::cushion`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cushion {
-    /// Lull in which it holds.
+    /// Era in which it holds, less what prices took.
+    pub era: u64,
+    /// Lull up to which that is taken off.
     pub stamp: u64,
     /// Micro-dollars.
     pub left: i64,
@@ -429,8 +434,9 @@ impl Account {
         self.balances.iter().find(|b| b.asset == asset)
     }
 
-    /// The balance of an asset, created at its sorted place.
+    /// The balance of an asset, created at its sorted place. What was remembered of the account counts no more.
     pub fn balance_mut(&mut self, asset: u32) -> &mut Balance {
+        (self.cushion.era, self.cushion.stamp) = (0, 0);
         let at = self.balances.partition_point(|b| b.asset < asset);
         if self.balances.get(at).is_none_or(|b| b.asset != asset) {
             self.balances.insert(at, Balance { asset, ..Balance::default() });
@@ -458,8 +464,14 @@ impl Account {
         self.positions.get_mut(at).filter(|p| p.market == market)
     }
 
-    /// The place in a market, created at its sorted place.
+    /// The place in a market, created at its sorted place. What was remembered of the account counts no more.
     pub fn position_mut(&mut self, market: u32) -> &mut Position {
+        (self.cushion.era, self.cushion.stamp) = (0, 0);
+        self.counted_position(market)
+    }
+
+    /// The same for a change whose bound was taken from the account's cushion.
+    pub fn counted_position(&mut self, market: u32) -> &mut Position {
         let at = self.place(market);
         if self.positions.get(at).is_none_or(|p| p.market != market) {
             self.positions.insert(at, Position { market, ..Position::default() });
@@ -495,13 +507,13 @@ impl Account {
     /// Counts an order in.
     pub fn add_order(&mut self, market: u32, side: Side, price: Ticks, lots: Lots) {
         self.resting += 1;
-        self.position_mut(market).add_order(side, price, lots);
+        self.counted_position(market).add_order(side, price, lots);
     }
 
     /// Takes lots of an order out: a fill, a smaller amendment, or (with `gone`) its end.
     pub fn shrink_order(&mut self, market: u32, side: Side, price: Ticks, lots: Lots, gone: bool) {
         self.resting -= u32::from(gone);
-        self.position_mut(market).shrink_order(side, price, lots, gone);
+        self.counted_position(market).shrink_order(side, price, lots, gone);
     }
 
     /// Whether anything but unencumbered money is here: the sweep skips accounts without risk.

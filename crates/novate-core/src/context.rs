@@ -14,6 +14,8 @@ pub struct Scratch {
     pub portfolio: Portfolio,
     /// Orders that were taken without an evaluation.
     pub spared: u64,
+    /// Accounts found green without one.
+    pub passed: u64,
     /// Accounts the current command touched.
     pub touched: Vec<u32>,
     /// A deleveraging looked at every account in this command; no other one does.

@@ -55,12 +55,23 @@ pub fn dispatch(cx: &mut Context<'_>, header: &Header, body: &[u8]) -> Result<()
     Ok(())
 }
 
+/// Whether a command changes nothing but prices, time, orders and the balances of accounts that it names or matches.
+const fn leaves_terms(command: &Command) -> bool {
+    use Command as C;
+    matches!(command, C::PlaceOrder(_) | C::PlaceOrderFull(_) | C::CancelOrder(_) | C::AmendOrder(_) | C::CancelAll(_) | C::CancelAfter(_) | C::PlaceTwap(_))
+        || matches!(command, C::PostPrice(_) | C::AdvanceTime(_) | C::OrderBatch(_) | C::PlacePackage(_))
+        || matches!(command, C::Deposit(_) | C::RequestWithdrawal(_) | C::SettleWithdrawal(_) | C::VoidWithdrawal(_) | C::Transfer(_))
+}
+
 /// The table from command to handler, for whoever has the authority.
 ///
 /// # Errors
 /// The refusal of the handler.
 pub fn handle(cx: &mut Context<'_>, header: &Header, command: &Command) -> Result<(), Refusal> {
     corporate_action::admits(cx, command)?;
+    if !leaves_terms(command) {
+        cx.state.lull.end_era();
+    }
     match command {
         Command::PlaceOrder(c) => trading::place(cx, header, c),
         Command::CancelOrder(c) => trading::cancel(cx, header, c),

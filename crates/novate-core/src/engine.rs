@@ -104,6 +104,12 @@ impl Engine {
         self.scratch.spared
     }
 
+    /// Looks at an account, after a command that touched it or in the sweep, that found it green without an evaluation.
+    #[must_use]
+    pub const fn checks_spared(&self) -> u64 {
+        self.scratch.passed
+    }
+
     /// Rehearses the way back from a panic: the command of this sequence panics, once it is applied. Not part of the state.
     pub fn rehearse_panic(&mut self, sequence: u64) {
         self.rehearsal = Some(sequence);

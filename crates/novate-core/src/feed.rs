@@ -6,6 +6,7 @@
 use crate::command::{CancelPrint, PostLiquidity, PostPrice, ScheduleEarnings, SetSession};
 use crate::context::Context;
 use crate::event::{EarningsScheduled, IndexChanged, LiquidityPosted, PrintCancelled, PrintIgnored, SessionChanged, VenueResumed};
+use crate::margin::cushion;
 use crate::order::Side;
 use crate::outage;
 use crate::price::{Posted, Quality};
@@ -78,6 +79,7 @@ pub fn advance(cx: &mut Context<'_>) {
             let before = underlying.price.index();
             underlying.price.drift_towards(&underlying.price_terms, impact, now);
             if underlying.price.index() != before {
+                note(cx.state, id, before);
                 tell_index(cx, id);
             }
         }
@@ -102,9 +104,12 @@ pub fn refresh_price(cx: &mut Context<'_>, id: u32) {
     let before = (underlying.price.index(), underlying.price.quality());
     let session = if halted { Session::Halted } else { underlying.session.session };
     let away = underlying.price.is_away();
-    if !underlying.price.refresh(&underlying.price_terms, session, now) {
+    let changed = underlying.price.refresh(&underlying.price_terms, session, now);
+    note(cx.state, id, before.0);
+    if !changed {
         return;
     }
+    let underlying = cx.state.known_underlying(id);
     let moved = before != (underlying.price.index(), underlying.price.quality());
     let back = away && !underlying.price.is_away();
     cx.state.prices.reopened |= back;
@@ -112,6 +117,14 @@ pub fn refresh_price(cx: &mut Context<'_>, id: u32) {
     if moved {
         tell_index(cx, id);
     }
+}
+
+/// What accounts surely have left goes by how far prices moved; a coin's price is in all of it.
+fn note(state: &mut State, id: u32, index_before: Price) {
+    if state.known_underlying(id).price.index() != index_before && state.assets.iter().flatten().any(|a| a.terms.underlying == id && a.is_stablecoin()) {
+        state.lull.end_era();
+    }
+    cushion::note_moves(state, id);
 }
 
 fn tell_index(cx: &mut Context<'_>, id: u32) {

@@ -85,6 +85,7 @@ pub fn check(cx: &mut Context<'_>, account: u32) {
     }
     if is_surely_green(cx, account) && cx.state.accounts[account as usize].cushion.settled && cx.state.liquidation.black.is_empty() {
         remember(cx, account);
+        cx.scratch.passed += 1;
         return;
     }
     let holder = &cx.state.accounts[account as usize];
@@ -103,6 +104,7 @@ pub fn check(cx: &mut Context<'_>, account: u32) {
     let refreshed = liquidity::refresh(cx.state, holder.owner);
     if !refreshed && is_surely_green(cx, account) {
         settle(cx, account);
+        cx.scratch.passed += 1;
         return;
     }
     let mut now = standing(cx, account, true);
@@ -154,7 +156,7 @@ fn remember(cx: &mut Context<'_>, account: u32) {
 }
 
 /// Its cushion is not used up: nothing else about a green account can change now.
-fn is_surely_green(cx: &Context<'_>, account: u32) -> bool {
+fn is_surely_green(cx: &mut Context<'_>, account: u32) -> bool {
     let holder = &cx.state.accounts[account as usize];
     let calm = holder.state == AccountState::Green && holder.stage == Stage::Free && holder.liquidation.is_none();
     calm && holder.drift_breach_since_ns == 0 && !holder.judged_adrift && cushion::left(cx.state, account).is_some_and(|left| left >= 0)

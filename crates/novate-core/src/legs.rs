@@ -293,6 +293,7 @@ pub fn rehearse<T>(cx: &mut Context<'_>, account: u32, parts: &[Part], ask: impl
     let answer = ask(cx);
     let holder = &mut cx.state.accounts[index];
     (holder.balances, holder.positions) = (balances, positions);
+    holder.index();
     cx.state.owners[owner].liquidity = rates;
     for (asset, units) in admitted {
         cx.state.asset_mut(asset).admitted = units;

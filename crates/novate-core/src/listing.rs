@@ -289,6 +289,7 @@ pub fn market(cx: &mut Context<'_>, command: &ListMarket) -> Result<(), Refusal>
         split: crate::units::Ratio::ONE,
         figures: crate::state::lull::Figures::default(),
         bound: crate::state::lull::LotBound::default(),
+        drift: crate::state::lull::Drift::default(),
     };
     let underlying = cx.state.underlying_mut(command.underlying);
     let list = if command.market_kind == 1 { &mut underlying.perps } else { &mut underlying.spots };

@@ -1,11 +1,12 @@
 //! Touches the memory of the commands that come next, so that it is near when their turn comes.
 //!
 //! Responsible for: reading, a few commands ahead of the engine and each step without waiting for the one before, an account's place
-//! in the index, its record, the position or the order that its command names. Never decides or changes anything; a venue whose
-//! accounts fit the cache is left alone.
+//! in the index, its record, the order that its command names, the position, the level and the orders next to it. Never decides or
+//! changes anything; a venue whose accounts fit the nearest cache is left alone.
 
 use crate::codec::{Body, HEADER, Header};
 use crate::command::{AmendOrder, CancelOrder, PlaceOrder};
+use crate::order::Side;
 use crate::state::State;
 use std::hint::black_box;
 
@@ -14,22 +15,33 @@ const STEP: usize = 4;
 /// Steps of a command.
 const STEPS: usize = 4;
 /// Accounts from which looking ahead pays.
-const ACCOUNTS: usize = 4_096;
+const ACCOUNTS: usize = 512;
 
 /// A command on its way.
 #[derive(Clone, Copy, Default)]
-struct Next {
+struct Next<'a> {
     account: u64,
     dense: u32,
     kind: u16,
-    /// The market of an order, or the slot of the order that is named.
-    names: u32,
+    body: &'a [u8],
+}
+
+impl Next<'_> {
+    /// A number of the body as it stands there; 0 beyond its end.
+    fn number(&self, at: usize) -> u64 {
+        self.body.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_le_bytes)
+    }
+
+    /// Slot of the order that is named.
+    fn slot(&self) -> Option<u32> {
+        matches!(self.kind, CancelOrder::KIND | AmendOrder::KIND).then(|| self.number(0) as u32)
+    }
 }
 
 /// The commands of a buffer that were looked at and not yet applied.
 pub struct Lookahead<'a> {
     rest: &'a [u8],
-    ring: [Next; STEP * STEPS],
+    ring: [Next<'a>; STEP * STEPS],
     read: usize,
 }
 
@@ -49,38 +61,43 @@ impl<'a> Lookahead<'a> {
         let [read, found, near, nearest] = [0, 1, 2, 3].map(|step| (self.read + STEP * (STEPS - step)) % (STEP * STEPS));
         self.ring[read] = self.read_one();
         self.ring[found].dense = state.account_index.get(&self.ring[found].account).copied().unwrap_or(u32::MAX);
-        touch_account(state, &self.ring[near]);
-        touch_named(state, &self.ring[nearest]);
+        touch_records(state, &self.ring[near]);
+        touch_places(state, &self.ring[nearest]);
         self.read += 1;
     }
 
-    fn read_one(&mut self) -> Next {
+    fn read_one(&mut self) -> Next<'a> {
         let Some(header) = Header::read(self.rest) else { return Next::default() };
         let (message, rest) = self.rest.split_at(header.length as usize);
         self.rest = rest;
-        // All three name it first.
-        let names = message.get(HEADER..HEADER + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes);
-        Next { account: header.account, dense: u32::MAX, kind: header.kind, names }
+        Next { account: header.account, dense: u32::MAX, kind: header.kind, body: &message[HEADER..] }
     }
 }
 
-fn touch_account(state: &State, next: &Next) {
+fn touch_records(state: &State, next: &Next<'_>) {
     if let Some(account) = state.accounts.get(next.dense as usize) {
         black_box((account.event_sequence, account.cushion.left, account.order_count(), account.liquidation.is_some()));
     }
-    if matches!(next.kind, CancelOrder::KIND | AmendOrder::KIND) {
-        black_box(state.orders.market_in(next.names));
+    if let Some(order) = next.slot().and_then(|slot| state.orders.peek(slot)) {
+        black_box(order.leaves());
     }
 }
 
-fn touch_named(state: &State, next: &Next) {
+fn touch_places(state: &State, next: &Next<'_>) {
     let Some(account) = state.accounts.get(next.dense as usize) else { return };
-    let market = match next.kind {
-        PlaceOrder::KIND => next.names,
-        CancelOrder::KIND | AmendOrder::KIND => state.orders.market_in(next.names).unwrap_or(0),
-        _ => return,
+    let (market, side, price) = if let Some(order) = next.slot().and_then(|slot| state.orders.peek(slot)) {
+        black_box(state.orders.peek_around(order));
+        (order.market(), order.side(), order.price())
+    } else if next.kind == PlaceOrder::KIND {
+        let first = next.number(0);
+        (first as u32, if first >> 32 & 1 == 0 { Side::Bid } else { Side::Ask }, next.number(8) as i64)
+    } else {
+        return;
     };
     if let Some(position) = account.position(market) {
         black_box((position.lots, position.asks.extreme, position.booked, position.seen.round));
+    }
+    if let Some(market) = state.markets.get(market as usize).and_then(Option::as_ref) {
+        black_box(market.book.can_rest(side, price, 1));
     }
 }

@@ -322,11 +322,17 @@ impl OrderSlab {
         (order.generation == (id >> 32) as u32 && order.stage != Stage::Free).then_some(slot)
     }
 
-    /// Market of what is in a slot, if that was ever used: for looking ahead.
+    /// What is in a slot, if that was ever used, live or not: for looking ahead.
     #[inline]
     #[must_use]
-    pub fn market_in(&self, slot: u32) -> Option<u32> {
-        self.slots.get(slot as usize).map(|order| order.market)
+    pub fn peek(&self, slot: u32) -> Option<&Order> {
+        self.slots.get(slot as usize)
+    }
+
+    /// The sizes of the orders next to this one, in its level and in its account's list: for looking ahead.
+    #[must_use]
+    pub fn peek_around(&self, order: &Order) -> [Lots; 4] {
+        [order.next, order.prev, order.next_in_account, order.prev_in_account].map(|slot| self.peek(slot).map_or(0, |o| o.leaves))
     }
 
     /// The venue's id of the order in `slot`.

@@ -54,7 +54,7 @@ pub fn book(state: &mut State, account: u32, market: u32, lots: Lots, price: Tic
     };
     let closes = state.accounts[account as usize].lots(market).signum() * lots.signum() < 0;
     let hedged = if closes { hedged_ppm(state, account, underlying) } else { 0 };
-    let position = state.accounts[account as usize].position_mut(market);
+    let position = state.accounts[account as usize].counted_position(market);
     let realised = position.trade(lots, lots * price * unit);
     position.book_result(realised, hedged);
     position.book_result(-fee, 0);

@@ -26,6 +26,9 @@ pub fn run(cx: &mut Context<'_>, accounts: u32) {
         cx.state.prices.reopened = false;
         start(cx, due);
     }
+    if cx.state.settlement.is_some() {
+        cx.state.lull.end_era();
+    }
     let mut budget = accounts;
     while budget > 0 && cx.state.settlement.is_some() {
         budget = step(cx, budget);

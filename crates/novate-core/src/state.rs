@@ -16,7 +16,7 @@ use crate::account::{Account, LiquidityRate, Owner, Position};
 use crate::book::Book;
 use crate::command::{ConfigureVenue, ListAsset, ListBucket, ListDatedRow, ListMarket, ListPool, ListUnderlying};
 use crate::ledger::Ledger;
-use lull::{Figures, LotBound, Lull};
+use lull::{Drift, Figures, LotBound, Lull};
 use crate::order::{OrderSlab, Side};
 use crate::phase::{Deed, PhaseState};
 use crate::price::{MarkState, PriceParams, PriceState};
@@ -193,6 +193,9 @@ pub struct Market {
     /// Remembered for a lull.
     #[serde(skip)]
     pub bound: LotBound,
+    /// Remembered for an era.
+    #[serde(skip)]
+    pub drift: Drift,
 }
 
 impl Market {

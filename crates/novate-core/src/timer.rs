@@ -5,6 +5,7 @@
 
 use crate::context::Context;
 use crate::event::MarkChanged;
+use crate::margin::cushion;
 use crate::governance::{lapses, restrictions};
 use crate::order::Side;
 use crate::state::liquidation::Liquidation;
@@ -78,6 +79,8 @@ fn advance_mark(cx: &mut Context<'_>, id: u32) {
     if market.mark.advance(index, bid, ask, average, speed, now) {
         let mark = market.mark.mark();
         cx.state.sweep_left = cx.state.accounts.len() as u32;
+        let underlying = cx.state.known_market(id).terms.underlying;
+        cushion::note_moves(cx.state, underlying);
         cx.tell(&MarkChanged { market: id, reserved0: 0, mark });
     }
 }

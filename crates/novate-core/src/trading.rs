@@ -129,7 +129,7 @@ pub fn enter(cx: &mut Context<'_>, account: u32, order: &OrderTerms, sender: Sen
     let figures = cx.state.figures(order.market);
     let market = cx.state.known_market(order.market);
     check_size(cx.state, &figures, account, market, (side, limit, lots))?;
-    within_band(&figures, side, limit)?;
+    figures.check_band(side, limit)?;
     if rests {
         check_room(cx.state, market, account, side)?;
     }
@@ -426,13 +426,7 @@ pub fn check_size(state: &State, figures: &Figures, account: u32, market: &Marke
 /// # Errors
 /// `price_quality_forbids_opening` without an index, `price_must_be_inside_band`.
 pub fn check_band(state: &State, market: &Market, side: Side, limit: Ticks) -> Result<(), Refusal> {
-    within_band(&Figures::of(state, market), side, limit)
-}
-
-fn within_band(figures: &Figures, side: Side, limit: Ticks) -> Result<(), Refusal> {
-    let bound = inside(figures, side)?;
-    let fits = if side == Side::Bid { limit <= bound } else { limit >= bound };
-    require(fits, Reject::price_must_be_inside_band.at(6, limit, bound))
+    Figures::of(state, market).check_band(side, limit)
 }
 
 /// The worst price a side may have: the edge of the listed band.
@@ -440,12 +434,7 @@ fn within_band(figures: &Figures, side: Side, limit: Ticks) -> Result<(), Refusa
 /// # Errors
 /// `price_quality_forbids_opening` without an index.
 pub fn band_edge(state: &State, market: &Market, side: Side) -> Result<Ticks, Refusal> {
-    inside(&Figures::of(state, market), side)
-}
-
-fn inside(figures: &Figures, side: Side) -> Result<Ticks, Refusal> {
-    require(figures.index > 0, Reject::price_quality_forbids_opening.at(1, 0, 0))?;
-    Ok(figures.edges[side as usize])
+    Figures::of(state, market).edge(side)
 }
 
 fn check_book(state: &State, order: &OrderTerms, wish: &Wish) -> Result<(), Refusal> {
@@ -786,7 +775,7 @@ pub fn amend(cx: &mut Context<'_>, header: &Header, command: &AmendOrder) -> Res
     let figures = cx.state.figures(market_id);
     let market = cx.state.known_market(market_id);
     check_size(cx.state, &figures, account, market, (side, price, lots))?;
-    within_band(&figures, side, price)?;
+    figures.check_band(side, price)?;
     let takes = market.book.best(side.opposite()).is_some_and(|b| crosses(side, price, b));
     require(order.flags() & POST_ONLY == 0 || !takes, Reject::post_only_must_not_take.at(3, price, 0))?;
     check_funding(cx, &wish)?;

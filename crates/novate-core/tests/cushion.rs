@@ -50,30 +50,44 @@ fn perp_order(s: &mut Stream) -> Vec<Event> {
     s.venue.send(account, &PlaceOrder { market, side, kind, time_in_force, flags: 0, price, lots, client_id: [0; 16] })
 }
 
-#[test]
-fn nothing_depends_on_a_cushion() {
-    let (mut commands, mut orders, mut spared) = (0, 0, 0);
-    for seed in 90_000..90_000 + 30 * length() {
+/// Runs streams in which one step of so many is no order of a plain account; returns commands, orders, and those orders and checks
+/// that needed no evaluation.
+fn compare(seeds: std::ops::Range<u64>, others: u64) -> [u64; 4] {
+    let mut counts = [0; 4];
+    for seed in seeds {
         let mut stream = with_plain_accounts(seed);
         let mut exact = stream.venue.engine.clone();
         exact.evaluate_always();
         for n in 0..600 {
             stream.venue.kept = Some(Vec::new());
-            // A cushion lasts while nothing but orders comes.
-            if stream.chance.one_in(20) { stream.step().events } else { perp_order(&mut stream) };
+            if stream.chance.one_in(others) { stream.step().events } else { perp_order(&mut stream) };
             for (message, short) in stream.venue.kept.take().unwrap_or_default() {
                 let mut long = Vec::new();
                 exact.apply(&message, &mut long).expect("the same message");
                 assert_eq!(wire::events(&long), short, "seed {seed}, step {n}: other events");
-                commands += 1;
+                counts[0] += 1;
                 let kind = Header::read(&message).expect("a header").kind;
-                orders += u64::from([PlaceOrder::KIND, CancelOrder::KIND, AmendOrder::KIND].contains(&kind));
+                counts[1] += u64::from([PlaceOrder::KIND, CancelOrder::KIND, AmendOrder::KIND].contains(&kind));
             }
             assert_eq!(exact.state_hash(), stream.venue.engine.state_hash(), "seed {seed}, step {n}: another state");
         }
-        spared += stream.venue.engine.orders_spared();
-        assert_eq!(exact.orders_spared(), 0);
+        counts[2] += stream.venue.engine.orders_spared();
+        counts[3] += stream.venue.engine.checks_spared();
+        assert_eq!((exact.orders_spared(), exact.checks_spared()), (0, 0));
     }
-    told(&format!("{commands} commands, {orders} of them orders, {spared} of these not evaluated, the same with and without cushions"));
+    counts
+}
+
+#[test]
+fn nothing_depends_on_a_cushion() {
+    let [commands, orders, spared, checks] = compare(90_000..90_000 + 30 * length(), 20);
+    told(&format!("{commands} commands, {orders} of them orders, {spared} of these and {checks} checks without an evaluation, the same with and without cushions"));
     assert!(orders * 3 > commands * 2 && spared * 10 > orders);
+}
+
+#[test]
+fn nothing_depends_on_how_far_prices_may_move() {
+    let [commands, orders, spared, checks] = compare(95_000..95_000 + 30 * length(), 2);
+    told(&format!("{commands} commands, {orders} of them orders, {spared} of these and {checks} checks without an evaluation, the same with and without cushions"));
+    assert!(checks * 20 > commands);
 }

@@ -4,6 +4,7 @@
 //!     workload match   FILE [--reps N] [--latency]
 //!     workload margin  UNDERLYINGS [--reps N]
 //!     workload rebuild ACCOUNTS [--reps N]
+//!     workload sweep   ACCOUNTS [--reps N]
 //!     workload encode  FILE OUT [--wide]       the same commands as the venue's bytes, for `engine` and for Python
 //!     workload sizes
 //!
@@ -78,9 +79,10 @@ fn run() -> Result<String, String> {
         "encode" => engine::encode(&given.file(0)?, given.wide, &given.file(1)?),
         "margin" => Ok(margin::check(given.number(0)?, given.reps)),
         "rebuild" => Ok(margin::rebuild(given.number(0)?, given.reps)),
+        "sweep" => Ok(margin::sweep(given.number(0)?, given.reps)),
         "sizes" => Ok(figures::sizes()),
         _ => {
-            Err("usage: workload engine|match|encode FILE .. | margin UNDERLYINGS | rebuild ACCOUNTS | sizes"
+            Err("usage: workload engine|match|encode FILE .. | margin UNDERLYINGS | rebuild ACCOUNTS | sweep ACCOUNTS | sizes"
                 .to_owned())
         }
     }

@@ -1,7 +1,9 @@
-//! The margin rule alone: one pre-trade evaluation, and a full re-margin of many accounts.
+//! The margin rule alone: one pre-trade evaluation, a full re-margin of many accounts, and the venue's look at all of them after a price.
 
 use crate::figures::{Figures, peak_mib};
 use crate::venue::{self, Encoder, INDEX_TICKS};
+use novate_core::account::AccountState;
+use novate_core::command::AdvanceTime;
 use novate_core::engine::Engine;
 use novate_core::margin::{Change, Level, Portfolio, Question, evaluate};
 use novate_core::order::Side;
@@ -82,4 +84,52 @@ pub fn rebuild(accounts: u32, reps: usize) -> String {
         peak_mib(),
         sum / i128::from(reps as i64)
     )
+}
+
+/// A price moves, and every account is looked at: milliseconds until nobody is left, with what accounts surely have left and
+/// without. The venue's own way, through commands.
+pub fn sweep(accounts: u32, reps: usize) -> String {
+    let mut engine = engine(accounts, LISTED, POSITIONS);
+    let mut exact = engine.clone();
+    exact.evaluate_always();
+    let (mut short, mut long) = (Vec::new(), Vec::new());
+    for at in 0..=reps as i64 {
+        // A quarter of a percent up and down again.
+        let price = INDEX_TICKS * 10_000 + if at % 2 == 0 { 2_500_000 } else { 0 };
+        for (engine, times) in [(&mut engine, &mut short), (&mut exact, &mut long)] {
+            let milliseconds = move_price(engine, price);
+            if at > 0 {
+                times.push(milliseconds);
+            }
+        }
+    }
+    let (short, long, same) = (Figures::of(short), Figures::of(long), engine.state_hash() == exact.state_hash());
+    let breached = engine.state().accounts.iter().filter(|a| a.state != AccountState::Green).count();
+    format!(
+        "{{\"peer\":\"novate sweep\",\"accounts\":{accounts},\"positions\":{POSITIONS},\"breached\":{breached},\"checks_spared\":{},\"totals_ok\":{same},\"hash_ok\":{same},\"ms_median\":{:.2},\"ms_min\":{:.2},\"ms_max\":{:.2},\"full_ms_median\":{:.2},\"full_ms_min\":{:.2},\"full_ms_max\":{:.2}}}",
+        engine.checks_spared(),
+        short.at(0.5),
+        short.at(0.0),
+        short.at(1.0),
+        long.at(0.5),
+        long.at(0.0),
+        long.at(1.0),
+    )
+}
+
+/// Posts a price of the first underlying and lets time pass until the sweep is through.
+fn move_price(engine: &mut Engine, price: i64) -> f64 {
+    let mut to = Encoder { sequence: engine.sequence(), ..Encoder::default() };
+    let mut events = Vec::new();
+    to.put(0, &venue::price(1, price, to.sequence));
+    let start = Instant::now();
+    engine.apply(&to.bytes, &mut events).expect("whole messages");
+    loop {
+        to.bytes.clear();
+        to.put(0, &AdvanceTime {});
+        engine.apply(&to.bytes, &mut events).expect("whole messages");
+        if engine.state().sweep_left == 0 {
+            return start.elapsed().as_secs_f64() * 1e3;
+        }
+    }
 }

@@ -398,7 +398,7 @@ fn session(underlying: u32) -> SetSession {
     }
 }
 
-fn price(underlying: u32, price: i64, sequence: u64) -> PostPrice {
+pub fn price(underlying: u32, price: i64, sequence: u64) -> PostPrice {
     PostPrice {
         underlying,
         source: 1,

@@ -122,6 +122,7 @@ pub fn is_encumbered(state: &State, underlying: u32) -> bool {
 
 fn begin(cx: &mut Context<'_>, id: u64) {
     let Ok(to) = after(Some(ActionState::Confirmed), Step::Start) else { return };
+    cx.state.lull.end_era();
     let sequence = cx.state.sequence;
     if let Some(action) = cx.state.corporate.actions.get_mut(&id) {
         action.sequence = sequence;
@@ -133,6 +134,7 @@ fn begin(cx: &mut Context<'_>, id: u64) {
 /// One step of at most `budget` accounts; returns what is left of the budget.
 fn advance(cx: &mut Context<'_>, budget: u32) -> u32 {
     let Some(mut running) = cx.state.corporate.running.take() else { return 0 };
+    cx.state.lull.end_era();
     let count = match &running.job {
         Job::Correct { action, .. } => cx.state.corporate.actions.get(action).map_or(0, |a| a.record.len() as u32),
         _ => cx.state.accounts.len() as u32,

@@ -6,8 +6,8 @@
 
 use super::rates::Rates;
 use super::{Level, Portfolio};
-use crate::account::{Cushion, LiquidityRate, Position, Sized};
-use crate::state::lull::LotBound;
+use crate::account::{Account, Cushion, LiquidityRate, Position, Sized};
+use crate::state::lull::{Drift, Levels, LotBound};
 use crate::state::{Market, State, Underlying};
 use crate::units::{Lots, PPM, Ticks, Value, div_ceil, narrow, rate_up, scale_up};
 
@@ -19,14 +19,88 @@ pub const SEVERAL: u32 = u32::MAX;
 
 /// Something else changes this account: what was remembered of it counts no more.
 pub fn forget(state: &mut State, account: u32) {
-    state.accounts[account as usize].cushion.stamp = 0;
+    let cushion = &mut state.accounts[account as usize].cushion;
+    (cushion.era, cushion.stamp) = (0, 0);
 }
 
-/// What an account surely has left; `None` when that is not known.
+/// What an account surely has left now; `None` when that is not known.
 #[must_use]
-pub fn left(state: &State, account: u32) -> Option<Value> {
-    let cushion = &state.accounts[account as usize].cushion;
-    if state.lull.holds(cushion.stamp) { Some(i128::from(cushion.left)) } else { None }
+pub fn left(state: &mut State, account: u32) -> Option<Value> {
+    let Cushion { era, stamp, left, .. } = state.accounts[account as usize].cushion;
+    if state.lull.holds(stamp) {
+        return Some(i128::from(left));
+    }
+    if era == 0 || era != state.lull.era() {
+        return None;
+    }
+    bring_up(state, account)
+}
+
+/// Takes off what prices may have taken since: per lot held or wanted, the path of its market's moves.
+fn bring_up(state: &mut State, account: u32) -> Option<Value> {
+    let State { accounts, markets, lull, .. } = state;
+    let Account { positions, cushion, .. } = &mut accounts[account as usize];
+    let mut lost = ROUNDING;
+    for position in positions {
+        let market = markets[position.market as usize].as_ref().filter(|m| m.is_perp());
+        let Some(drift) = market.map(|m| m.drift) else { continue };
+        let lots = i128::from(position.lots.abs()) + i128::from(position.bids.lots) + i128::from(position.asks.lots);
+        if lots != 0 && (position.path == 0 || drift.era != cushion.era) {
+            (cushion.era, cushion.stamp) = (0, 0);
+            return None;
+        }
+        if drift.path != position.path {
+            lost += lots * i128::from(drift.path - position.path) + ROUNDING;
+            position.path = drift.path;
+        }
+    }
+    let left = i128::from(cushion.left) - lost;
+    (cushion.left, cushion.stamp, cushion.settled) = (narrow(left)?, lull.stamp(), false);
+    Some(left)
+}
+
+/// Notes how far the levels of an underlying's perps have moved: after every change of its price or their marks.
+pub fn note_moves(state: &mut State, underlying: u32) {
+    let era = state.lull.era();
+    if era == 0 {
+        return;
+    }
+    for at in 0..state.known_underlying(underlying).perps.len() {
+        let id = state.known_underlying(underlying).perps[at];
+        note_market(state, id, era);
+    }
+}
+
+fn note_market(state: &mut State, id: u32, era: u64) {
+    let (market, before) = (state.known_market(id), state.known_market(id).drift);
+    let listed = state.known_underlying(market.terms.underlying);
+    let (long, short) = listed.price.initial_prices(false);
+    let (prices, mark, confidence_ppm) = ([long, short, listed.price.last_external(), listed.price.index()], market.mark.mark(), listed.price.confidence_ppm());
+    let fresh = before.era != era;
+    let charge_ppm = if fresh || confidence_ppm != before.levels.confidence_ppm { charge_ppm(state, listed) } else { Some(before.levels.charge_ppm) };
+    let levels = Levels { prices, mark, confidence_ppm, charge_ppm: charge_ppm.unwrap_or(0) };
+    if !fresh && levels == before.levels {
+        return;
+    }
+    let known = charge_ppm.is_some() && prices.iter().all(|&p| p > 0);
+    let lost = if fresh { Some(0) } else { lost_per_lot(state, market, &before.levels, &levels) };
+    let path = lost.and_then(|lost| before.path.max(1).checked_add(lost));
+    state.market_mut(id).drift = match path.filter(|_| known) {
+        Some(path) => Drift { levels, path, era },
+        None => Drift::default(),
+    };
+}
+
+/// The most that one lot, long or short, held or wanted, loses between two levels: the move of its price with all charges on it (three
+/// times, as in `most`), of the premium, and of the charges.
+fn lost_per_lot(state: &State, market: &Market, from: &Levels, to: &Levels) -> Option<i64> {
+    let underlying = state.known_underlying(market.terms.underlying);
+    let moved = from.prices.iter().zip(&to.prices).map(|(a, b)| (a - b).abs()).max().unwrap_or(0);
+    let apart = 3 * (i128::from(moved) + i128::from((from.mark - to.mark).abs()) + i128::from((from.prices[3] - to.prices[3]).abs()));
+    let charge = from.charge_ppm.max(to.charge_ppm);
+    let dearest = from.prices.iter().chain(&to.prices).max().copied().unwrap_or(0);
+    let each = apart + rate_up(i128::from(moved), charge) + rate_up(i128::from(dearest), (from.charge_ppm - to.charge_ppm).abs()) + 1;
+    narrow(div_ceil((state.shares_of(market, 1) + 1) * each, underlying.scale()))
 }
 
 /// Takes the bound of an order or a fill from what is left.
@@ -40,9 +114,12 @@ pub fn spend(state: &mut State, account: u32, bound: Value) {
     }
 }
 
-/// A fill of a perp: its bound goes, and the account has to be looked at there.
+/// A fill of a perp: its bound goes, and the account has to be looked at there. Only in a lull is a bound at hand.
 pub fn fill(state: &mut State, account: u32, market: u32, (price, lots, fee): (Ticks, Lots, i64)) {
-    if !state.lull.holds(state.accounts[account as usize].cushion.stamp) {
+    if !state.lull.lasts() {
+        return forget(state, account);
+    }
+    if left(state, account).is_none() {
         return;
     }
     match most(state, market, lots, price, fee) {
@@ -59,25 +136,31 @@ pub fn traded(state: &mut State, account: u32, market: u32) {
 }
 
 /// Remembers the excess of an evaluation at initial, orders counted, just made: `portfolio` is its working memory. Only for an
-/// account without tokens that is its owner's only one: what caps admit and which gains count depends on nobody else's trades
-/// then.
+/// account without tokens, loans and lent cash that is its owner's only one: what caps admit and which gains count depends on nobody
+/// else's trades then, and nothing grows by itself.
 pub fn keep(state: &mut State, account: u32, excess: Value, portfolio: &Portfolio) {
-    let stamp = state.lull.stamp();
-    if stamp == 0 {
+    let (era, stamp) = (state.lull.era(), state.lull.stamp());
+    if era == 0 {
         return;
     }
     let holder = &state.accounts[account as usize];
     let alone = state.owners[holder.owner as usize].accounts.len() == 1;
     let plain = portfolio.tokens.is_empty() && portfolio.exposures.iter().all(|e| e.open[0] == 0 && e.open[1] == 0);
-    if !alone || !plain || excess <= 0 {
+    let still = holder.balances.iter().all(|b| b.pledged >= 0 && b.lent == 0);
+    if !alone || !plain || !still || excess <= 0 {
         return forget(state, account);
     }
     state.bound_lull();
     let crowding: Value = portfolio.exposures.iter().map(|e| most_crowd(state, e.underlying, e.open[2] + e.open[3])).sum();
     let left = narrow(excess - crowding - ROUNDING).unwrap_or(i64::MAX);
-    let cushion = &mut state.accounts[account as usize].cushion;
-    let seen = if cushion.stamp == stamp { *cushion } else { Cushion { traded: SEVERAL, ..Cushion::default() } };
-    *cushion = Cushion { stamp, left, ..seen };
+    let State { accounts, markets, .. } = state;
+    let Account { positions, cushion, .. } = &mut accounts[account as usize];
+    for position in positions {
+        let drift = markets[position.market as usize].as_ref().map_or(Drift::default(), |m| m.drift);
+        position.path = if drift.era == era { drift.path } else { 0 };
+    }
+    let seen = if stamp != 0 && cushion.stamp == stamp { *cushion } else { Cushion { traded: SEVERAL, ..Cushion::default() } };
+    *cushion = Cushion { era, stamp, left, ..seen };
 }
 
 /// The account was looked at, found green, and all its results were remembered.
@@ -99,7 +182,10 @@ fn dear(underlying: &Underlying, shares: i128, price: i64) -> Value {
 /// Takes the bound of an order from the account's cushion, if that is enough and the dollars by which its position may grow raise no
 /// liquidity rate.
 pub fn spares(state: &mut State, account: u32, market: u32, order: (Ticks, Lots, i64), growth: Value) -> bool {
-    let Some(left) = left(state, account).filter(|_| state.known_market(market).is_perp()) else { return false };
+    if !state.lull.lasts() || !state.known_market(market).is_perp() {
+        return false;
+    }
+    let Some(left) = left(state, account) else { return false };
     let bound = bound(state, market);
     let fits = |p: &Position| {
         let size = i128::from(p.lots.abs()) * i128::from(bound.high) + growth;

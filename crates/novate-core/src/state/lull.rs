@@ -1,17 +1,20 @@
 //! A lull: commands in a row of which all are orders, while no listed time passes at which a session's or an event's factor may
 //! change. What is worked out from prices, terms and sessions holds in it and is remembered beside the state, stamped with its
-//! number. Nothing remembered is in a snapshot or a hash, and nothing depends on it (`tests/cushion.rs`).
+//! number. Lulls follow each other in an era, in which only prices and marks move between them: what terms, sessions and factors are
+//! in holds that long. Nothing remembered is in a snapshot or a hash, and nothing depends on it (`tests/cushion.rs`).
 
 use super::{Market, State, Underlying};
 use crate::order::Side;
 use crate::price::{Action, Permission};
+use crate::reject::{Refusal, Reject, require};
 use crate::session::Session;
-use crate::units::{Lots, Nanos, Ticks, div_floor, narrow, rate_up, scaled_down};
+use crate::units::{Lots, Nanos, Price, Ticks, div_floor, narrow, rate_up, scaled_down};
 
-/// Which lull it is, and whether it is one.
+/// Which lull of which era it is, and whether it is one.
 #[derive(Debug, Default)]
 pub struct Lull {
     number: u64,
+    era: u64,
     /// The present command is an order's.
     lasts: bool,
     /// From then on a factor may differ; 0 while nobody asked.
@@ -23,7 +26,7 @@ pub struct Lull {
 impl Clone for Lull {
     /// A copy of the state remembers nothing: it may be changed without commands.
     fn clone(&self) -> Self {
-        Self { number: self.number + 1, lasts: false, until_ns: 0, off: self.off }
+        Self { number: self.number + 1, era: self.era + 1, lasts: false, until_ns: 0, off: self.off }
     }
 }
 
@@ -33,13 +36,36 @@ impl Lull {
         self.off = true;
     }
 
-    /// A command begins. Whatever is no order of somebody changes the venue.
+    /// A command begins. Whatever is no order of somebody ends the lull; a factor may change with time.
     pub const fn begin(&mut self, is_order: bool, now: Nanos) {
         self.lasts = is_order && !self.off;
-        if !self.lasts || self.number == 0 || self.until_ns != 0 && now >= self.until_ns {
+        if !self.lasts || self.number == 0 {
             self.number += 1;
-            self.until_ns = 0;
         }
+        if self.era == 0 || self.off || self.until_ns != 0 && now >= self.until_ns {
+            self.end_era();
+        }
+    }
+
+    /// Something changes that is neither an order nor a price.
+    pub const fn end_era(&mut self) {
+        self.number += 1;
+        self.era += 1;
+        self.until_ns = 0;
+    }
+
+    /// The present era; 0 while nothing is remembered.
+    #[inline]
+    #[must_use]
+    pub const fn era(&self) -> u64 {
+        if self.off { 0 } else { self.era }
+    }
+
+    /// Whether the present command is an order's.
+    #[inline]
+    #[must_use]
+    pub const fn lasts(&self) -> bool {
+        self.lasts
     }
 
     /// Whether what bears this stamp still holds.
@@ -75,6 +101,30 @@ pub struct LotBound {
     pub only: bool,
 }
 
+/// What moves a perp's part of an excess while its terms stand, as last noted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Levels {
+    /// What a long, a short and a flat exposure count, and the index, at the underlying's scale.
+    pub prices: [Price; 4],
+    /// The mark.
+    pub mark: Price,
+    /// Confidence in the price.
+    pub confidence_ppm: i64,
+    /// All charges on a dollar of it.
+    pub charge_ppm: i64,
+}
+
+/// How far the levels have moved in an era.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Drift {
+    /// As last noted.
+    pub levels: Levels,
+    /// Micro-dollars that a lot, long or short, held or wanted, has lost at most by all moves so far; at least 1.
+    pub path: i64,
+    /// Era in which it holds.
+    pub era: u64,
+}
+
 /// What all orders of a market ask of it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Figures {
@@ -84,7 +134,7 @@ pub struct Figures {
     /// Index in ticks.
     pub index: Ticks,
     /// The worst price of a bid and of an ask inside the band; the index must be known.
-    pub edges: [Ticks; 2],
+    edges: [Ticks; 2],
     /// The highest price that may be listed, in ticks; the largest integer where it is beyond.
     pub highest: Ticks,
 }
@@ -102,6 +152,25 @@ impl Figures {
             edges: [Side::Bid, Side::Ask].map(|side| edge(market, underlying, index, side)),
             highest: highest(state, market, underlying),
         }
+    }
+
+    /// The worst price a side may have: the edge of the listed band.
+    ///
+    /// # Errors
+    /// `price_quality_forbids_opening` without an index.
+    pub fn edge(&self, side: Side) -> Result<Ticks, Refusal> {
+        require(self.index > 0, Reject::price_quality_forbids_opening.at(1, 0, 0))?;
+        Ok(self.edges[side as usize])
+    }
+
+    /// A limit is not worse for its own side than the edge.
+    ///
+    /// # Errors
+    /// `price_quality_forbids_opening` without an index, `price_must_be_inside_band`.
+    pub fn check_band(&self, side: Side, limit: Ticks) -> Result<(), Refusal> {
+        let bound = self.edge(side)?;
+        let fits = if side == Side::Bid { limit <= bound } else { limit >= bound };
+        require(fits, Reject::price_must_be_inside_band.at(6, limit, bound))
     }
 
     /// Whether the product of so many lots, a price or the highest listable one, and the market's unit leaves room in 64 bits, and
@@ -144,7 +213,7 @@ impl State {
         figures
     }
 
-    /// Works out until when the lull lasts at most: before something is remembered in it that a factor is in.
+    /// Works out until when the era lasts at most: before something is remembered in it that a factor is in.
     pub fn bound_lull(&mut self) {
         if self.lull.until_ns == 0 {
             let terms = self.prices.terms.as_ref();
