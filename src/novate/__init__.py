@@ -5,6 +5,7 @@ The public face of the package. Everything a user needs is imported from here; t
     novate.margin(positions, prices)        requirement and explanation of portfolios by dates, as a frame
     novate.contributions(positions, prices) what each holding makes of them
     novate.replay("portfolio.csv")          one's own portfolio through a crash
+    novate.sample_portfolio()               portfolios to begin with
     novate.Engine()                         the venue in memory, for notebooks and what-if trees
     novate.Venue.open(home)                 a venue with its journal
 
@@ -18,13 +19,14 @@ from novate._core import release as _release
 
 if TYPE_CHECKING:
     from novate.demo.crash import replay
+    from novate.embedding.columns import sample_portfolio
     from novate.embedding.engine import Engine
     from novate.embedding.margin import contributions, margin
     from novate.venue import Venue
 
 __version__: str = _release()
 
-__all__ = ["Engine", "Venue", "__version__", "contributions", "margin", "replay"]
+__all__ = ["Engine", "Venue", "__version__", "contributions", "margin", "replay", "sample_portfolio"]
 
 _HOMES = {
     "Engine": "novate.embedding.engine",
@@ -32,6 +34,7 @@ _HOMES = {
     "contributions": "novate.embedding.margin",
     "margin": "novate.embedding.margin",
     "replay": "novate.demo.crash",
+    "sample_portfolio": "novate.embedding.columns",
 }
 
 
@@ -44,4 +47,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return [*__all__]

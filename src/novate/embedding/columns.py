@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
+from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
@@ -74,6 +75,12 @@ def read_positions(positions: Positions) -> pd.DataFrame:
     return frame
 
 
+def sample_portfolio() -> pd.DataFrame:
+    """The packaged portfolios as positions: one hedged, one on a loan, one levered. A frame to begin with; one's own has the same columns."""
+    with resources.as_file(resources.files("novate.demo").joinpath("portfolio.csv")) as path:
+        return _read_csv(path)
+
+
 def _read_csv(path: Path) -> pd.DataFrame:
     try:
         # As text: a quantity such as 0.1 stays what was written.
@@ -99,8 +106,7 @@ def book_of(positions: Positions, instruments: Instruments) -> Book:
     codes, names = pd.factorize(frame["instrument"])
     for place, name in enumerate(names):
         if name not in instruments.held:
-            at = rows[int(np.argmax(codes == place))]
-            raise _unknown_instrument(name, at, instruments)
+            raise _unknown_instrument(name, rows[int(np.argmax(codes == place))], instruments)
     if (codes < 0).any():
         raise _bad("instrument", rows[int(np.argmax(codes < 0))], None, "the name of an instrument")
     of = codes if portfolios is None else portfolios[0] * len(names) + codes
@@ -114,7 +120,7 @@ def book_of(positions: Positions, instruments: Instruments) -> Book:
         )
     held = [instruments.held[name] for name in names]
     sizes = _sizes(frame["quantity"], [held[code] for code in codes], rows)
-    for at in np.flatnonzero(sizes < 0):
+    for at in np.flatnonzero(sizes < 0).tolist():
         one = held[codes[at]]
         if not one.perp and not instruments.assets[one.name].pool:
             raise _bad(
@@ -172,7 +178,7 @@ def _sizes(column: pd.Series, held: list[Instrument], rows: list[str]) -> NDArra
             at = int(np.argmax(off))
             raise _bad("quantity", rows[at], values[at], _lots_of(held[at]))
         _refuse_first(np.abs(whole) >= _I64, "quantity", rows, column, "a quantity that fits 64 bits")
-        return whole.astype(np.int64)
+        return np.asarray(whole, dtype=np.int64)
     return np.array(
         [_size(value, one, row) for value, one, row in zip(column, held, rows, strict=True)], dtype=np.int64
     )
@@ -193,11 +199,15 @@ def _size(value: object, one: Instrument, row: str) -> int:
 
 
 def rounded(value: object, number: Fraction, per_unit: Fraction, *, whole: bool) -> int | None:
-    """`number` in smallest units; None where it is not whole, except that a float (`value`) is rounded to nearest: a step that
-    must be `whole` only from as near as arithmetic on floats leaves it."""
+    """`number` in smallest units; None where that is not whole and `value` no float.
+
+    A float is rounded to nearest; a step that must be `whole` only from as near as arithmetic on floats leaves it.
+    """
     exact = number * per_unit
     size = round(exact)
-    near = isinstance(value, float) and (not whole or abs(exact - size) <= _NOISE * max(1, abs(number)))
+    near = isinstance(value, float) and (
+        not whole or abs(exact - size) <= _NOISE * max(1.0, abs(float(number)))
+    )
     return size if exact == size or near else None
 
 
@@ -209,9 +219,15 @@ def units_of(value: object, per_unit: Fraction, what: str, name: str, whole: str
     number = _as_number(value)
     size = None if number is None else rounded(value, number, per_unit, whole=bool(whole))
     if size is None or abs(size) >= _I64:
-        step = f"a multiple of {plain(1 / per_unit)} (one of {name}'s {whole})" if whole else "a number"
-        exact = f"{step} with no smaller part than {plain(1 / per_unit)}" if not whole else step
-        raise DataError(f"{what} of {name} = {value!r}: expected {exact}.", name=name, value=str(value))
+        step = plain(1 / per_unit)
+        expected = (
+            "a finite number"
+            if number is None or size is not None
+            else f"a multiple of {step} (one of {name}'s {whole})"
+            if whole
+            else f"no smaller part than {step}"
+        )
+        raise DataError(f"{what} of {name} = {value!r}: expected {expected}.", name=name, value=str(value))
     return size
 
 
@@ -236,10 +252,12 @@ def _costs(
     costs = np.full(len(codes), AT_THE_PRICE, dtype=np.int64)
     if "price" not in frame:
         return costs
-    for at in np.flatnonzero(frame["price"].notna().to_numpy()):
+    for at in np.flatnonzero(frame["price"].notna().to_numpy()).tolist():
         one, value = held[codes[at]], frame["price"].iloc[at]
         if not one.perp:
-            raise _bad("price", rows[at], value, f"nothing: it is the entry price of a perp, and {one.name} is none")
+            raise _bad(
+                "price", rows[at], value, f"nothing: it is the entry price of a perp, and {one.name} is none"
+            )
         price = _number(value, "price", rows[at])
         if isinstance(value, float):
             price = Fraction(round(price * 10**9), 10**9)
@@ -287,9 +305,11 @@ def _prices(column: pd.Series, instruments: Instruments, name: str, rows: list[s
                 raise _bad(name, row, value, f"at most {terms.decimals} decimals", "prices")
         scaled = np.array([float(round(number * scale)) for number in numbers])
     low, high = max(terms.price_min, 1), terms.price_max
-    expected = f"a price of {low / scale:,.10g} to {high / scale:,.10g} dollars, the listing's plausible range"
+    expected = (
+        f"a price of {low / scale:,.10g} to {high / scale:,.10g} dollars, the listing's plausible range"
+    )
     _refuse_first((scaled < low) | (scaled > high), name, rows, column, expected, "prices")
-    return scaled.astype(np.int64)
+    return np.asarray(scaled, dtype=np.int64)
 
 
 def _number(value: object, column: str, row: str, table: str = "positions") -> Fraction:
@@ -326,7 +346,9 @@ def _refuse_first(
 
 
 def _bad(column: str, row: str, value: object, expected: str, table: str = "positions") -> DataError:
-    said = "nothing" if value is None else str(value) if isinstance(value, float | np.floating) else repr(value)
+    said = (
+        "nothing" if value is None else str(value) if isinstance(value, float | np.floating) else repr(value)
+    )
     return DataError(
         f"{table}, row {row}, column {column!r} = {said}: expected {expected}.",
         table=table,

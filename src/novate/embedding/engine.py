@@ -16,6 +16,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
+from math import ceil, floor
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -30,9 +31,10 @@ from novate.config.load import packaged_text
 from novate.embedding.columns import Positions, units_of
 from novate.embedding.instruments import Instruments, unknown
 from novate.embedding.margin import Rules, contributions, margin, never_close
-from novate.embedding.sessions import CALENDAR, EXPECTED, NAMES
-from novate.embedding.words import Events, lots_in, moment, tick_of
+from novate.embedding.sessions import CALENDAR, EXPECTED, FAR, NAMES
+from novate.embedding.words import Events, lots_in, moment, tick_of, to_ns
 from novate.errors import ConfigError, DataError, JournalError, Refused
+from novate.explain import Explanation, Outcome, Wish
 from novate.journal.envelope import stamp
 from novate.journal.recovery import HomePaths, judge, rebuild
 from novate.journal.scan import segment_paths
@@ -44,6 +46,7 @@ from novate.messages import (
     Command,
     CommandRefused,
     Deposit,
+    EventMessage,
     Flags,
     ListAsset,
     ListMarket,
@@ -76,6 +79,8 @@ SOURCES: Final = 3
 """Price sources of each name: three stand behind an index, so a move counts at once, a liquidation's too."""
 _DEEP: Final = 10**15
 """Micro-dollars behind a posted price: more than any listing asks of one."""
+_PATIENCE: Final = 6
+"""Half minutes for which a price that the venue doubts is posted again."""
 _BLEND: Final = 3
 """Rounds of half a minute that an opening takes to reach the outside price."""
 _AT_ONCE: Final = 50_000
@@ -97,6 +102,8 @@ class Engine:
         """The listing file that `list_market` adds to, where there is one."""
         self._open_always: frozenset[str] | None = None
         self._known: tuple[int, Instruments] | None = None
+        self._quotes: dict[tuple[int, str], tuple[Number, str, int]] = {}
+        """(account, market) to what `quote` rests there; never changed in place, so that forks may share it."""
 
     # --- the compiled engine's own surface ------------------------------------------------------------------------
 
@@ -261,10 +268,12 @@ class Engine:
         first = encode(ActivateRelease(release=release(), ruleset=ruleset()), sequence=1, time_ns=start)
         self.core.apply(first)
         self._open_always = never_close(chosen)
-        self._do(*chosen.commands, *self._opened(chosen.terms.values()))
+        self._do(*chosen.commands, *_opened(chosen.terms.values(), self._open_always))
         return self.markets()
 
-    def list_market(self, name: str, like: str, *, token: str | None = None, perp: bool = True, **bounds: str) -> pd.DataFrame:
+    def list_market(
+        self, name: str, like: str, *, token: str | None = None, perp: bool = True, **bounds: str
+    ) -> pd.DataFrame:
         """Lists one more name from its bounds in one call: a token `tNAME` with its spot market, and a perp `NAME-PERP`.
 
         Args:
@@ -292,23 +301,11 @@ class Engine:
             for command in chosen.commands
             if isinstance(command, ListUnderlying | ListAsset | ListMarket) and command.underlying == number
         ]
-        self._do(*own, *self._opened([chosen.terms[name]]))
+        always = never_close(chosen)
+        self._do(*own, *_opened([chosen.terms[name]], always))
         self._listing_text = text
-        self._open_always = (self._open_always or frozenset()) | never_close(chosen)
+        self._open_always = (self._open_always or frozenset()) | always
         return self.markets()
-
-    @staticmethod
-    def _opened(names: Iterable[ListUnderlying]) -> list[Command]:
-        """Sources and regular sessions of newly listed names."""
-        commands: list[Command] = []
-        for terms in names:
-            number = terms.underlying
-            count = max(SOURCES, terms.quorum)
-            commands += [
-                ListSource(underlying=number, source=at, name=f"source {at}") for at in range(1, count + 1)
-            ]
-            commands.append(_set_session(number, NAMES["regular"]))
-        return commands
 
     # --- accounts and money ---------------------------------------------------------------------------------------
 
@@ -338,11 +335,15 @@ class Engine:
 
     # --- trading --------------------------------------------------------------------------------------------------
 
-    def buy(self, account: int, market: str, quantity: Number, price: Number = None, **options: bool) -> Events:
+    def buy(
+        self, account: int, market: str, quantity: Number, price: Number = None, **options: bool
+    ) -> Events:
         """Buys shares (perp) or tokens (spot): at most at `price`, or without one what the book gives now inside the collar."""
         return self.order(account, Side.BID, market, quantity, price, **options)
 
-    def sell(self, account: int, market: str, quantity: Number, price: Number = None, **options: bool) -> Events:
+    def sell(
+        self, account: int, market: str, quantity: Number, price: Number = None, **options: bool
+    ) -> Events:
         """The same on the other side."""
         return self.order(account, Side.ASK, market, quantity, price, **options)
 
@@ -380,25 +381,39 @@ class Engine:
     ) -> Events:
         """Rests a bid and an ask around the index, `width` apart: a market maker in one line.
 
-        With more `levels` the next prices are one width further out each, with the same quantity.
+        With more `levels` the next prices are one width further out each, with the same quantity. The account's other orders in
+        the market are cancelled. From now on `price` renews these quotes around the new index, before the clock runs; `cancel`
+        ends that. Raises DataError: no price yet.
         """
         terms = self._market(market)
+        self._quotes = self._quotes | {(account, market): (quantity, width, levels)}
+        return Events(tuple(self._requote(account, terms, quantity, width, levels)), self.instruments)
+
+    def _requote(
+        self, account: int, terms: MarketName, quantity: Number, width: str, levels: int
+    ) -> Sequence[EventMessage]:
         line = next(line for line in reports.markets(self.core) if line.market == terms.market)
         if line.index_ticks <= 0:
-            raise DataError(f"{market} has no price yet: post one first.", market=market)
+            raise DataError(f"{terms.name} has no price yet: post one first.", market=terms.name)
         half = Fraction(units.rate_ppm(width, "width"), 2_000_000)
-        told: list[Any] = []
+        tick = tick_of(terms, self.instruments)
+        told = [*self._do(CancelAll(market=terms.market), account=account)]
         for level in range(levels):
             away = half * (1 + 2 * level)
-            bid, ask = int(line.index_ticks * (1 - away)), -int(-line.index_ticks * (1 + away) // 1)
-            tick = tick_of(terms, self.instruments)
-            told += self.buy(account, market, quantity, bid * tick, post_only=True)
-            told += self.sell(account, market, quantity, ask * tick, post_only=True)
-        return Events(tuple(told), self.instruments)
+            bid, ask = floor(line.index_ticks * (1 - away)), ceil(line.index_ticks * (1 + away))
+            told += self.buy(account, terms.name, quantity, bid * tick, post_only=True)
+            told += self.sell(account, terms.name, quantity, ask * tick, post_only=True)
+        return told
 
     def cancel(self, account: int, market: str | None = None) -> Events:
         """Cancels an account's open orders, in one market or in all."""
-        return self._do(CancelAll(market=self._market(market).market if market else 0), account=account)
+        number = self._market(market).market if market else 0
+        self._quotes = {
+            key: terms
+            for key, terms in self._quotes.items()
+            if key[0] != account or market not in (None, key[1])
+        }
+        return self._do(CancelAll(market=number), account=account)
 
     def _ticks(self, price: Number, terms: MarketName) -> int:
         tick = tick_of(terms, self.instruments)
@@ -414,8 +429,8 @@ class Engine:
         """
         told = dict(prices if prices is not None else {}) | named
         posted = {name: self._scaled(name, value) for name, value in told.items()}
-        events = self._post(posted)
-        for patience in range(6):
+        events = [*self._post(posted)]
+        for patience in range(_PATIENCE):
             doubted = [
                 line
                 for line in reports.underlyings(self.core)
@@ -427,7 +442,7 @@ class Engine:
             )
             if not doubted and not (away and patience < _BLEND):
                 break
-            events = [*events, *self.advance("30 s", step="30 s", keep_prices=False), *self._post(posted)]
+            events += [*self.advance("30 s", step="30 s", keep_prices=False), *self._post(posted)]
         return Events(tuple(events), self.instruments)
 
     def _scaled(self, name: str, value: Number) -> int:
@@ -436,13 +451,23 @@ class Engine:
             raise unknown("the underlying", name, names)
         return units_of(value, Fraction(10 ** names[name].decimals), "price", name)
 
-    def _post(self, prices: Mapping[str, int]) -> list[Any]:
-        names, told = self.instruments.underlyings, []
-        for name, price in prices.items():
-            terms = names[name]
-            for source in terms.sources:
-                told.append(_post_price(terms.underlying, source, price, self.time_ns, nav=terms.nav))
-        return [*self._do(*told, AdvanceTime())]
+    def _post(self, prices: Mapping[str, int]) -> Sequence[EventMessage]:
+        """Every source's price, then the quotes around what the index is now, then the clock."""
+        names = self.instruments
+        chosen = [(names.underlyings[name], price) for name, price in prices.items()]
+        told = [
+            *self._do(
+                *(
+                    _post_price(terms.underlying, source, price, self.time_ns, nav=terms.nav)
+                    for terms, price in chosen
+                    for source in terms.sources
+                )
+            )
+        ]
+        for (account, market), quoted in self._quotes.items():
+            if names.underlying_of(names.markets[market].underlying) in prices:
+                told += self._requote(account, names.markets[market], *quoted)
+        return [*told, *self._do(AdvanceTime())]
 
     def session(self, session: str, underlyings: str | Sequence[str] | None = None) -> Events:
         """Changes the session of these names; by default of every name that closes.
@@ -462,7 +487,10 @@ class Engine:
             change = calendar.session_changes(self.time_ns, self.time_ns + 1, extended=True)[0]
             commands: list[Command] = [change.command(known[name].underlying) for name in names]
         else:
-            commands = [_set_session(known[name].underlying, NAMES[session]) for name in names]
+            closing = {name: name not in rules.open_always for name in names}
+            commands = [
+                _set_session(known[name].underlying, NAMES[session], closes=closing[name]) for name in names
+            ]
         return self._do(*commands, AdvanceTime())
 
     def advance(self, duration: str, *, step: str = "5 s", keep_prices: bool = True) -> Events:
@@ -481,7 +509,7 @@ class Engine:
             if source.price
         ]
         times = [*range(start + stride, start + span, stride), *([start + span] if span else [])]
-        events: list[Any] = []
+        told: tuple[EventMessage, ...] = ()
         per = max(_AT_ONCE // (len(said) + 1), 1)
         for first in range(0, len(times), per):
             buffer = b"".join(
@@ -490,8 +518,8 @@ class Engine:
                 for command in (*(_post_price(u, s, p, at, nav=nav) for u, s, p, nav in said), AdvanceTime())
             )
             filled = stamp(buffer, self.sequence + 1, None, self.time_ns)
-            events += iter_events(self.core.apply(filled.payload))
-        return Events(tuple(events), self.instruments)
+            told += tuple(iter_events(self.core.apply(filled.payload)))
+        return Events(told, self.instruments)
 
     # --- answers --------------------------------------------------------------------------------------------------
 
@@ -499,11 +527,13 @@ class Engine:
         """Why an account's margin is what it is: a sentence, its levels, what each holding makes of it, and how far each state is."""
         return Explained(explain.account(self.core, account))
 
-    def what_if(self, account: int, *wishes: explain.Wish) -> explain.Outcome:
+    def what_if(self, account: int, *wishes: Wish) -> Outcome:
         """What commands and price shocks would do to an account, on a fork; see `novate.explain.what_if`."""
         return explain.what_if(self.core, account, wishes)
 
-    def margin(self, positions: Positions, prices: Any = None, session: Any = None, **options: Any) -> pd.DataFrame:
+    def margin(
+        self, positions: Positions, prices: Any = None, session: Any = None, **options: Any
+    ) -> pd.DataFrame:
         """`novate.margin` under this venue's rules, by default at its prices and sessions as they stand."""
         return margin(positions, prices, session, self, **options)
 
@@ -540,7 +570,12 @@ class Engine:
             units_in_all = b.pledged + b.lent + b.escrowed
             scale = 10 ** names.assets[b.name].decimals
             rows.append(
-                {"instrument": b.name, "quantity": units_in_all / scale, "value": b.value / 1e6, "result": 0.0}
+                {
+                    "instrument": b.name,
+                    "quantity": units_in_all / scale,
+                    "value": b.value / 1e6,
+                    "result": 0.0,
+                }
             )
         for p in told.positions:
             if p.perp and (p.lots or p.claim or p.debt):
@@ -573,7 +608,10 @@ class Engine:
         for line in reports.markets(self.core):
             terms = names.markets[line.name]
             tick = tick_of(terms, names)
-            told = {side: None if at is None else float(at * tick) for side, at in (("bid", line.best_bid), ("ask", line.best_ask))}
+            told = {
+                side: None if at is None else float(at * tick)
+                for side, at in (("bid", line.best_bid), ("ask", line.best_ask))
+            }
             rows.append(
                 {
                     "market": line.name,
@@ -626,7 +664,7 @@ class Engine:
 class Explained:
     """An account's margin explained: prints as its sentence and its parts, shows itself in a notebook."""
 
-    def __init__(self, explanation: explain.Explanation) -> None:
+    def __init__(self, explanation: Explanation) -> None:
         self.explanation = explanation
         """Everything in the engine's units."""
 
@@ -682,7 +720,8 @@ class Explained:
 
     def __repr__(self) -> str:
         lines = [
-            f"    {part.name:16} {part.amount / 1e6:>16,.2f}" for part in self.explanation.initial.contributions
+            f"    {part.name:16} {part.amount / 1e6:>16,.2f}"
+            for part in self.explanation.initial.contributions
         ]
         return "\n".join([self.sentence, *lines])
 
@@ -693,25 +732,29 @@ class Explained:
         )
 
 
-def to_ns(time: Any) -> int:
-    """A time as nanoseconds UTC; text and times without a zone are New York's. Raises DataError where it is no time."""
-    try:
-        stamped = pd.Timestamp(time)
-    except ValueError as error:
-        raise DataError(f"time = {time!r} is no time: {error}.", value=str(time)) from None
-    if stamped.tzinfo is None:
-        stamped = stamped.tz_localize(str(calendar.NEW_YORK))
-    return int(stamped.as_unit("ns").value)
-
-
 def _indexed(rows: Iterable[Mapping[str, Any]], index: str) -> pd.DataFrame:
     frame = pd.DataFrame([*rows])
     return frame.set_index(index) if len(frame) else frame
 
 
-def _set_session(number: int, row: SessionRow) -> SetSession:
+def _opened(names: Iterable[ListUnderlying], open_always: frozenset[str]) -> list[Command]:
+    """Sources and regular sessions of newly listed names."""
+    commands: list[Command] = []
+    for terms in names:
+        number, count = terms.underlying, max(SOURCES, terms.quorum)
+        commands += [
+            ListSource(underlying=number, source=at, name=f"source {at}") for at in range(1, count + 1)
+        ]
+        commands.append(_set_session(number, NAMES["regular"], closes=terms.name not in open_always))
+    return commands
+
+
+def _set_session(number: int, row: SessionRow, *, closes: bool) -> SetSession:
+    """A session by name; what closes is known by a next session, whose time nobody has said."""
     session, *closure = row
-    return SessionChange(0, calendar.Session(session), calendar.Session(session), 0, *closure).command(number)
+    following = calendar.Session.CLOSED if closes else calendar.Session(session)
+    change = SessionChange(0, calendar.Session(session), following, FAR if closes else 0, *closure)
+    return change.command(number)
 
 
 def _post_price(number: int, source: int, price: int, time_ns: int, *, nav: bool) -> PostPrice:
@@ -723,4 +766,3 @@ def _post_price(number: int, source: int, price: int, time_ns: int, *, nav: bool
         venue_time_ns=time_ns,
         size=_DEEP,
     )
-

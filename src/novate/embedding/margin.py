@@ -84,12 +84,14 @@ def rules_of(params: object) -> Rules:
         return Rules.of_listing(params)
     if isinstance(params, str | Path):
         return Rules.of_listing(load_listing(params))
-    found = getattr(params, "rules", None)
+    found = params if isinstance(params, Rules) else getattr(params, "rules", None)
     if isinstance(found, Rules):
         return found
     if isinstance(params, Engine):
         names = Instruments.of(params)
-        return Rules(params, names, frozenset(line.name for line in names.listed.underlyings if not line.closes))
+        return Rules(
+            params, names, frozenset(line.name for line in names.listed.underlyings if not line.closes)
+        )
     raise ConfigError(
         f"params is a {type(params).__name__}: expected None (the packaged listing), a Listing, the path of a listing file, "
         "or an engine."
@@ -149,11 +151,15 @@ def margin(
     if explain:
         columns["explanation"] = [
             _sentence(*row)
-            for row in zip(columns["equity"], columns["requirement"], columns["excess"], words, strict=True)
+            for row in zip(
+                *(columns[name].tolist() for name in ("equity", "requirement", "excess")), words, strict=True
+            )
         ]
     states_flat = _STATES[np.concatenate(states).swapaxes(0, 1).ravel()]
     order = ["equity", "requirement", "excess", "state", *_levels(), *TERMS, "binding"]
-    told = {name: columns[name] if exact else columns[name] / _MICRO for name in columns if name != "explanation"}
+    told = {
+        name: columns[name] if exact else columns[name] / _MICRO for name in columns if name != "explanation"
+    }
     told |= {"state": states_flat, "binding": words}
     if explain:
         told["explanation"], order = columns["explanation"], [*order, "explanation"]
@@ -281,7 +287,9 @@ def _sheets(asked: _Asked, level: Level | None) -> Iterator[Sheet]:
     for first in range(0, len(held.counts), step):
         last = min(first + step, len(held.counts))
         own = slice(ends[first], ends[last])
-        some = Holdings(held.counts[first:last], *(column[own] for column in held[1:]))
+        some = Holdings(
+            held.counts[first:last], held.kinds[own], held.ids[own], held.sizes[own], held.costs[own]
+        )
         try:
             yield portfolios.portfolios(asked.rules.core, asked.moments, some, contributions=level)
         except ValueError as error:

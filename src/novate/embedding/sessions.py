@@ -20,8 +20,8 @@ from novate.embedding.instruments import Instruments
 from novate.errors import DataError
 from novate.messages.reports.portfolios import AS_IT_IS, SessionRow
 
-_FAR: Final = 7_258_118_399_000_000_000
-"""Just before the last time that the engine takes: a closure that has not ended."""
+FAR: Final = 7_258_118_399_000_000_000
+"""Just before the last time that the engine takes: a closure that has not ended, a change that nobody has announced."""
 CALENDAR: Final = "calendar"
 NAMES: Final[Mapping[str, SessionRow]] = {
     "regular": SessionRow(Session.REGULAR),
@@ -30,8 +30,8 @@ NAMES: Final[Mapping[str, SessionRow]] = {
     "overnight": SessionRow(Session.OVERNIGHT),
     "closed": SessionRow(Session.CLOSED),
     "halted": SessionRow(Session.HALTED),
-    "before_weekend": SessionRow(Session.REGULAR, 1, _FAR, _FAR, _FAR),
-    "weekend": SessionRow(Session.CLOSED, 1, 1, 1, _FAR),
+    "before_weekend": SessionRow(Session.REGULAR, 1, FAR, FAR, FAR),
+    "weekend": SessionRow(Session.CLOSED, 1, 1, 1, FAR),
 }
 """`closed` is a night; `before_weekend` is the last regular session before a closure (initial counts it, maintenance not yet), and
 `weekend` the closure itself, a holiday's too, at every level."""
@@ -86,9 +86,7 @@ def _with_open(cell: dict[str, Any], open_always: frozenset[str]) -> dict[str, A
     return {name: "regular" if name in open_always else said for name, said in cell.items()}
 
 
-def _by_underlying(
-    told: Mapping[Any, Any], names: Sequence[str], instruments: Instruments
-) -> dict[str, Any]:
+def _by_underlying(told: Mapping[Any, Any], names: Sequence[str], instruments: Instruments) -> dict[str, Any]:
     for name in told:
         if name not in instruments.underlyings:
             known = ", ".join(instruments.underlyings)
@@ -116,8 +114,10 @@ def _row(said: Any, at: int, moments: Mapping[int, tuple[int, SessionRow]]) -> S
 
 
 def _calendar(dates: Sequence[Any]) -> dict[int, tuple[int, SessionRow]]:
-    """The New York Stock Exchange's session and closure at each date: times with a zone as they are, days a second before
-    their close, and at noon where nothing trades."""
+    """The New York Stock Exchange's session and closure at each date.
+
+    Times with a zone are taken as they are, days a second before their close, and at noon where nothing trades.
+    """
     if not all(isinstance(date, datetime) for date in dates):
         raise DataError(
             "session = 'calendar' needs prices by date: a frame with a DatetimeIndex, not one price per underlying."
@@ -135,7 +135,6 @@ def _calendar(dates: Sequence[Any]) -> dict[int, tuple[int, SessionRow]]:
             change.closure_ramp_to_ns,
             change.closure_end_ns,
         )
-        # An account of a closed market knows its closure since before it closed; the engine is told of both at once.
         ended = closure[3] <= moment
         found[at] = (moment, SessionRow(change.session, *((0, 0, 0, 0) if ended else closure)))
     return found

@@ -15,6 +15,7 @@ import pandas as pd
 from novate.calendar import NEW_YORK
 from novate.embedding.columns import plain
 from novate.embedding.instruments import SHARE, Instruments, lot_of
+from novate.errors import DataError
 from novate.messages import CommandRefused, Event, EventMessage
 from novate.messages import explain as in_words
 from novate.messages.fields import CODES
@@ -28,6 +29,17 @@ _LONGEST: Final = 12
 def moment(time_ns: int) -> pd.Timestamp:
     """A time of the engine in New York."""
     return pd.Timestamp(time_ns, unit="ns", tz="UTC").tz_convert(str(NEW_YORK))
+
+
+def to_ns(time: Any) -> int:
+    """A time as nanoseconds UTC; text and times without a zone are New York's. Raises DataError where it is no time."""
+    try:
+        stamped = pd.Timestamp(time)
+    except ValueError as error:
+        raise DataError(f"time = {time!r} is no time: {error}.", value=str(time)) from None
+    if stamped.tzinfo is None:
+        stamped = stamped.tz_localize(str(NEW_YORK))
+    return int(stamped.as_unit("ns").value)
 
 
 def camel(name: str) -> str:
@@ -47,9 +59,7 @@ class Events(Sequence[EventMessage]):
     @overload
     def __getitem__(self, at: slice) -> Events: ...
     def __getitem__(self, at: int | slice) -> EventMessage | Events:
-        return (
-            Events(self.messages[at], self.instruments) if isinstance(at, slice) else self.messages[at]
-        )
+        return Events(self.messages[at], self.instruments) if isinstance(at, slice) else self.messages[at]
 
     def __len__(self) -> int:
         return len(self.messages)
@@ -105,7 +115,7 @@ def details(body: Event, instruments: Instruments) -> str:
     said = []
     for one in LAYOUTS[type(body)].fields:
         value = getattr(body, one.attribute)
-        if one.name.startswith("reserved") or value in (0, b"", "", ()) and one.unit not in CODES:
+        if one.name.startswith("reserved") or (value in (0, b"", "", ()) and one.unit not in CODES):
             continue
         if isinstance(value, bytes):
             continue
@@ -115,7 +125,7 @@ def details(body: Event, instruments: Instruments) -> str:
 
 def _written(value: Any, one: Field, body: Event, names: Instruments) -> str:
     if one.unit in CODES:
-        return CODES[one.unit](value).name.lower().replace("_", " ") if value or one.type == "u8" else "none"
+        return (CODES[one.unit](value).name or "none").lower().replace("_", " ")
     if isinstance(value, tuple):
         return " ".join(map(str, value))
     named = _NAMES.get(one.name)
