@@ -5,6 +5,7 @@ prices move, sessions change, hours are settled. Then the same holdings are aske
 Equity, requirement and excess at all four levels, every term, the binding row, the state, and the contributions agree.
 """
 
+import contextlib
 import os
 from fractions import Fraction
 from random import Random
@@ -56,10 +57,8 @@ def venue(random: Random) -> tuple[novate.Engine, int]:
         except Refused:
             engine.cancel(maker)
     if random.random() < 0.5:
-        try:
+        with contextlib.suppress(Refused):
             engine.withdraw(own, "USDC", random.choice((5_000, 300_000)))
-        except Refused:
-            pass
     if random.random() < 0.7:
         moved = {
             name: round(price * random.uniform(0.9, 1.1), 6)

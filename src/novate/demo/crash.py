@@ -347,7 +347,8 @@ class Run:
         elif isinstance(body, LiquidationStarted):
             self._happened[account].append(f"liquidation began, ${body.deficit / 1e6:,.0f} short")
         elif isinstance(body, LiquidationEnded):
-            self._happened[account].append(f"liquidation ended after {body.slices} slices")
+            slices = f"{body.slices} slice{'' if body.slices == 1 else 's'}"
+            self._happened[account].append(f"liquidation ended after {slices}")
         elif isinstance(body, Deleveraged):
             self._happened[account].append("deleveraged")
         elif isinstance(body, ShortfallReported):
@@ -370,7 +371,9 @@ class Run:
         for person in self.own:
             line = reports.account(self.venue.engine, person.account).line
             dollars, traded = self._traded(person.account)
-            happened = [*traded, *self._happened.pop(person.account, [])]
+            happened = self._happened.pop(person.account, [])
+            began = [what for what in happened if what.startswith("liquidation began")]
+            happened = [*began, *traded, *(what for what in happened if what not in began)]
             self.rows.append(
                 {
                     "time": moment(time_ns),
