@@ -119,7 +119,7 @@ def replay(
     rules = Rules.of_listing(listing)
     book = book_of(positions, rules.instruments)
     prices = first_prices(scenario)
-    _can_open(positions, rules, prices)
+    _can_open(positions, rules, prices, scenario.start_ns)
     people = tuple(_holders(book, listing, rules.instruments, prices))
     run = Run(scenario, listing, rules.instruments, people, prices, _span(every, "every"))
     run.play(_span(clock, "clock"), progress or (lambda _fraction, _note: None))
@@ -180,14 +180,16 @@ def _in_scenario(positions: Positions, names: Instruments, scenario: Scenario) -
             )
 
 
-def _can_open(positions: Positions, rules: Rules, prices: Mapping[str, int]) -> None:
-    """Raises DataError for a portfolio that no venue would let somebody open at the first prices."""
-    told = {name: price / 1e6 for name, price in prices.items()}
-    frame = margin(_without_entries(positions), told, "regular", rules)
+def _can_open(positions: Positions, rules: Rules, prices: Mapping[str, int], start_ns: int) -> None:
+    """Raises DataError for a portfolio that no venue would let somebody open at the first prices, in the session they find."""
+    told = pd.DataFrame(
+        {name: price / 1e6 for name, price in prices.items()}, index=pd.DatetimeIndex([moment(start_ns)])
+    )
+    frame = margin(_without_entries(positions), told, "calendar", rules)
     short = frame[frame["state"] != "green"]
     if len(short):
-        row = short.iloc[0]
-        which = f"Portfolio {short.index[0]!r}" if short.index.name == "portfolio" else "The portfolio"
+        row, key = short.iloc[0], short.index[0]
+        which = f"Portfolio {key[1]!r}" if isinstance(key, tuple) else "The portfolio"
         raise DataError(
             f"{which} can't be opened at the crash's first prices: it needs ${row['requirement']:,.2f} because {row['binding']}, and "
             f"has ${row['equity']:,.2f}."

@@ -346,9 +346,8 @@ def _refuse_first(
 
 
 def _bad(column: str, row: str, value: object, expected: str, table: str = "positions") -> DataError:
-    said = (
-        "nothing" if value is None else str(value) if isinstance(value, float | np.floating) else repr(value)
-    )
+    plainly = value.item() if isinstance(value, np.generic) else value
+    said = "nothing" if plainly is None else repr(plainly)
     return DataError(
         f"{table}, row {row}, column {column!r} = {said}: expected {expected}.",
         table=table,
