@@ -181,7 +181,7 @@ def test_what_can_not_be_is_named(wrong: object, prices: object, said: str) -> N
         ("lunch", "session = 'lunch': expected one of regular, pre"),
         ({"NVDA": "lunch"}, "session = 'lunch'"),
         ("calendar", "needs prices by date"),
-        ({"2025-10-09": "regular"}, "no entry for now"),
+        ({"2025-10-09": "regular"}, "session is by date, but prices are not"),
     ],
 )
 def test_a_session_that_is_none_is_named(session: object, said: str) -> None:

@@ -26,6 +26,8 @@ from novate.messages.reports.portfolios import AT_THE_PRICE, Holdings
 Positions = Any
 """A frame, a CSV file, or a mapping or series of instrument to quantity."""
 COLUMNS: Final = ("portfolio", "instrument", "quantity", "price")
+UNDATED: Final = ""
+"""The row of prices that are not by date."""
 _NOISE: Final = 1e-6
 """How far from whole lots a float may be, in lots and relative to its size: what arithmetic on floats leaves."""
 _I64: Final = 2**63
@@ -349,7 +351,7 @@ def _bad(column: str, row: str, value: object, expected: str, table: str = "posi
     plainly = value.item() if isinstance(value, np.generic) else value
     said = "nothing" if plainly is None else repr(plainly)
     return DataError(
-        f"{table}, row {row}, column {column!r} = {said}: expected {expected}.",
+        f"{table}{f', row {row}' if row else ''}, column {column!r} = {said}: expected {expected}.",
         table=table,
         column=column,
         row=row,

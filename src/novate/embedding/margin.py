@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from novate._core import Engine, release, ruleset
 from novate.config import Listing, load_listing, packaged_listing
-from novate.embedding.columns import Book, Positions, book_of, price_matrix
+from novate.embedding.columns import UNDATED, Book, Positions, book_of, price_matrix
 from novate.embedding.instruments import Instruments
 from novate.embedding.sessions import session_columns
 from novate.errors import ConfigError, DataError
@@ -263,7 +263,7 @@ def _table(prices: Any, params: object) -> tuple[pd.DataFrame, bool]:
     if prices is None:
         if params is None or isinstance(params, Listing | str | Path):
             raise DataError("prices is missing: only an engine as params has prices of its own.")
-        return pd.DataFrame(index=[0]), False
+        return pd.DataFrame(index=[UNDATED]), False
     if isinstance(prices, pd.DataFrame):
         if prices.empty:
             raise DataError("prices is empty: expected a row per date.")
@@ -272,7 +272,7 @@ def _table(prices: Any, params: object) -> tuple[pd.DataFrame, bool]:
             raise DataError(f"prices has two rows {twice}: expected one per date.", row=str(twice))
         return prices, True
     if isinstance(prices, Mapping | pd.Series):
-        return pd.DataFrame({name: [value] for name, value in dict(prices).items()}, index=["now"]), False
+        return pd.DataFrame({name: [value] for name, value in dict(prices).items()}, index=[UNDATED]), False
     raise DataError(
         f"prices is a {type(prices).__name__}: expected a mapping or series of underlying to dollars, or a frame of dates by "
         "underlyings."

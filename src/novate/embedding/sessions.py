@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from novate import calendar
 from novate.calendar import Session
+from novate.embedding.columns import UNDATED
 from novate.embedding.instruments import Instruments
 from novate.errors import DataError
 from novate.messages.reports.portfolios import AS_IT_IS, SessionRow
@@ -98,6 +99,10 @@ def _by_underlying(told: Mapping[Any, Any], names: Sequence[str], instruments: I
 
 def _at(table: Any, date: Any) -> Any:
     """The row of a date, which must be there once."""
+    if date == UNDATED:
+        raise DataError(
+            "session is by date, but prices are not: expected a frame of prices with a row per date."
+        )
     if date not in table.index or not table.index.is_unique:
         raise DataError(
             f"session has no entry for {date}: expected exactly one per date of prices.", row=str(date)
