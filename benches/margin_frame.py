@@ -30,7 +30,8 @@ def drawn(portfolios: int, dates: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     days = pd.bdate_range("2024-10-01", periods=dates)
     walk = {name: np.exp(np.cumsum(random.normal(0, 0.01, dates))) for name in NAMES}
     level = {name: {"BTC": 100_000, "ETH": 4_000}.get(name, 100) for name in NAMES}
-    prices = pd.DataFrame({name: np.round(level[name] * walk[name], 2) for name in NAMES}, index=days)
+    # Whole ticks, so that a perp that is entered at its price has no result.
+    prices = pd.DataFrame({name: np.round(level[name] * walk[name], 1) for name in NAMES}, index=days)
     rows = []
     for at in range(portfolios):
         for name in random.choice(NAMES, 2, replace=False):
