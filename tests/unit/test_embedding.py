@@ -12,12 +12,13 @@ import novate
 from novate import _core, cli
 from novate.config import packaged_listing
 from novate.demo.crash import outcome
-from novate.embedding.margin import TERMS
+from novate.embedding.margin import TERMS, Rules
 from novate.embedding.words import Events
 from novate.errors import ConfigError, DataError, JournalError, Refused
 from novate.messages import LiquidationSlice, OrderFilled, PlaceOrder, reports
-from novate.messages.reports import Level
+from novate.messages.reports import Level, portfolios
 
+PACKAGED = Rules.of_listing(packaged_listing())
 HEDGE = {"tNVDA": 1_000, "NVDA-PERP": -1_000, "USDC": 50_000}
 PRICES = {"NVDA": 190.0}
 DAYS = pd.DataFrame(
@@ -166,6 +167,7 @@ def positions(*rows: tuple[object, ...], columns: str = "instrument quantity pri
         (HEDGE, {"NVDA": "1.00000001"}, r"expected at most 6 decimals"),
         (TWO, DAYS.assign(BTC=[1e5, np.nan, 1e5]), r"prices, row 2025-10-10, column 'BTC' = nan"),
         (TWO, pd.concat([DAYS, DAYS.iloc[:1]]), r"two rows 2025-10-09"),
+        ({"tNVDA": 8e12}, PRICES, r"tNVDA is worth more than a trillion dollars"),
         (HEDGE, None, r"prices is missing"),
         (HEDGE, 190.0, r"prices is a float"),
     ],
@@ -201,6 +203,68 @@ def test_what_nobody_holds_may_have_gaps_and_files_may_hold_more() -> None:
 def test_a_level_that_is_none_is_named() -> None:
     with pytest.raises(DataError, match="level = 'margin call': expected one of initial"):
         novate.contributions(HEDGE, PRICES, level="margin call")
+
+
+# --- the question behind it --------------------------------------------------------------------------------------------
+
+
+def moments(**changed: object) -> portfolios.Moments:
+    """NVDA at 190, regular."""
+    number = PACKAGED.instruments.underlyings["NVDA"].underlying
+    plain = portfolios.Moments(
+        np.array([number], np.uint32),
+        np.zeros(1, np.int64),
+        np.array([[190_000_000]], np.int64),
+        (portfolios.SessionRow(2),),
+        np.zeros((1, 1), np.uint16),
+    )
+    return plain._replace(**changed)
+
+
+def holdings(**changed: object) -> portfolios.Holdings:
+    """One token."""
+    number = PACKAGED.instruments.assets["tNVDA"].asset
+    plain = portfolios.Holdings(
+        np.array([1], np.uint32),
+        np.zeros(1, np.uint8),
+        np.array([number], np.uint32),
+        np.array([10**6]),
+        np.zeros(1, np.int64),
+    )
+    return plain._replace(**changed)
+
+
+@pytest.mark.parametrize(
+    ("asked", "held", "said"),
+    [
+        ({"underlyings": np.array([999], np.uint32)}, {}, "underlying_must_exist"),
+        ({"prices": np.zeros((2, 1), np.int64)}, {}, "do not fit each other"),
+        ({"session_of": np.ones((1, 1), np.uint16)}, {}, "do not fit each other"),
+        ({"sessions": (portfolios.SessionRow(9),)}, {}, "session_must_be_known"),
+        ({"sessions": (portfolios.SessionRow(2, 5, 4, 3, 2),)}, {}, "session_times_must_be_ordered"),
+        ({}, {"counts": np.array([2], np.uint32)}, "do not fit each other"),
+        ({}, {"ids": np.array([999], np.uint32)}, "asset_must_exist"),
+        ({}, {"ids": np.array([999], np.uint32), "kinds": np.ones(1, np.uint8)}, "market_must_exist"),
+        ({}, {"sizes": np.array([-1])}, "pool_must_exist"),
+        ({}, {"ids": np.array([10], np.uint32), "kinds": np.ones(1, np.uint8)}, "is no perp"),
+    ],
+)  # fmt: skip
+def test_columns_that_can_not_be_are_refused(
+    asked: dict[str, object], held: dict[str, object], said: str
+) -> None:
+    if "is no perp" in said:
+        held = held | {"ids": np.array([PACKAGED.instruments.markets["tNVDA-USDC"].market], np.uint32)}
+    with pytest.raises(ValueError, match=said):
+        portfolios.portfolios(PACKAGED.core, moments(**asked), holdings(**held))
+    sheet = portfolios.portfolios(PACKAGED.core, moments(), holdings(), contributions=Level.INITIAL)
+    assert sheet.figures.shape == (1, 1, 4, len(portfolios.FIGURES))
+    assert sheet.parts.amounts.sum() == sheet.figures[0, 0, 0, 1]
+
+
+def test_an_empty_engine_lists_nothing_and_says_so() -> None:
+    with pytest.raises(ValueError, match="venue_must_be_configured"):
+        portfolios.portfolios(_core.Engine(), moments(), holdings())
+    assert portfolios.listed(_core.Engine()).underlyings == ()
 
 
 # --- the engine --------------------------------------------------------------------------------------------------------
@@ -296,6 +360,25 @@ def test_a_refusal_is_an_error_here_and_an_event_through_send(traded: tuple[nova
 def test_a_wrong_call_is_named(call: object, said: str) -> None:
     with pytest.raises(DataError, match=said):
         call(opened())
+
+
+def test_an_engine_without_a_price_says_so() -> None:
+    engine = novate.Engine()
+    engine.list(underlyings=["NVDA"])
+    with pytest.raises(DataError, match="no price of NVDA yet"):
+        engine.margin({"tNVDA": 1})
+
+
+def test_no_portfolio_is_too_large_to_be_answered() -> None:
+    """The largest holdings, all names at once, at the highest prices: an answer, and the engine goes on."""
+    names = dict.fromkeys(("NVDA", "AAPL", "MSFT", "COIN", "SPY"), 100000.0)
+    held = {f"t{name}": 9_999_999.0 for name in names} | {f"{name}-PERP": -9_999_998.0 for name in names}
+    parts = novate.contributions(held, names, "weekend", exact=True)
+    whole = novate.margin(held, names, "weekend", exact=True)
+    assert parts["contribution"].sum() == whole["requirement"].iloc[0]
+    with pytest.raises(DataError, match="trillion"):
+        novate.margin(held | {"tIBM": 9e12}, names | {"IBM": 100_000.0})
+    assert len(novate.margin(held, names)) == 1
 
 
 def test_one_more_market_from_its_bounds() -> None:

@@ -151,8 +151,10 @@ def outcome(frame: pd.DataFrame) -> dict[str, Any]:
             }
         )
         fate = f"${sold:,.0f} liquidated" if sold else "untouched"
+        least = path["excess"].min()
+        sign = "-" if least < 0 else ""
         lines.append(
-            f"{name}: equity ${first:,.0f} to ${last:,.0f}, least excess ${path['excess'].min():,.0f}, {fate}"
+            f"{name}: equity ${first:,.0f} to ${last:,.0f}, least excess {sign}${abs(least):,.0f}, {fate}"
         )
         lines += [f"    {event['time']}  {event['what']}" for event in rows[-1]["events"]]
         lines += [f"    not opened: {rows[-1]['refused']}"] if rows[-1]["refused"] else []
@@ -338,7 +340,10 @@ class Run:
         if account < FIRST_ACCOUNT:
             return
         if isinstance(body, CommandRefused):
-            self.own[account - FIRST_ACCOUNT].refused = in_words(body)
+            person = self.own[account - FIRST_ACCOUNT]
+            person.refused = in_words(body)
+            if body.command == RequestWithdrawal.KIND:
+                person.started_ns = 0  # it asks again
         elif isinstance(body, OrderFilled) and body.liquidation and not body.maker:
             total = self._fills[account, body.market, body.side]
             total[0] += body.lots
@@ -407,6 +412,10 @@ class Run:
             "headline": self.scenario.headline,
             "conservation": {names[asset]: difference for asset, difference in engine.conservation()},
             "state_hash": engine.state_hash().hex(),
-            "refused": {person.name: person.refused for person in self.own if not person.started_ns},
+            "refused": {
+                person.name: person.refused or "The market or the pool never had what it takes."
+                for person in self.own
+                if not person.started_ns
+            },
         }
         return frame

@@ -24,7 +24,7 @@ from novate.embedding.columns import UNDATED, Book, Positions, book_of, price_ma
 from novate.embedding.instruments import Instruments
 from novate.embedding.sessions import session_columns
 from novate.errors import ConfigError, DataError
-from novate.messages import AccountState, ActivateRelease, PriceClass, encode
+from novate.messages import AccountState, ActivateRelease, PriceClass, encode, reports
 from novate.messages.reports import Level, portfolios
 from novate.messages.reports.portfolios import FIGURES, KINDS, Holdings, Moments, Sheet
 
@@ -246,6 +246,9 @@ def _asked(positions: Positions, prices: Any, session: Any, params: object) -> _
     if prices is None:
         names: list[str] = []
         matrix = np.zeros((1, 0), dtype=np.int64)
+        for line in reports.underlyings(rules.core):
+            if line.name in book.underlyings and not line.index:
+                raise DataError(f"The engine has no price of {line.name} yet, which the portfolio holds.")
     else:
         names, matrix = price_matrix(table, rules.instruments, book.underlyings)
     # Sessions are of everything held, whether or not a price is stated for it.

@@ -13,7 +13,7 @@ use crate::margin::{Binding, Evaluation, Level, Portfolio, Question, evaluate, l
 use crate::price::{MarkState, PriceClass};
 use crate::session::SessionState;
 use crate::state::{Asset, Market, State, Underlying};
-use crate::units::{Nanos, Price, div_floor, narrow, pow10};
+use crate::units::{Nanos, Price, Value, div_floor, pow10};
 use serde::{Deserialize, Serialize, Serializer};
 
 const PORTFOLIOS: u64 = 550;
@@ -36,6 +36,8 @@ pub fn answer(state: &State, number: u64, request: &[u8]) -> Result<Vec<u8>, Str
 
 /// A session that stays as it is.
 const AS_IT_IS: u16 = u16::MAX;
+/// Micro-dollars that one holding is worth at most, a trillion dollars: products of two values stay inside 128 bits.
+const LARGEST: i128 = 1_000_000_000_000_000_000;
 /// An entry cost that is the holding's value at each moment.
 const AT_THE_PRICE: i64 = i64::MIN;
 
@@ -203,7 +205,7 @@ impl Sheet {
             for moment in 0..self.times.len() {
                 self.state.now = if self.times[moment] == 0 { time } else { self.times[moment] };
                 self.quote(moment, &touched)?;
-                self.enter(held, &touched);
+                self.enter(held, &touched)?;
                 self.tell(&mut answer);
             }
         }
@@ -279,15 +281,22 @@ impl Sheet {
     }
 
     /// Entry costs, and the exit costs of a newcomer of this size: what the venue would store at the regular open.
-    fn enter(&mut self, holdings: &[Holding], touched: &[(u32, Option<usize>)]) {
-        for holding in holdings.iter().filter(|h| h.perp) {
-            let cost = if holding.cost == AT_THE_PRICE { value(&self.state, holding) } else { holding.cost };
-            self.state.accounts[self.account as usize].position_mut(holding.id).cost = cost;
+    fn enter(&mut self, holdings: &[Holding], touched: &[(u32, Option<usize>)]) -> Result<(), String> {
+        for holding in holdings {
+            let worth = worth(&self.state, holding);
+            if worth.abs() > LARGEST || i128::from(holding.cost.unsigned_abs()) > LARGEST && holding.cost != AT_THE_PRICE {
+                return Err(format!("{} is worth more than a trillion dollars", name_of(&self.state, holding)));
+            }
+            if holding.perp {
+                let cost = if holding.cost == AT_THE_PRICE { in_quote(&self.state, holding, worth) } else { holding.cost };
+                self.state.accounts[self.account as usize].position_mut(holding.id).cost = cost;
+            }
         }
         self.state.owners[self.owner as usize].liquidity.clear();
         for &(id, _) in touched {
             liquidity::store(&mut self.state, self.owner, id, (0, 0));
         }
+        Ok(())
     }
 
     fn tell(&mut self, answer: &mut Answer) {
@@ -340,14 +349,31 @@ fn check(state: &State, holding: &Holding) -> Result<(), String> {
     if lendable { Ok(()) } else { Err(format!("pool_must_exist: nobody lends {}, so no balance of it is below zero", known.terms.name)) }
 }
 
-/// What a perp position is worth at the index, in quote units, rounded down.
-fn value(state: &State, holding: &Holding) -> i64 {
-    let market = state.known_market(holding.id);
-    let underlying = state.known_underlying(market.terms.underlying);
-    let worth = underlying.value_down(state.shares_of(market, i128::from(holding.size)), underlying.price.index());
-    let decimals = state.known_asset(market.terms.quote).terms.decimals;
-    let units = div_floor(worth * pow10(decimals), pow10(6));
-    narrow(units).unwrap_or(if units < 0 { i64::MIN + 1 } else { i64::MAX })
+fn name_of<'a>(state: &'a State, holding: &Holding) -> &'a str {
+    if holding.perp { &state.known_market(holding.id).terms.name } else { &state.known_asset(holding.id).terms.name }
+}
+
+/// What a holding is worth at the index, micro-dollars rounded down; a stablecoin at face.
+fn worth(state: &State, holding: &Holding) -> Value {
+    let size = i128::from(holding.size);
+    let (underlying, shares) = if holding.perp {
+        let market = state.known_market(holding.id);
+        (market.terms.underlying, state.shares_of(market, size))
+    } else {
+        let asset = state.known_asset(holding.id);
+        if asset.is_stablecoin() {
+            return asset.face(size);
+        }
+        (asset.terms.underlying, asset.shares(size))
+    };
+    let underlying = state.known_underlying(underlying);
+    underlying.value_down(shares, underlying.price.index())
+}
+
+/// Micro-dollars in the quote units of a perp, rounded down.
+fn in_quote(state: &State, holding: &Holding, worth: Value) -> i64 {
+    let quote = state.known_market(holding.id).terms.quote;
+    small(div_floor(worth * pow10(state.known_asset(quote).terms.decimals), pow10(6)))
 }
 
 #[derive(Serialize)]
