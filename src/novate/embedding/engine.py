@@ -240,7 +240,7 @@ class Engine:
         underlyings: Sequence[str] | None = None,
         time: str | pd.Timestamp = START,
     ) -> pd.DataFrame:
-        """Opens the venue with a listing, every name in its regular session, and returns its markets.
+        """Opens the venue with a listing, every name in its regular session and every coin at a dollar, and returns its markets.
 
         Args:
             listing: a `Listing`, the path (or text) of a listing file, or None for the packaged one.
@@ -269,6 +269,9 @@ class Engine:
         self.core.apply(first)
         self._open_always = never_close(chosen)
         self._do(*chosen.commands, *_opened(chosen.terms.values(), self._open_always))
+        names = self.instruments
+        coins = {names.underlying_of(line.underlying) for line in names.listed.assets if line.stablecoin}
+        self._post({name: 10 ** names.underlyings[name].decimals for name in sorted(coins)})
         return self.markets()
 
     def list_market(

@@ -63,13 +63,13 @@ def holdings(core: Engine, names: Instruments, account: int) -> pd.DataFrame:
 
 
 def prices(core: Engine, names: Instruments) -> pd.DataFrame:
-    """Every name's index and stable price (dollars), how far it can be trusted, and its session."""
+    """Every name's index and stable price (dollars; nan before the first), how far it can be trusted, and its session."""
     scale = {line.name: 10**line.decimals for line in names.listed.underlyings}
     rows = [
         {
             "underlying": line.name,
-            "index": line.index / scale[line.name],
-            "stable": line.stable / scale[line.name],
+            "index": line.index / scale[line.name] if line.index else float("nan"),
+            "stable": line.stable / scale[line.name] if line.index else float("nan"),
             "quality": Quality(line.quality).name.lower(),
             "session": Session(line.session).name.lower(),
         }
