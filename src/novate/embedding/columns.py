@@ -78,7 +78,7 @@ def read_positions(positions: Positions) -> pd.DataFrame:
 
 
 def sample_portfolio() -> pd.DataFrame:
-    """The packaged portfolios as positions: one hedged, one on a loan, one levered. A frame to begin with; one's own has the same columns."""
+    """The packaged portfolios as positions: one hedged, one on a loan, one short. A frame to begin with; one's own has the same columns."""
     with resources.as_file(resources.files("novate.demo").joinpath("portfolio.csv")) as path:
         return _read_csv(path)
 
