@@ -123,6 +123,16 @@ pub struct Moment {
     pub round: u64,
 }
 
+/// Up to which size nothing in the market asks for a higher liquidity rate than the stored one, for the only account of an owner who
+/// holds nothing else of the underlying.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sized {
+    /// Lull in which it holds.
+    pub stamp: u64,
+    /// Micro-dollars.
+    pub most: i64,
+}
+
 /// An account's place in one market: position (perps) and open orders (both kinds).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
@@ -154,6 +164,9 @@ pub struct Position {
     pub bids: OpenSide,
     /// Open asks.
     pub asks: OpenSide,
+    /// Remembered for a lull.
+    #[serde(skip)]
+    pub sized: Sized,
 }
 
 impl Position {
@@ -161,6 +174,12 @@ impl Position {
     #[must_use]
     pub const fn calm(&self, rounds: u64) -> &Moment {
         if self.seen.round < rounds { &self.seen } else { &self.calm }
+    }
+
+    /// Remembers a moment without a black account in the venue.
+    pub const fn remember(&mut self, moment: Moment) {
+        self.calm = *self.calm(moment.round);
+        self.seen = moment;
     }
 
     /// The totals of one side.
@@ -179,8 +198,7 @@ impl Position {
         }
     }
 
-    /// Counts an order in.
-    pub fn add_order(&mut self, side: Side, price: Ticks, lots: Lots) {
+    fn add_order(&mut self, side: Side, price: Ticks, lots: Lots) {
         let open = self.open_mut(side);
         let fresh = open.orders == 0;
         open.extreme = match side {
@@ -193,8 +211,7 @@ impl Position {
         open.ticks_lots += i128::from(price) * i128::from(lots);
     }
 
-    /// Takes lots of an order out: a fill, a smaller amendment, or (with `gone`) its end.
-    pub fn shrink_order(&mut self, side: Side, price: Ticks, lots: Lots, gone: bool) {
+    fn shrink_order(&mut self, side: Side, price: Ticks, lots: Lots, gone: bool) {
         let open = self.open_mut(side);
         open.orders -= u32::from(gone);
         open.lots -= lots;
@@ -320,6 +337,22 @@ pub struct Liquidation {
     pub unsold: BTreeMap<u32, u32>,
 }
 
+/// What an account surely has above its initial requirement, and what happened since it was last looked at; see `margin::cushion`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cushion {
+    /// Lull in which it holds.
+    pub stamp: u64,
+    /// Micro-dollars.
+    pub left: i64,
+    /// The account was looked at in this lull, and found green: all that can have changed since is in the next field.
+    pub settled: bool,
+    /// Market in which it placed or traded since; 0 for none, the largest number for several.
+    pub traded: u32,
+}
+
+/// Positions that are found by the account's own record.
+const PLACES: usize = 8;
+
 /// An account.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Account {
@@ -343,12 +376,21 @@ pub struct Account {
     pub positions: Vec<Position>,
     /// Orders that wait outside the books: triggers and parent orders.
     pub waiting: u32,
+    /// Open orders in all markets.
+    #[serde(skip)]
+    resting: u32,
+    /// Markets of the first positions: a look-up reads no position that it does not want.
+    #[serde(skip)]
+    places: [u32; PLACES],
+    /// Remembered for a lull.
+    #[serde(skip)]
+    pub cushion: Cushion,
     /// When the account's order rate would be used up no more: the rate limit's only memory.
     pub rate_ns: i64,
     /// Idempotency keys.
     pub clients: ClientIds,
     /// Present while the account is being liquidated; its transfers are frozen.
-    pub liquidation: Option<Liquidation>,
+    pub liquidation: Option<Box<Liquidation>>,
     /// Since when it is below close-out at the drifted index of closed hours without a break; 0 while it is not.
     pub drift_breach_since_ns: Nanos,
     /// That lasted: until it is out of liquidation or nothing drifts, it is judged at the drifted index.
@@ -356,13 +398,13 @@ pub struct Account {
 }
 
 impl Account {
-    /// A new, empty account.
+    /// A new, empty account of an obligor (dense index) and an owner in law (id).
     #[must_use]
-    pub fn new(id: u64, owner: u32) -> Self {
+    pub fn new(id: u64, owner: u32, holder: u32) -> Self {
         Self {
             id,
             owner,
-            holder: 0,
+            holder,
             state: AccountState::Green,
             stage: Stage::Free,
             event_sequence: 0,
@@ -370,6 +412,9 @@ impl Account {
             balances: Vec::new(),
             positions: Vec::new(),
             waiting: 0,
+            resting: 0,
+            places: [0; PLACES],
+            cushion: Cushion::default(),
             rate_ns: 0,
             clients: ClientIds::default(),
             liquidation: None,
@@ -396,15 +441,29 @@ impl Account {
     /// The place in a market, if the account ever had one.
     #[must_use]
     pub fn position(&self, market: u32) -> Option<&Position> {
-        let at = self.positions.partition_point(|p| p.market < market);
-        self.positions.get(at).filter(|p| p.market == market)
+        self.positions.get(self.place(market)).filter(|p| p.market == market)
+    }
+
+    /// Where the position of a market is, or would come.
+    #[inline]
+    fn place(&self, market: u32) -> usize {
+        let known = self.positions.len().min(PLACES);
+        let at = self.places[..known].iter().filter(|&&m| m < market).count();
+        if at < PLACES { at } else { PLACES + self.positions[PLACES..].partition_point(|p| p.market < market) }
+    }
+
+    /// The same, to change it.
+    pub fn position_of(&mut self, market: u32) -> Option<&mut Position> {
+        let at = self.place(market);
+        self.positions.get_mut(at).filter(|p| p.market == market)
     }
 
     /// The place in a market, created at its sorted place.
     pub fn position_mut(&mut self, market: u32) -> &mut Position {
-        let at = self.positions.partition_point(|p| p.market < market);
+        let at = self.place(market);
         if self.positions.get(at).is_none_or(|p| p.market != market) {
             self.positions.insert(at, Position { market, ..Position::default() });
+            self.index_places();
         }
         &mut self.positions[at]
     }
@@ -417,8 +476,32 @@ impl Account {
 
     /// Open orders in all markets and waiting ones.
     #[must_use]
-    pub fn order_count(&self) -> u32 {
-        self.positions.iter().map(|p| p.bids.orders + p.asks.orders).sum::<u32>() + self.waiting
+    pub const fn order_count(&self) -> u32 {
+        self.resting + self.waiting
+    }
+
+    /// Works out anew what a snapshot leaves out.
+    pub fn index(&mut self) {
+        self.resting = self.positions.iter().map(|p| p.bids.orders + p.asks.orders).sum();
+        self.index_places();
+    }
+
+    fn index_places(&mut self) {
+        for (place, position) in self.places.iter_mut().zip(&self.positions) {
+            *place = position.market;
+        }
+    }
+
+    /// Counts an order in.
+    pub fn add_order(&mut self, market: u32, side: Side, price: Ticks, lots: Lots) {
+        self.resting += 1;
+        self.position_mut(market).add_order(side, price, lots);
+    }
+
+    /// Takes lots of an order out: a fill, a smaller amendment, or (with `gone`) its end.
+    pub fn shrink_order(&mut self, market: u32, side: Side, price: Ticks, lots: Lots, gone: bool) {
+        self.resting -= u32::from(gone);
+        self.position_mut(market).shrink_order(side, price, lots, gone);
     }
 
     /// Whether anything but unencumbered money is here: the sweep skips accounts without risk.
@@ -440,7 +523,7 @@ pub struct Owner {
 }
 
 /// k of the liquidity term, stored per owner and underlying.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct LiquidityRate {
     /// The underlying.
     pub underlying: u32,
@@ -450,6 +533,19 @@ pub struct LiquidityRate {
     pub spot_ppm: i64,
     /// Perp leg, ppm.
     pub perp_ppm: i64,
+    /// Lull in which no group up to `sized` asks for more.
+    #[serde(skip)]
+    pub stamp: u64,
+    /// Gross of the spot and the perp leg, micro-dollars.
+    #[serde(skip)]
+    pub sized: [i64; 2],
+}
+
+impl PartialEq for LiquidityRate {
+    fn eq(&self, other: &Self) -> bool {
+        let all = |r: &Self| (r.underlying, r.epoch, r.spot_ppm, r.perp_ppm);
+        all(self) == all(other)
+    }
 }
 
 #[cfg(test)]

@@ -67,6 +67,13 @@ impl Header {
 
     /// Appends the header's 48 bytes.
     pub fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.bytes());
+    }
+
+    /// The header's 48 bytes.
+    #[inline]
+    #[must_use]
+    pub fn bytes(&self) -> [u8; HEADER] {
         let mut b = [0_u8; HEADER];
         b[0..4].copy_from_slice(&self.length.to_le_bytes());
         b[4..6].copy_from_slice(&self.kind.to_le_bytes());
@@ -76,7 +83,7 @@ impl Header {
         b[24..32].copy_from_slice(&self.request.to_le_bytes());
         b[32..40].copy_from_slice(&self.sequence.to_le_bytes());
         b[40..48].copy_from_slice(&self.time_ns.to_le_bytes());
-        out.extend_from_slice(&b);
+        b
     }
 }
 
@@ -84,8 +91,8 @@ impl Header {
 pub trait Field: Sized + Copy {
     /// Bytes on the wire.
     const SIZE: usize;
-    /// Appends the little-endian bytes.
-    fn put(self, out: &mut Vec<u8>);
+    /// Writes the little-endian bytes over exactly `SIZE` bytes.
+    fn put(self, out: &mut [u8]);
     /// Reads from exactly `SIZE` bytes.
     fn take(bytes: &[u8]) -> Self;
 }
@@ -95,7 +102,7 @@ macro_rules! integer_fields {
         impl Field for $ty {
             const SIZE: usize = size_of::<$ty>();
             #[inline]
-            fn put(self, out: &mut Vec<u8>) { out.extend_from_slice(&self.to_le_bytes()); }
+            fn put(self, out: &mut [u8]) { out.copy_from_slice(&self.to_le_bytes()); }
             #[inline]
             fn take(bytes: &[u8]) -> Self { Self::from_le_bytes(array(bytes, 0)) }
         }
@@ -106,8 +113,8 @@ integer_fields!(u8, u16, u32, u64, i64);
 impl Field for [u8; 16] {
     const SIZE: usize = 16;
     #[inline]
-    fn put(self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self);
+    fn put(self, out: &mut [u8]) {
+        out.copy_from_slice(&self);
     }
     #[inline]
     fn take(bytes: &[u8]) -> Self {
@@ -177,7 +184,16 @@ macro_rules! record {
             const FORM: &'static str = "record";
             const FIELDS: &'static [(&'static str, &'static str)] = &[$((stringify!($field), stringify!($ty))),*];
             #[inline]
-            fn put(&self, out: &mut Vec<u8>) { let _ = &out; $($crate::codec::Field::put(self.$field, out);)* }
+            fn put(&self, out: &mut Vec<u8>) {
+                const SIZE: usize = 0 $(+ <$ty as $crate::codec::Field>::SIZE)*;
+                let mut _bytes = [0_u8; SIZE];
+                let mut _at = 0;
+                $(
+                    $crate::codec::Field::put(self.$field, &mut _bytes[_at.._at + <$ty as $crate::codec::Field>::SIZE]);
+                    _at += <$ty as $crate::codec::Field>::SIZE;
+                )*
+                out.extend_from_slice(&_bytes);
+            }
             #[inline]
             fn take(bytes: &[u8]) -> Result<Self, $crate::reject::Refusal> {
                 const SIZE: usize = 0 $(+ <$ty as $crate::codec::Field>::SIZE)*;
@@ -186,7 +202,7 @@ macro_rules! record {
                 }
                 let mut _at = 0;
                 $(
-                    let $field = <$ty as $crate::codec::Field>::take(&bytes[_at..]);
+                    let $field = <$ty as $crate::codec::Field>::take(&bytes[_at.._at + <$ty as $crate::codec::Field>::SIZE]);
                     _at += <$ty as $crate::codec::Field>::SIZE;
                 )*
                 Ok(Self { $($field),* })

@@ -4,7 +4,7 @@
 
 use crate::codec::Body;
 use crate::event::EventWriter;
-use crate::margin::{Evaluation, Portfolio, Question, cushion::Cushions, evaluate};
+use crate::margin::{Evaluation, Portfolio, Question, evaluate};
 use crate::state::State;
 
 /// Scratch space that outlives commands so that the hot path allocates nothing.
@@ -12,8 +12,8 @@ use crate::state::State;
 pub struct Scratch {
     /// The margin rule's working memory.
     pub portfolio: Portfolio,
-    /// What accounts surely have above their initial requirement.
-    pub cushions: Cushions,
+    /// Orders that were taken without an evaluation.
+    pub spared: u64,
     /// Accounts the current command touched.
     pub touched: Vec<u32>,
     /// A deleveraging looked at every account in this command; no other one does.

@@ -9,6 +9,7 @@ use crate::context::{Context, Scratch};
 use crate::dispatch::{dispatch, handle};
 use crate::event::{CommandRefused, EventWriter};
 use crate::governance::effect;
+use crate::lookahead::Lookahead;
 use crate::reject::{Refusal, Reject, require};
 use crate::state::State;
 use crate::{clearing, ladder, lending, query, snapshot};
@@ -64,9 +65,12 @@ impl Engine {
     pub fn apply(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<(), BadBuffer> {
         check_framing(input)?;
         let mut events = EventWriter::new(std::mem::take(out));
-        let mut rest = input;
+        let (mut rest, mut ahead) = (input, Lookahead::over(input, &self.state));
         while let Some(header) = Header::read(rest) {
             let (message, tail) = rest.split_at(header.length as usize);
+            if let Some(ahead) = &mut ahead {
+                ahead.step(&self.state);
+            }
             self.apply_one(header, message, &mut events);
             rest = tail;
         }
@@ -91,13 +95,13 @@ impl Engine {
     /// Evaluates every order from now on, also where the account's cushion says enough. The outcome is the same; for tests and
     /// comparisons.
     pub fn evaluate_always(&mut self) {
-        self.scratch.cushions.turn_off();
+        self.state.lull.turn_off();
     }
 
     /// Orders that were taken without an evaluation since this engine was made.
     #[must_use]
     pub const fn orders_spared(&self) -> u64 {
-        self.scratch.cushions.spared
+        self.scratch.spared
     }
 
     /// Rehearses the way back from a panic: the command of this sequence panics, once it is applied. Not part of the state.
@@ -126,7 +130,7 @@ impl Engine {
         self.scratch.touched.clear();
         self.scratch.deleveraged = false;
         let is_order = matches!(header.kind, PlaceOrder::KIND | PlaceOrderFull::KIND | CancelOrder::KIND | AmendOrder::KIND | CancelAll::KIND);
-        self.scratch.cushions.begin(is_order);
+        self.state.lull.begin(is_order, header.time_ns);
         let mut cx = Context { state: &mut self.state, events, scratch: &mut self.scratch };
         let act = |cx: &mut Context<'_>| if quarantined { skip(cx, &header) } else { dispatch(cx, &header, body) };
         if let Err(refusal) = sequenced(&mut cx, &header).and_then(|()| act(&mut cx)) {

@@ -22,7 +22,7 @@ pub use liquidation::*;
 pub use packages::*;
 pub use lending::*;
 
-use crate::codec::{Body, Field, HEADER, Header, VERSION, definition_json};
+use crate::codec::{Body, HEADER, Header, VERSION, definition_json};
 use crate::{document, record};
 
 /// Flag of the last event of a command.
@@ -253,10 +253,11 @@ impl EventWriter {
     /// Appends an event about `account` (0 for the venue) with its account sequence.
     pub fn emit<B: Body>(&mut self, account: u64, account_sequence: u64, body: &B) {
         let start = self.out.len();
-        Header { kind: B::KIND, version: VERSION, account, ..self.header }.write(&mut self.out);
-        self.index.put(&mut self.out);
-        0_u32.put(&mut self.out);
-        account_sequence.put(&mut self.out);
+        let mut lead = [0_u8; HEADER + 16];
+        lead[..HEADER].copy_from_slice(&Header { kind: B::KIND, version: VERSION, account, ..self.header }.bytes());
+        lead[HEADER..HEADER + 4].copy_from_slice(&self.index.to_le_bytes());
+        lead[HEADER + 8..].copy_from_slice(&account_sequence.to_le_bytes());
+        self.out.extend_from_slice(&lead);
         body.put(&mut self.out);
         let length = (self.out.len() - start) as u32;
         self.out[start..start + 4].copy_from_slice(&length.to_le_bytes());

@@ -4,10 +4,10 @@
 //! stage, moving it when its state changes, and letting it go. Stages 2 to 8 are the modules after this one, driven by
 //! `liquidation`. An account is looked at after every command that touches it and by the sweep.
 
-use crate::account::{AccountState, Liquidation};
-use crate::context::{Context, Scratch};
+use crate::account::AccountState;
+use crate::context::Context;
 use crate::event::{AccountStateChanged, BackstopAuctionEnded, CancelReason, DriftBreached, LiquidationEnded, LiquidationStageChanged, LiquidationStarted};
-use crate::margin::{Evaluation, Level, Question, explain, liquidity};
+use crate::margin::{Evaluation, Level, Question, cushion, explain, liquidity};
 use crate::order::NIL;
 use crate::price::{Action, Permission};
 use crate::reducing::{Fill, Unfilled, all_reduce};
@@ -83,6 +83,10 @@ pub fn check(cx: &mut Context<'_>, account: u32) {
     if cx.state.lending.called(account) {
         calls::answer(cx, account);
     }
+    if is_surely_green(cx, account) && cx.state.accounts[account as usize].cushion.settled && cx.state.liquidation.black.is_empty() {
+        remember(cx, account);
+        return;
+    }
     let holder = &cx.state.accounts[account as usize];
     if !holder.has_risk() {
         if holder.state != AccountState::Green || holder.stage != Stage::Free {
@@ -98,13 +102,12 @@ pub fn check(cx: &mut Context<'_>, account: u32) {
     }
     let refreshed = liquidity::refresh(cx.state, holder.owner);
     if !refreshed && is_surely_green(cx, account) {
-        perp::remember(cx.state, account, true);
+        settle(cx, account);
         return;
     }
     let mut now = standing(cx, account, true);
     if now.state == AccountState::Green {
-        let Scratch { cushions, portfolio, .. } = &mut *cx.scratch;
-        cushions.keep(cx.state, account, now.initial.excess(), portfolio);
+        cushion::keep(cx.state, account, now.initial.excess(), &cx.scratch.portfolio);
     }
     if now.state >= AccountState::Yellow {
         if cx.state.accounts[account as usize].stage == Stage::Free {
@@ -129,14 +132,32 @@ pub fn check(cx: &mut Context<'_>, account: u32) {
     if green && cx.state.accounts[account as usize].stage == Stage::CancelRisk {
         step(cx, account, Cause::Restored);
     }
-    perp::remember(cx.state, account, green);
+    if green { settle(cx, account) } else { perp::remember(cx.state, account, false) }
+}
+
+/// All results of a green account are remembered.
+fn settle(cx: &mut Context<'_>, account: u32) {
+    perp::remember(cx.state, account, true);
+    if cx.state.liquidation.black.is_empty() {
+        cushion::settle(cx.state, account);
+    }
+}
+
+/// Those that changed since.
+fn remember(cx: &mut Context<'_>, account: u32) {
+    match cx.state.accounts[account as usize].cushion.traded {
+        0 => (),
+        cushion::SEVERAL => perp::remember(cx.state, account, true),
+        market => perp::remember_one(cx.state, account, market),
+    }
+    cushion::settle(cx.state, account);
 }
 
 /// Its cushion is not used up: nothing else about a green account can change now.
 fn is_surely_green(cx: &Context<'_>, account: u32) -> bool {
     let holder = &cx.state.accounts[account as usize];
     let calm = holder.state == AccountState::Green && holder.stage == Stage::Free && holder.liquidation.is_none();
-    calm && holder.drift_breach_since_ns == 0 && !holder.judged_adrift && cx.scratch.cushions.left(account, cx.state.now).is_some_and(|left| left >= 0)
+    calm && holder.drift_breach_since_ns == 0 && !holder.judged_adrift && cushion::left(cx.state, account).is_some_and(|left| left >= 0)
 }
 
 /// Stage 1, and the stage after it in the same command.
@@ -161,7 +182,7 @@ fn start(cx: &mut Context<'_>, account: u32, found: &Standing) -> Standing {
 }
 
 fn freeze(cx: &mut Context<'_>, account: u32, deficit: Value, orders_cancelled: u32) {
-    cx.state.accounts[account as usize].liquidation = Some(Liquidation::default());
+    cx.state.accounts[account as usize].liquidation = Some(Box::default());
     cx.state.liquidating.insert(account);
     cx.tell_account(account, &LiquidationStarted { deficit: shown(deficit), orders_cancelled });
 }

@@ -15,6 +15,7 @@ use crate::phase::Deed;
 use crate::price::{Action, Permission};
 use crate::reject::{Refusal, Reject, require};
 use crate::state::State;
+use crate::state::lull::Figures;
 use crate::state::packages::Leg;
 use crate::reducing::Unfilled;
 use crate::trading;
@@ -82,7 +83,8 @@ pub fn check_sizes(state: &State, account: u32, legs: &[Leg]) -> Result<(), Refu
         let lots = same.clone().try_fold(0_i64, |sum, l| sum.checked_add(l.lots.checked_abs()?));
         let lots = lots.ok_or(Reject::notional_must_not_overflow.at(0, i64::MAX, 0))?;
         let price = same.map(|l| l.price).max().unwrap_or(1).max(1);
-        trading::check_size(state, account, state.known_market(leg.market), (side_of(leg.lots), price, lots))?;
+        let market = state.known_market(leg.market);
+        trading::check_size(state, &Figures::of(state, market), account, market, (side_of(leg.lots), price, lots))?;
     }
     Ok(())
 }

@@ -71,6 +71,7 @@ pub mod timer;
 pub mod query;
 pub mod snapshot;
 pub mod dispatch;
+pub mod lookahead;
 pub mod engine;
 
 /// The release: the version of every package built from this tree.

@@ -287,6 +287,8 @@ pub fn market(cx: &mut Context<'_>, command: &ListMarket) -> Result<(), Refusal>
         premium: crate::state::Premium::default(),
         claims: crate::state::VenueClaims::default(),
         split: crate::units::Ratio::ONE,
+        figures: crate::state::lull::Figures::default(),
+        bound: crate::state::lull::LotBound::default(),
     };
     let underlying = cx.state.underlying_mut(command.underlying);
     let list = if command.market_kind == 1 { &mut underlying.perps } else { &mut underlying.spots };
@@ -329,7 +331,7 @@ pub fn account(cx: &mut Context<'_>, header: &Header, command: &OpenAccount) -> 
     });
     state.owners[owner as usize].accounts.push(index);
     state.account_index.insert(header.account, index);
-    state.accounts.push(Account { holder: command.owner, ..Account::new(header.account, owner) });
+    state.accounts.push(Account::new(header.account, owner, command.owner));
     cx.tell_account(index, &AccountOpened { owner: command.owner });
     Ok(())
 }

@@ -5,12 +5,11 @@
 
 pub mod sweep;
 
-use crate::account::Position;
 use crate::context::Context;
 use crate::fees;
 use crate::event::{BookChanged, CancelReason, OrderCancelled, OrderDecremented, OrderFilled};
 use crate::ledger::Party;
-use crate::margin::collateral::readmit;
+use crate::margin::{collateral::readmit, cushion};
 use crate::matching::sweep::Sweep;
 use crate::order::{EXPIRES, SelfTrade, Side};
 use crate::perp;
@@ -182,7 +181,7 @@ pub fn reduce(state: &mut State, slot: u32, lots: Lots) {
     let (account, market, side, price) = (order.account(), order.market(), order.side(), order.price());
     state.markets[market as usize].as_mut().expect("resolved").book.reduce(&mut state.orders, slot, lots);
     release(state, account, market, side, price, order.leaves(), order.leaves() - lots);
-    state.accounts[account as usize].position_mut(market).shrink_order(side, price, lots, false);
+    state.accounts[account as usize].shrink_order(market, side, price, lots, false);
 }
 
 /// One fill of the incoming side with a resting order: orders, positions, money, events. `taker_leaves` is what the incoming
@@ -212,8 +211,8 @@ pub fn trade(cx: &mut Context<'_>, taker: &Taker, slot: u32, price: Ticks, lots:
     } else {
         let (buyer, seller) = if taker.side == Side::Bid { (taker.account, maker) } else { (maker, taker.account) };
         let (buyer_fee, seller_fee) = if taker.side == Side::Bid { (taker_fee, maker_fee) } else { (maker_fee, taker_fee) };
-        cx.scratch.cushions.forget(buyer);
-        cx.scratch.cushions.forget(seller);
+        cushion::forget(cx.state, buyer);
+        cushion::forget(cx.state, seller);
         exchange(cx.state, taker.market, (buyer, buyer_fee), (seller, seller_fee), price, lots);
         (0, 0)
     };
@@ -252,7 +251,7 @@ pub fn fill_resting(state: &mut State, slot: u32, lots: Lots) -> (u32, Lots) {
     let (account, market, side, price) = (order.account(), order.market(), order.side(), order.price());
     let left = state.markets[market as usize].as_mut().expect("resolved").book.fill(&mut state.orders, slot, lots);
     release(state, account, market, side, price, order.leaves(), left);
-    state.accounts[account as usize].position_mut(market).shrink_order(side, price, lots, left == 0);
+    state.accounts[account as usize].shrink_order(market, side, price, lots, left == 0);
     if left == 0 {
         forget(state, slot);
     }
@@ -338,8 +337,7 @@ pub fn withdraw(state: &mut State, slot: u32) {
     let (account, market, side) = (order.account(), order.market(), order.side());
     state.markets[market as usize].as_mut().expect("resolved").book.remove(&mut state.orders, slot);
     release(state, account, market, side, order.price(), order.leaves(), 0);
-    let position: &mut Position = state.accounts[account as usize].position_mut(market);
-    position.shrink_order(side, order.price(), order.leaves(), true);
+    state.accounts[account as usize].shrink_order(market, side, order.price(), order.leaves(), true);
 }
 
 /// Puts an order of the slab to rest at its price.
@@ -347,7 +345,7 @@ pub fn rest(cx: &mut Context<'_>, slot: u32) {
     let order = *cx.state.orders.order(slot);
     let (account, market, side) = (order.account(), order.market(), order.side());
     reserve(cx.state, account, market, side, order.price(), order.leaves());
-    cx.state.accounts[account as usize].position_mut(market).add_order(side, order.price(), order.leaves());
+    cx.state.accounts[account as usize].add_order(market, side, order.price(), order.leaves());
     cx.state.markets[market as usize].as_mut().expect("resolved").book.insert(&mut cx.state.orders, slot);
     tell_level(cx, market, side, order.price());
 }

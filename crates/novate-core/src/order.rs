@@ -322,6 +322,13 @@ impl OrderSlab {
         (order.generation == (id >> 32) as u32 && order.stage != Stage::Free).then_some(slot)
     }
 
+    /// Market of what is in a slot, if that was ever used: for looking ahead.
+    #[inline]
+    #[must_use]
+    pub fn market_in(&self, slot: u32) -> Option<u32> {
+        self.slots.get(slot as usize).map(|order| order.market)
+    }
+
     /// The venue's id of the order in `slot`.
     #[inline]
     #[must_use]

@@ -37,12 +37,7 @@ pub fn shares(state: &State, account: u32, underlying: u32) -> (i128, i128) {
 /// quote units.
 pub fn fill(cx: &mut Context<'_>, account: u32, market: u32, lots: Lots, price: Ticks, fee: i64) -> i64 {
     let before = cx.state.accounts[account as usize].lots(market);
-    if cx.scratch.cushions.left(account, cx.state.now).is_some() {
-        match cushion::most(cx.state, cx.state.known_market(market), lots, price, fee) {
-            Some(bound) => cx.scratch.cushions.spend(account, bound),
-            None => cx.scratch.cushions.forget(account),
-        }
-    }
+    cushion::fill(cx.state, account, market, (price, lots, fee));
     let realised = book(cx.state, account, market, lots, price, fee);
     let after = cx.state.accounts[account as usize].lots(market);
     let m = cx.state.market_mut(market);
@@ -95,22 +90,31 @@ pub fn remember(state: &mut State, account: u32, green: bool) {
         return;
     }
     for at in 0..state.accounts[account as usize].positions.len() {
-        let position = &state.accounts[account as usize].positions[at];
-        let market = state.known_market(position.market);
+        let market = state.known_market(state.accounts[account as usize].positions[at].market);
         if !market.is_perp() {
             continue;
         }
-        let price = state.index_ticks(market);
-        let result = result_at(market.unit, position, price);
+        let (price, unit) = (state.index_ticks(market), market.unit);
         let position = &mut state.accounts[account as usize].positions[at];
+        let result = result_at(unit, position, price);
         if green {
             position.green_result = result;
         }
         if calm {
-            position.calm = *position.calm(rounds);
-            position.seen = Moment { result, lots: position.lots, price, round: rounds };
+            position.remember(Moment { result, lots: position.lots, price, round: rounds });
         }
     }
+}
+
+/// The same for a green account and the one perp that may differ since, while no account is black.
+pub fn remember_one(state: &mut State, account: u32, market: u32) {
+    let (price, round) = (state.figures(market).index, state.liquidation.calm_rounds);
+    let listed = state.known_market(market);
+    let (unit, is_perp) = (listed.unit, listed.is_perp());
+    let Some(position) = state.accounts[account as usize].position_of(market).filter(|_| is_perp) else { return };
+    let result = result_at(unit, position, price);
+    position.green_result = result;
+    position.remember(Moment { result, lots: position.lots, price, round });
 }
 
 /// What an account's perps of a bucket have made since a remembered moment, micro-dollars at face: signed.

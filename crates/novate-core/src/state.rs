@@ -10,11 +10,13 @@ pub mod liquidation;
 pub mod clearing;
 pub mod governance;
 pub mod corporate;
+pub mod lull;
 
 use crate::account::{Account, LiquidityRate, Owner, Position};
 use crate::book::Book;
 use crate::command::{ConfigureVenue, ListAsset, ListBucket, ListDatedRow, ListMarket, ListPool, ListUnderlying};
 use crate::ledger::Ledger;
+use lull::{Figures, LotBound, Lull};
 use crate::order::{OrderSlab, Side};
 use crate::phase::{Deed, PhaseState};
 use crate::price::{MarkState, PriceParams, PriceState};
@@ -185,6 +187,12 @@ pub struct Market {
     /// Perps: what splits since the listing made of a listed share. A lot is `lot_size` times it, a tick `tick_size` divided
     /// by it; their product never changes.
     pub split: Ratio,
+    /// Remembered for a lull.
+    #[serde(skip)]
+    pub figures: Figures,
+    /// Remembered for a lull.
+    #[serde(skip)]
+    pub bound: LotBound,
 }
 
 impl Market {
@@ -262,6 +270,9 @@ pub struct Withdrawal {
 pub struct State {
     /// Last applied command.
     pub sequence: u64,
+    /// What is remembered beside the state holds in it.
+    #[serde(skip)]
+    pub lull: Lull,
     /// Its time.
     pub now: Nanos,
     /// Release that opened the journal.
@@ -487,6 +498,7 @@ impl State {
         self.account_index = self.accounts.iter().enumerate().map(|(i, a)| (a.id, i as u32)).collect();
         self.owner_index = self.owners.iter().enumerate().map(|(i, o)| (o.id, i as u32)).collect();
         self.owner_index.extend(self.governance.joined.iter().map(|(&id, &at)| (id, at)));
+        self.accounts.iter_mut().for_each(Account::index);
         self.rebuild_dated_moves();
     }
 

@@ -11,7 +11,7 @@ use crate::command::{
     AmendOrder, CancelAfter, CancelAll, CancelOrder, FOK, GTC, GTD, IOC, LIMIT, ListPool, MARKET, POST_ONLY, PlaceOrder, PlaceOrderFull, PlaceTwap,
     REDUCE_ONLY, STOP, TAKE_PROFIT,
 };
-use crate::context::{Context, Scratch};
+use crate::context::Context;
 use crate::eligibility;
 use crate::event::{CancelAfterSet, CancelReason, OrderAmended, OrderCancelled, OrderPlaced, TriggerPlaced, TwapPlaced};
 use crate::ledger::Party;
@@ -24,10 +24,10 @@ use crate::outage;
 use crate::price::{Action, Permission};
 use crate::reducing::{Fill, Unfilled, reduces};
 use crate::reject::{Refusal, Reject, require};
-use crate::session::Session;
 use crate::state::trading::{OrderTerms, Pending, Trigger, Twap, WAITING};
+use crate::state::lull::Figures;
 use crate::state::{Market, State};
-use crate::units::{Lots, Ticks, Value, div_ceil, div_floor, narrow, rate_up, scaled_down};
+use crate::units::{Lots, Ticks, Value, div_ceil, narrow, rate_up};
 use crate::waiting;
 
 /// A new order after its fields were understood.
@@ -126,8 +126,10 @@ pub fn enter(cx: &mut Context<'_>, account: u32, order: &OrderTerms, sender: Sen
     let wish = Wish { account, market: order.market, side, limit, lots, self_trade, replaces: None };
     eligibility::may_trade(cx.state, account, order.market, side, lots)?;
     limits::check_order(cx.state, &Intent { actor, account, market: order.market, side, limit, lots, size: lots })?;
-    check_size(cx.state, account, market, (side, limit, lots))?;
-    check_band(cx.state, market, side, limit)?;
+    let figures = cx.state.figures(order.market);
+    let market = cx.state.known_market(order.market);
+    check_size(cx.state, &figures, account, market, (side, limit, lots))?;
+    within_band(&figures, side, limit)?;
     if rests {
         check_room(cx.state, market, account, side)?;
     }
@@ -410,19 +412,11 @@ fn reducible(state: &State, account: u32, market: &Market, side: Side, order: &O
 ///
 /// # Errors
 /// `notional_must_not_overflow`.
-pub fn check_size(state: &State, account: u32, market: &Market, (side, limit, lots): (Side, Ticks, Lots)) -> Result<(), Refusal> {
+pub fn check_size(state: &State, figures: &Figures, account: u32, market: &Market, (side, limit, lots): (Side, Ticks, Lots)) -> Result<(), Refusal> {
     let position = state.accounts[account as usize].position(market.terms.market);
     let (held, open) = position.map_or((0, 0), |p| (p.lots.abs(), p.open(side).lots));
-    let underlying = state.known_underlying(market.terms.underlying);
-    let multiplier = if market.is_perp() { 1_000_000_000 } else { state.known_asset(market.terms.base).terms.multiplier_ppb };
-    let dearest = market.split.of_down(scaled_down(i128::from(underlying.terms.price_max), multiplier, 1_000_000_000));
-    let highest = div_floor(dearest, i128::from(market.terms.tick_size));
-    let price = highest.max(i128::from(limit));
-    let all = i128::from(held) + i128::from(open) + i128::from(lots);
-    let most = i64::MAX / 8;
-    let notional = price.checked_mul(all).and_then(|n| n.checked_mul(i128::from(market.unit)));
-    let size = all.checked_mul(i128::from(market.terms.lot_size)).map(|size| market.split.of_down(size));
-    let fits = notional.is_some_and(|n| n <= i128::from(most)) && size.is_some_and(|n| n <= i128::from(most));
+    let (all, most) = (held.saturating_add(open).saturating_add(lots), i64::MAX / 8);
+    let fits = figures.fits(market, limit, all, most);
     require(fits && market.book.can_rest(side, limit, lots), Reject::notional_must_not_overflow.at(7, lots, most))
 }
 
@@ -432,7 +426,11 @@ pub fn check_size(state: &State, account: u32, market: &Market, (side, limit, lo
 /// # Errors
 /// `price_quality_forbids_opening` without an index, `price_must_be_inside_band`.
 pub fn check_band(state: &State, market: &Market, side: Side, limit: Ticks) -> Result<(), Refusal> {
-    let bound = band_edge(state, market, side)?;
+    within_band(&Figures::of(state, market), side, limit)
+}
+
+fn within_band(figures: &Figures, side: Side, limit: Ticks) -> Result<(), Refusal> {
+    let bound = inside(figures, side)?;
     let fits = if side == Side::Bid { limit <= bound } else { limit >= bound };
     require(fits, Reject::price_must_be_inside_band.at(6, limit, bound))
 }
@@ -442,15 +440,12 @@ pub fn check_band(state: &State, market: &Market, side: Side, limit: Ticks) -> R
 /// # Errors
 /// `price_quality_forbids_opening` without an index.
 pub fn band_edge(state: &State, market: &Market, side: Side) -> Result<Ticks, Refusal> {
-    let index = i128::from(state.index_ticks(market));
-    require(index > 0, Reject::price_quality_forbids_opening.at(1, 0, 0))?;
-    let band_ppm = match state.known_underlying(market.terms.underlying).session.session {
-        Session::Regular => market.terms.band_ppm,
-        Session::Pre | Session::Post => market.terms.band_extended_ppm,
-        Session::Overnight | Session::Closed | Session::Halted => market.terms.band_closed_ppm,
-    };
-    let width = rate_up(index, band_ppm);
-    Ok(narrow(index + i128::from(side.sign()) * width).unwrap_or(i64::MAX))
+    inside(&Figures::of(state, market), side)
+}
+
+fn inside(figures: &Figures, side: Side) -> Result<Ticks, Refusal> {
+    require(figures.index > 0, Reject::price_quality_forbids_opening.at(1, 0, 0))?;
+    Ok(figures.edges[side as usize])
 }
 
 fn check_book(state: &State, order: &OrderTerms, wish: &Wish) -> Result<(), Refusal> {
@@ -567,10 +562,15 @@ pub fn covered(cx: &mut Context<'_>, account: u32, changes: &[Change]) -> Result
 fn check_margin(cx: &mut Context<'_>, wish: &Wish) -> Result<(), Refusal> {
     let market = cx.state.known_market(wish.market);
     let underlying = market.terms.underlying;
-    let may_open = cx.state.known_underlying(underlying).price.permission(Action::Open) == Permission::Yes;
+    let may_open = cx.state.figures(wish.market).may_open;
+    let market = cx.state.known_market(wish.market);
     let owner = cx.state.accounts[wish.account as usize].owner;
     let growth = growth(cx.state, market, wish);
     let fee = matching::fee(market, wish.limit, wish.lots, market.terms.taker_fee_ppm);
+    if may_open && growth.0 == 0 && cushion::spares(cx.state, wish.account, wish.market, (wish.limit, wish.lots, fee), growth.1) {
+        cx.scratch.spared += 1;
+        return Ok(());
+    }
     let before = cx.state.liquidity_rate(owner, underlying);
     let grow = |state: &mut State| {
         if growth != (0, 0) {
@@ -580,10 +580,11 @@ fn check_margin(cx: &mut Context<'_>, wish: &Wish) -> Result<(), Refusal> {
     grow(cx.state);
     let need = if may_open { cushion::needed(cx.state, wish.account, wish.market, (wish.limit, wish.lots, fee), before) } else { None };
     if let Some(need) = need
-        && cx.scratch.cushions.left(wish.account, cx.state.now).is_some_and(|left| left >= need)
+        && cushion::left(cx.state, wish.account).is_some_and(|left| left >= need)
     {
-        cx.scratch.cushions.spend(wish.account, need);
-        cx.scratch.cushions.spared += 1;
+        cushion::spend(cx.state, wish.account, need);
+        cushion::remember_size(cx.state, wish.account, wish.market);
+        cx.scratch.spared += 1;
         return Ok(());
     }
 
@@ -596,16 +597,16 @@ fn check_margin(cx: &mut Context<'_>, wish: &Wish) -> Result<(), Refusal> {
         }
     };
     if need.is_some() {
-        let Scratch { cushions, portfolio, .. } = &mut *cx.scratch;
-        cushions.keep(cx.state, wish.account, excess, portfolio);
+        cushion::keep(cx.state, wish.account, excess, &cx.scratch.portfolio);
     } else {
-        cx.scratch.cushions.forget(wish.account);
+        cushion::forget(cx.state, wish.account);
     }
     let excess = excess.min(excess_if_filled(cx, wish, excess));
     if may_open && excess >= 0 {
+        cushion::remember_size(cx.state, wish.account, wish.market);
         return Ok(());
     }
-    cx.scratch.cushions.forget(wish.account);
+    cushion::forget(cx.state, wish.account);
     liquidity::put_back(cx.state, owner, underlying, before);
     let unfilled = Unfilled::of(cx, wish.account);
     grow(cx.state);
@@ -667,6 +668,7 @@ fn admit(cx: &mut Context<'_>, wish: &Wish, flags: u8) -> u32 {
 /// Matches, or while orders gather meets its owner's only; then rests or ends what is left. Returns the lots that traded.
 fn execute(cx: &mut Context<'_>, wish: &Wish, slot: u32, may_rest: bool) -> Lots {
     cx.touch(wish.account);
+    cushion::traded(cx.state, wish.account, wish.market);
     let id = cx.state.orders.id(slot);
     let taker = taker(wish, id);
     let continuous = cx.state.known_market(wish.market).phase.allows(Deed::Match);
@@ -781,8 +783,10 @@ pub fn amend(cx: &mut Context<'_>, header: &Header, command: &AmendOrder) -> Res
     eligibility::may_trade(cx.state, account, market_id, side, lots - order.leaves())?;
     let intent = Intent { actor: header.actor, account, market: market_id, side, limit: price, lots: lots - order.leaves(), size: lots };
     limits::check_order(cx.state, &intent)?;
-    check_size(cx.state, account, market, (side, price, lots))?;
-    check_band(cx.state, market, side, price)?;
+    let figures = cx.state.figures(market_id);
+    let market = cx.state.known_market(market_id);
+    check_size(cx.state, &figures, account, market, (side, price, lots))?;
+    within_band(&figures, side, price)?;
     let takes = market.book.best(side.opposite()).is_some_and(|b| crosses(side, price, b));
     require(order.flags() & POST_ONLY == 0 || !takes, Reject::post_only_must_not_take.at(3, price, 0))?;
     check_funding(cx, &wish)?;

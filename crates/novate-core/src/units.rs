@@ -93,10 +93,17 @@ pub const fn rate_up(value: i128, rate_ppm: i64) -> i128 {
 #[inline]
 #[must_use]
 pub const fn rate_down(value: i128, rate_ppm: i64) -> i128 {
-    if let Some(small) = narrow(value)
-        && let Some(product) = small.checked_mul(rate_ppm)
-    {
-        return product.div_euclid(PPM) as i128;
+    if let Some(small) = narrow(value) {
+        if let Some(product) = small.checked_mul(rate_ppm) {
+            return product.div_euclid(PPM) as i128;
+        }
+        // Whole millions are multiplied on their own: exact, and usually still in 64 bits.
+        let (millions, rest) = (small.div_euclid(PPM), small.rem_euclid(PPM));
+        if let (Some(whole), Some(part)) = (millions.checked_mul(rate_ppm), rest.checked_mul(rate_ppm))
+            && let Some(sum) = whole.checked_add(part.div_euclid(PPM))
+        {
+            return sum as i128;
+        }
     }
     div_floor(value * rate_ppm as i128, PPM as i128)
 }
@@ -225,6 +232,11 @@ mod tests {
                     let product = n.checked_mul(i128::from(by));
                     assert!(product.is_none_or(|p| scaled_down(n, by, d) == p.div_euclid(d)), "{n} {by} {d}");
                 }
+            }
+        }
+        for n in [9_300_000_000_001, 12_345_678_901_234_567, edge - 7, edge, edge + 9].into_iter().flat_map(|v| [v, -v]) {
+            for rate in [0, 1, -1, 333_334, 999_999, PPM, 7 * PPM + 1, -PPM, i64::MAX / 9] {
+                assert_eq!(rate_down(n, rate), (n * i128::from(rate)).div_euclid(i128::from(PPM)), "{n} {rate}");
             }
         }
         let roots = [u128::from(u64::MAX) - 1, u128::from(u64::MAX), u128::from(u64::MAX) + 1, 1 << 80];

@@ -179,13 +179,14 @@ pub fn run(path: &Path, wide: bool, wanted: Wanted) -> Result<String, String> {
         Some(ready) => ready,
         None => prepare(&Workload::read(path)?, wide)?,
     };
-    let (mut rates, mut times, mut same, mut allocated) = (Vec::new(), Vec::new(), true, 0);
+    let (mut rates, mut times, mut same, mut allocated, mut spared) = (Vec::new(), Vec::new(), true, 0, 0);
     let batch = if wanted.latency { 1 } else { wanted.batch };
     for _ in 0..wanted.reps {
         let mut engine = venue::build(&ready.setup)?;
-        let before = allocations();
+        let (before, unspared) = (allocations(), engine.orders_spared());
         rates.push(pass(&ready, &mut engine, batch, wanted.latency.then_some(&mut times))?);
         allocated = allocations() - before;
+        spared = engine.orders_spared() - unspared;
         same &= engine.state_hash() == ready.state_hash;
     }
     let commands = ready.starts.len() - 1 - ready.prefill;
@@ -197,6 +198,7 @@ pub fn run(path: &Path, wide: bool, wanted: Wanted) -> Result<String, String> {
     if wanted.count {
         extra += &format!(",\"allocations_per_command\":{:.4}", per(allocated));
     }
+    extra += &format!(",\"orders_spared_per_command\":{:.3}", per(spared));
     Ok(format!(
         "{{\"peer\":\"novate engine\",\"file\":\"{}\",\"reps\":{},\"batch\":{batch},{},\"totals_ok\":{same},\"hash_ok\":{},\"accounts\":{},\"events_per_command\":{:.2},\"event_bytes_per_command\":{:.0},\"rss_mib\":{}{extra}}}",
         path.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned()),

@@ -19,6 +19,7 @@ use crate::order::{SelfTrade, Side};
 use crate::phase::Deed;
 use crate::reject::{Refusal, Reject, require};
 use crate::state::State;
+use crate::state::lull::Figures;
 use crate::state::clearing::{Hedge, RequestKind};
 use crate::trading;
 use crate::units::{Amount, Lots, Ticks, narrow};
@@ -61,7 +62,7 @@ pub(super) fn margined(cx: &mut Context<'_>, wish: &Wish, cash: u32, price: i64)
     let lots = whole_lots(cx.state, market_id, cx.state.known_asset(wish.token).shares(i128::from(units.unwrap_or(0))));
     let (min, max) = (market.terms.min_lots, market.terms.max_lots);
     require((min..=max).contains(&lots), Reject::lots_must_be_within_market_limits.at(3, lots, if lots < min { min } else { max }))?;
-    trading::check_size(cx.state, wish.account, market, (side, limit, lots))?;
+    trading::check_size(cx.state, &Figures::of(cx.state, market), wish.account, market, (side, limit, lots))?;
     require(market.phase.allows(Deed::Match), Reject::venue_must_be_open_for_orders.at(4, market.phase.phase as i64, 0))?;
     eligibility::may_trade(cx.state, wish.account, market_id, side, lots)?;
     let intent = Intent { actor: cx.events.actor(), account: wish.account, market: market_id, side, limit, lots, size: lots };

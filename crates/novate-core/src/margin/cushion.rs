@@ -4,95 +4,86 @@
 //! from it. While the rest of the bound is not negative the account is green, whatever the evaluation would say exactly: the
 //! engine does the same with and without it (`tests/cushion.rs`). Lives beside the state, never in it.
 
-use super::Portfolio;
-use crate::account::LiquidityRate;
+use super::rates::Rates;
+use super::{Level, Portfolio};
+use crate::account::{Cushion, LiquidityRate, Position, Sized};
+use crate::state::lull::LotBound;
 use crate::state::{Market, State, Underlying};
-use crate::units::{Lots, Nanos, PPM, Ticks, Value, div_ceil, narrow, rate_up, scale_up};
+use crate::units::{Lots, PPM, Ticks, Value, div_ceil, narrow, rate_up, scale_up};
 
 /// Units that roundings of one order or fill may take, one a term and corner.
 const ROUNDING: Value = 200;
 
-/// One account's.
-#[derive(Clone, Copy, Debug, Default)]
-struct Cushion {
-    left: Value,
-    epoch: u64,
+/// More than one market.
+pub const SEVERAL: u32 = u32::MAX;
+
+/// Something else changes this account: what was remembered of it counts no more.
+pub fn forget(state: &mut State, account: u32) {
+    state.accounts[account as usize].cushion.stamp = 0;
 }
 
-/// Those of all accounts, by dense index.
-#[derive(Clone, Debug, Default)]
-pub struct Cushions {
-    of: Vec<Cushion>,
-    /// What was remembered in an earlier one counts no more.
-    epoch: u64,
-    /// From then on a session's or an event's factor may differ.
-    until_ns: Nanos,
-    /// The present command is an order's: what it evaluates lasts.
-    keeps: bool,
-    /// Never used.
-    off: bool,
-    /// Orders that were taken without an evaluation.
-    pub spared: u64,
+/// What an account surely has left; `None` when that is not known.
+#[must_use]
+pub fn left(state: &State, account: u32) -> Option<Value> {
+    let cushion = &state.accounts[account as usize].cushion;
+    if state.lull.holds(cushion.stamp) { Some(i128::from(cushion.left)) } else { None }
 }
 
-impl Cushions {
-    /// Every order is evaluated from now on: for comparisons.
-    pub fn turn_off(&mut self) {
-        self.off = true;
+/// Takes the bound of an order or a fill from what is left.
+pub fn spend(state: &mut State, account: u32, bound: Value) {
+    match narrow(bound) {
+        Some(bound) => {
+            let left = &mut state.accounts[account as usize].cushion.left;
+            *left = left.saturating_sub(bound);
+        }
+        None => forget(state, account),
     }
+}
 
-    /// A command begins. Whatever is no order of somebody changes the venue: what was remembered counts no more.
-    pub fn begin(&mut self, is_order: bool) {
-        self.keeps = is_order && !self.off;
-        if !is_order {
-            self.epoch += 1;
-            self.until_ns = 0;
-        }
+/// A fill of a perp: its bound goes, and the account has to be looked at there.
+pub fn fill(state: &mut State, account: u32, market: u32, (price, lots, fee): (Ticks, Lots, i64)) {
+    if !state.lull.holds(state.accounts[account as usize].cushion.stamp) {
+        return;
     }
+    match most(state, market, lots, price, fee) {
+        Some(bound) => spend(state, account, bound),
+        None => forget(state, account),
+    }
+    traded(state, account, market);
+}
 
-    /// Something else changes this account.
-    pub fn forget(&mut self, account: u32) {
-        if let Some(cushion) = self.of.get_mut(account as usize) {
-            cushion.epoch = 0;
-        }
-    }
+/// The account placed or traded in a market.
+pub fn traded(state: &mut State, account: u32, market: u32) {
+    let traded = &mut state.accounts[account as usize].cushion.traded;
+    *traded = if *traded == 0 || *traded == market { market } else { SEVERAL };
+}
 
-    /// What an account surely has left; `None` when that is not known.
-    #[must_use]
-    pub fn left(&self, account: u32, now: Nanos) -> Option<Value> {
-        let cushion = self.of.get(account as usize).filter(|c| c.epoch == self.epoch && now < self.until_ns)?;
-        Some(cushion.left)
+/// Remembers the excess of an evaluation at initial, orders counted, just made: `portfolio` is its working memory. Only for an
+/// account without tokens that is its owner's only one: what caps admit and which gains count depends on nobody else's trades
+/// then.
+pub fn keep(state: &mut State, account: u32, excess: Value, portfolio: &Portfolio) {
+    let stamp = state.lull.stamp();
+    if stamp == 0 {
+        return;
     }
+    let holder = &state.accounts[account as usize];
+    let alone = state.owners[holder.owner as usize].accounts.len() == 1;
+    let plain = portfolio.tokens.is_empty() && portfolio.exposures.iter().all(|e| e.open[0] == 0 && e.open[1] == 0);
+    if !alone || !plain || excess <= 0 {
+        return forget(state, account);
+    }
+    state.bound_lull();
+    let crowding: Value = portfolio.exposures.iter().map(|e| most_crowd(state, e.underlying, e.open[2] + e.open[3])).sum();
+    let left = narrow(excess - crowding - ROUNDING).unwrap_or(i64::MAX);
+    let cushion = &mut state.accounts[account as usize].cushion;
+    let seen = if cushion.stamp == stamp { *cushion } else { Cushion { traded: SEVERAL, ..Cushion::default() } };
+    *cushion = Cushion { stamp, left, ..seen };
+}
 
-    /// Takes the bound of an order or a fill from it.
-    pub fn spend(&mut self, account: u32, bound: Value) {
-        if let Some(cushion) = self.of.get_mut(account as usize) {
-            cushion.left -= bound;
-        }
-    }
-
-    /// Remembers the excess of an evaluation at initial, orders counted, just made: `portfolio` is its working memory. Only for
-    /// an account without tokens that is its owner's only one: what caps admit and which gains count depends on nobody else's
-    /// trades then.
-    pub fn keep(&mut self, state: &State, account: u32, excess: Value, portfolio: &Portfolio) {
-        if !self.keeps || self.epoch == 0 {
-            return;
-        }
-        let holder = &state.accounts[account as usize];
-        let alone = state.owners[holder.owner as usize].accounts.len() == 1;
-        let plain = portfolio.tokens.is_empty() && portfolio.exposures.iter().all(|e| e.open[0] == 0 && e.open[1] == 0);
-        if !alone || !plain || excess <= 0 {
-            return self.forget(account);
-        }
-        if self.until_ns == 0 {
-            self.until_ns = steady_until(state);
-        }
-        if self.of.len() <= account as usize {
-            self.of.resize(state.accounts.len(), Cushion::default());
-        }
-        let crowding: Value = portfolio.exposures.iter().map(|e| most_crowd(state, e.underlying, e.open[2] + e.open[3])).sum();
-        self.of[account as usize] = Cushion { left: excess - crowding - ROUNDING, epoch: self.epoch };
-    }
+/// The account was looked at, found green, and all its results were remembered.
+pub fn settle(state: &mut State, account: u32) {
+    let cushion = &mut state.accounts[account as usize].cushion;
+    (cushion.settled, cushion.traded) = (true, 0);
 }
 
 /// CROWD of open orders at its listed most: it rises with other accounts' open interest.
@@ -105,23 +96,54 @@ fn dear(underlying: &Underlying, shares: i128, price: i64) -> Value {
     div_ceil(shares * i128::from(price), underlying.scale())
 }
 
-/// When the next listed time comes at which a factor of the initial requirement may change.
-fn steady_until(state: &State) -> Nanos {
-    let terms = state.prices.terms.as_ref();
-    let sessions = state.underlyings.iter().flatten().map(|u| u.session.steady_until(terms, state.now));
-    sessions.min().unwrap_or(Nanos::MAX)
+/// Takes the bound of an order from the account's cushion, if that is enough and the dollars by which its position may grow raise no
+/// liquidity rate.
+pub fn spares(state: &mut State, account: u32, market: u32, order: (Ticks, Lots, i64), growth: Value) -> bool {
+    let Some(left) = left(state, account).filter(|_| state.known_market(market).is_perp()) else { return false };
+    let bound = bound(state, market);
+    let fits = |p: &Position| {
+        let size = i128::from(p.lots.abs()) * i128::from(bound.high) + growth;
+        bound.only && state.lull.holds(p.sized.stamp) && size <= i128::from(p.sized.most)
+    };
+    if growth != 0 && !state.accounts[account as usize].position(market).is_some_and(fits) {
+        return false;
+    }
+    let need = most(state, market, order.1, order.0, order.2).filter(|&need| need <= left);
+    need.inspect(|&need| spend(state, account, need)).is_some()
 }
 
-/// The bound of an account's order at a price for lots, with the fee it may pay in quote units; `None` for spot, and where the
-/// order has just raised what getting out of the whole position costs, which was `before`.
+/// Remembers the size up to which an accepted order's market asks for no higher liquidity rate.
+pub fn remember_size(state: &mut State, account: u32, market: u32) {
+    let (owner, underlying) = (state.accounts[account as usize].owner, state.known_market(market).terms.underlying);
+    let Some(rate) = state.liquidity_rate(owner, underlying).filter(|r| state.lull.holds(r.stamp)) else { return };
+    if let Some(position) = state.accounts[account as usize].position_of(market) {
+        position.sized = Sized { stamp: rate.stamp, most: rate.sized[1] };
+    }
+}
+
+/// The bound of an account's order at a price for lots, with the fee it may pay in quote units. Where the order has just raised what
+/// getting out of a dollar costs, which was `before`, with what that asks for all there is in its market. `None` for spot, and where
+/// that is not known.
 #[must_use]
-pub fn needed(state: &State, account: u32, market: u32, (price, lots, fee): (Ticks, Lots, i64), before: Option<LiquidityRate>) -> Option<Value> {
+pub fn needed(state: &mut State, account: u32, market: u32, (price, lots, fee): (Ticks, Lots, i64), before: Option<LiquidityRate>) -> Option<Value> {
     let listed = state.known_market(market);
     let owner = state.accounts[account as usize].owner;
-    if !listed.is_perp() || state.liquidity_rate(owner, listed.terms.underlying) != before {
+    if state.lull.stamp() == 0 || !listed.is_perp() {
         return None;
     }
-    most(state, listed, lots, price, fee)
+    let rate = state.liquidity_rate(owner, listed.terms.underlying);
+    let dearer = if rate == before { 0 } else { dearer(state, account, market, before?, rate?)? };
+    Some(most(state, market, lots, price, fee)? + dearer)
+}
+
+/// What a higher liquidity rate of the perp leg asks for the position and all open orders of an underlying's only perp.
+fn dearer(state: &mut State, account: u32, market: u32, before: LiquidityRate, now: LiquidityRate) -> Option<Value> {
+    let bound = bound(state, market);
+    if !bound.only || before.epoch != now.epoch || before.spot_ppm != now.spot_ppm {
+        return None;
+    }
+    let lots = state.accounts[account as usize].position(market).map_or(0, |p| i128::from(p.lots.abs()) + i128::from(p.bids.lots) + i128::from(p.asks.lots));
+    Some(rate_up(lots * i128::from(bound.high), now.perp_ppm - before.perp_ppm) + ROUNDING)
 }
 
 /// The most by which an order for lots of a perp, or its fill, with a fee in quote units, can lower the excess at initial of an
@@ -129,7 +151,33 @@ pub fn needed(state: &State, account: u32, market: u32, (price, lots, fee): (Tic
 /// from each of them (three times: a stablecoin's own charge and price are bounded by that), the clipped premium, and roundings.
 /// `None` where no bound is known.
 #[must_use]
-pub fn most(state: &State, market: &Market, lots: Lots, price: Ticks, fee: i64) -> Option<Value> {
+pub fn most(state: &mut State, market: u32, lots: Lots, price: Ticks, fee: i64) -> Option<Value> {
+    let bound = bound(state, market);
+    if bound.high == 0 {
+        return None;
+    }
+    let (listed, lots) = (state.known_market(market), i128::from(lots.unsigned_abs()));
+    let of = |each: i64| lots * i128::from(each);
+    let limit = state.quote_value(listed, i128::from(price) * lots * i128::from(listed.unit));
+    let away = (of(bound.high) - limit).max(limit + 1 - of(bound.low)).max(0);
+    let fees = -state.quote_value(listed, -i128::from(fee));
+    Some(rate_up(of(bound.high), bound.charge_ppm) + 3 * (of(bound.apart) + away + fees) + ROUNDING)
+}
+
+/// A market's bound per lot, remembered in a lull.
+fn bound(state: &mut State, market: u32) -> LotBound {
+    let known = state.known_market(market).bound;
+    if state.lull.holds(known.stamp) {
+        return known;
+    }
+    state.bound_lull();
+    let found = lot_bound(state, state.known_market(market)).unwrap_or_default();
+    let bound = LotBound { stamp: state.lull.stamp(), ..found };
+    state.market_mut(market).bound = bound;
+    bound
+}
+
+fn lot_bound(state: &State, market: &Market) -> Option<LotBound> {
     let underlying = state.known_underlying(market.terms.underlying);
     let prices = &underlying.price;
     let (long, short) = prices.initial_prices(false);
@@ -138,13 +186,16 @@ pub fn most(state: &State, market: &Market, lots: Lots, price: Ticks, fee: i64) 
     if low <= 0 {
         return None;
     }
-    let shares = state.shares_of(market, i128::from(lots.unsigned_abs())) + 1;
-    let notional = dear(underlying, shares, high);
-    let limit = state.quote_value(market, i128::from(price) * i128::from(lots.unsigned_abs()) * i128::from(market.unit));
-    let apart = dear(underlying, shares, high - low);
-    let away = (notional - limit).max(limit + 1 - underlying.value_down(shares, low)).max(0);
-    let fees = -state.quote_value(market, -i128::from(fee));
-    Some(rate_up(notional, charge_ppm(state, underlying)?) + 3 * (apart + away + fees) + ROUNDING)
+    // One share more than a lot has: that of several lots is rounded once.
+    let (least, shares) = (state.shares_of(market, 1), state.shares_of(market, 1) + 1);
+    Some(LotBound {
+        stamp: 0,
+        high: narrow(dear(underlying, shares, high))?,
+        low: narrow(underlying.value_down(least, low))?,
+        apart: narrow(dear(underlying, shares, high - low))?,
+        charge_ppm: charge_ppm(state, underlying)?,
+        only: underlying.perps.len() == 1,
+    })
 }
 
 /// What one dollar of a perp can ask at most at initial: the worst row, its gap, basis, premium, the cap of the cost of getting
@@ -152,14 +203,13 @@ pub fn most(state: &State, market: &Market, lots: Lots, price: Ticks, fee: i64) 
 fn charge_ppm(state: &State, underlying: &Underlying) -> Option<i64> {
     let (terms, config) = (&underlying.terms, state.config());
     let bucket = state.buckets[terms.bucket as usize].as_ref()?;
-    let factor = underlying.session.initial_ppm(&bucket.factors, state.now);
-    let lacking = (terms.confidence_floor_ppm - underlying.price.confidence_ppm()).max(0);
-    let confidence = PPM + scale_up(terms.confidence_slope_ppm, lacking);
+    let (factor, confidence) = Rates::factors(state, underlying, bucket, Level::Initial);
+    let stressed = |size: i64| scale_up(scale_up(size, factor), confidence);
     let shock = scale_up(terms.shock_up_ppm.max(terms.shock_down_ppm), terms.beta_ppm);
     let tail = scale_up(config.tail_shock_ppm, config.tail_weight_ppm).max(PPM);
     let dated = underlying.dated_ppm.iter().map(|m| m.abs()).max().unwrap_or(0);
-    let row = scale_up(scale_up(scale_up(shock, tail).max(dated), factor), confidence);
+    let row = stressed(scale_up(shock, tail).max(dated));
     let event = state.prices.terms.as_ref().map_or(0, |t| underlying.session.least_gap_ppm(t, true, state.now));
-    let gap = scale_up(scale_up(scale_up(terms.gap_ppm, factor), confidence).max(event), terms.leverage_ppm);
+    let gap = scale_up(stressed(terms.gap_ppm).max(event), terms.leverage_ppm);
     narrow(i128::from(row) + i128::from(gap) + 2 * i128::from(terms.basis_ppm) + i128::from(config.liquidity_cap_ppm) + i128::from(terms.crowd_ppm))
 }

@@ -61,23 +61,36 @@ pub fn group_gross(state: &State, owner: u32, underlying: &Underlying) -> (Value
 /// the next refresh.
 pub fn store(state: &mut State, owner: u32, underlying: u32, extra: (Value, Value)) {
     let listed = state.known_underlying(underlying);
-    let (spot, perp) = group_gross(state, owner, listed);
-    let spot_ppm = rate(state, listed, spot + extra.0, listed.liquidity.spot_volume);
-    let perp_ppm = rate(state, listed, perp + extra.1, listed.liquidity.perp_volume);
-    let epoch = listed.liquidity_epoch;
+    let gross = group_gross(state, owner, listed);
+    let (spot, perp) = (gross.0 + extra.0, gross.1 + extra.1);
+    if state.liquidity_rate(owner, underlying).is_some_and(|r| state.lull.holds(r.stamp) && spot <= i128::from(r.sized[0]) && perp <= i128::from(r.sized[1])) {
+        return;
+    }
+    let spot_ppm = rate(state, listed, spot, listed.liquidity.spot_volume);
+    let perp_ppm = rate(state, listed, perp, listed.liquidity.perp_volume);
+    let known = state.liquidity_rate(owner, underlying).filter(|r| r.epoch == listed.liquidity_epoch && r.spot_ppm != 0);
+    let (known_spot, known_perp) = known.map_or((0, 0), |r| (r.spot_ppm, r.perp_ppm));
+    let sized = [
+        most_at(state, listed, spot, (spot_ppm.max(known_spot), listed.liquidity.spot_volume)),
+        most_at(state, listed, perp, (perp_ppm.max(known_perp), listed.liquidity.perp_volume)),
+    ];
+    let (epoch, stamp) = (listed.liquidity_epoch, state.lull.stamp());
     let rates = &mut state.owners[owner as usize].liquidity;
     let at = rates.partition_point(|r| r.underlying < underlying);
     if rates.get(at).is_none_or(|r| r.underlying != underlying) {
         rates.insert(at, LiquidityRate { underlying, ..LiquidityRate::default() });
     }
-    let stored = &mut rates[at];
-    let fresh = stored.epoch != epoch || stored.spot_ppm == 0;
-    *stored = LiquidityRate {
-        underlying,
-        epoch,
-        spot_ppm: if fresh { spot_ppm } else { stored.spot_ppm.max(spot_ppm) },
-        perp_ppm: if fresh { perp_ppm } else { stored.perp_ppm.max(perp_ppm) },
-    };
+    rates[at] = LiquidityRate { underlying, epoch, spot_ppm: spot_ppm.max(known_spot), perp_ppm: perp_ppm.max(known_perp), stamp, sized };
+}
+
+/// A size, at least `gross`, that asks for no more than `rate_ppm`, which is at least its rate: rates rise with the size.
+fn most_at(state: &State, underlying: &Underlying, gross: Value, (rate_ppm, volume): (i64, i64)) -> i64 {
+    let mut most = gross;
+    if state.lull.stamp() != 0 {
+        let doubled = (0..4).map(|times| gross << times).take_while(|&q| rate(state, underlying, q, volume) <= rate_ppm);
+        most = doubled.last().unwrap_or(gross);
+    }
+    narrow(most).unwrap_or(0)
 }
 
 /// Recomputes the stored rates of an owner that belong to an older refresh; true when there was one.

@@ -11,6 +11,7 @@ pub mod cushion;
 pub mod explain;
 pub mod liquidity;
 pub mod portfolio;
+pub mod rates;
 pub mod scenario;
 
 use crate::state::State;

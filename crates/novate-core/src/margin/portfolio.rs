@@ -2,9 +2,10 @@
 //!
 //! Responsible for: gathering one account into exposures and valuing their corners. Never sums a requirement.
 
+use super::rates::Rates;
 use super::{Change, Level, Question};
 use crate::order::{NIL, Side};
-use crate::state::{Market, State, Underlying, systematic_ppm};
+use crate::state::{Market, State, Underlying};
 use crate::units::{Lots, PPM, Price, Ticks, Value, div_ceil, div_floor, rate_down, rate_up, scale_up};
 
 /// Spot and perp shares (1e-9) of one corner of open orders, and their values.
@@ -59,14 +60,6 @@ pub struct Exposure {
     pub high: Value,
     /// What it makes in the rotation's size when its sector falls, and when it rises; set by `scenario`.
     pub rotated: [Value; 2],
-    /// Session factor at the level.
-    pub factor_ppm: i64,
-    /// Confidence factor at the level.
-    pub confidence_ppm: i64,
-    /// Shock when the underlying rises.
-    pub shock_up_ppm: i64,
-    /// Shock when it falls.
-    pub shock_down_ppm: i64,
     /// Gap rate times leverage, clipped.
     pub gap_ppm: i64,
     /// Stored liquidity rate of the spot leg.
@@ -183,9 +176,19 @@ pub struct Portfolio {
     pub groups: Vec<(Value, u32)>,
     /// Per dated row: result of the bucket at hand, and loss of all buckets so far; used by the scenario term.
     pub dated: Vec<(Value, Value)>,
+    /// By underlying: at initial, and at the levels below.
+    rates: Vec<[Rates; 2]>,
+    /// Which of the two.
+    level: usize,
 }
 
 impl Portfolio {
+    /// What the rule asks of a dollar of an exposure, at the level of the evaluation just made.
+    #[must_use]
+    pub fn rates(&self, exposure: &Exposure) -> &Rates {
+        &self.rates[exposure.underlying as usize][self.level]
+    }
+
     /// The exposure of an underlying, created when first met.
     fn slot(&mut self, state: &State, underlying: u32) -> usize {
         if let Some(at) = self.exposures.iter().position(|e| e.underlying == underlying) {
@@ -365,11 +368,18 @@ impl Portfolio {
     /// Prices, factors, corner values, order losses. `collateral` has set the spot shares of the corners.
     pub fn value(&mut self, state: &State, account: u32, question: &Question<'_>) {
         let owner = state.accounts[account as usize].owner;
+        self.level = usize::from(question.level != Level::Initial);
         for exposure in &mut self.exposures {
             let underlying = state.known_underlying(exposure.underlying);
             exposure.set_prices(underlying, question);
             exposure.set_corners(underlying);
-            exposure.set_factors(state, underlying, owner, question.level);
+            let at = exposure.underlying as usize;
+            if self.rates.len() <= at {
+                self.rates.resize_with(state.underlyings.len().max(at + 1), Default::default);
+            }
+            let rates = &mut self.rates[at][self.level];
+            rates.renew(state, underlying, question.level);
+            exposure.set_rates(state, underlying, owner, rates);
             if question.level == Level::Initial {
                 exposure.set_crowd(state, underlying);
             }
@@ -378,7 +388,8 @@ impl Portfolio {
             let exposure = &self.exposures[token.slot];
             let underlying = state.known_underlying(exposure.underlying);
             let terms = &state.known_asset(token.asset).terms;
-            let (wrap, borrow) = (scale_up(terms.wrap_ppm, exposure.factor_ppm), scale_up(terms.borrow_wrap_ppm, exposure.factor_ppm));
+            let factor_ppm = self.rates[exposure.underlying as usize][self.level].factor_ppm();
+            let (wrap, borrow) = (scale_up(terms.wrap_ppm, factor_ppm), scale_up(terms.borrow_wrap_ppm, factor_ppm));
             token.value = underlying.value_down(token.shares[0], exposure.corners[0].price);
             token.receivable = state.receivable(token.asset, token.counted);
             let values = exposure.live_corners().iter().zip(token.shares).skip(1).map(|(c, shares)| underlying.value_down(shares, c.price));
@@ -502,42 +513,10 @@ impl Exposure {
         (self.low, self.high) = ends.iter().fold((first, first), |(low, high), c| (low.min(c.e), high.max(c.e)));
     }
 
-    fn set_factors(&mut self, state: &State, underlying: &Underlying, owner: u32, level: Level) {
-        let bucket = state.buckets[self.bucket as usize].as_ref().expect("an underlying's bucket is listed");
-        let terms = &underlying.terms;
-        let initial = level == Level::Initial;
-        self.factor_ppm = if initial {
-            underlying.session.initial_ppm(&bucket.factors, state.now)
-        } else {
-            underlying.session.maintenance_ppm(&bucket.factors, state.now)
-        };
-        let lacking = (terms.confidence_floor_ppm - underlying.price.confidence_ppm()).max(0);
-        self.confidence_ppm = PPM + if initial { scale_up(terms.confidence_slope_ppm, lacking) } else { 0 };
-        let shock = |rate: i64| scale_up(scale_up(scale_up(rate, terms.beta_ppm), self.factor_ppm), self.confidence_ppm);
-        self.shock_up_ppm = shock(terms.shock_up_ppm);
-        self.shock_down_ppm = shock(terms.shock_down_ppm);
+    fn set_rates(&mut self, state: &State, underlying: &Underlying, owner: u32, rates: &Rates) {
         (self.spot_rate_ppm, self.perp_rate_ppm) = super::liquidity::stored_rates(state, owner, underlying);
-        let worst_fall = self.shock_down_ppm.max(self.dated_shock(bucket.dated_fall_ppm, terms.beta_ppm, bucket.terms.history_divisor));
-        let wrap = underlying.assets.iter().map(|&a| state.known_asset(a).terms.wrap_ppm).max().unwrap_or(0);
-        let room = state.config().long_charge_limit_ppm
-            - worst_fall
-            - scale_up(wrap, self.factor_ppm)
-            - div_ceil(3 * i128::from(self.spot_rate_ppm), 2) as i64;
-        let event = state.prices.terms.as_ref().map_or(0, |t| underlying.session.least_gap_ppm(t, initial, state.now));
-        let gamma = scale_up(scale_up(terms.gap_ppm, self.factor_ppm), self.confidence_ppm).max(event);
-        self.gap_ppm = scale_up(gamma, terms.leverage_ppm).min(room.max(0));
-    }
-
-    /// Size of a dated move for this underlying at the level.
-    #[must_use]
-    pub fn dated_shock(&self, move_ppm: i64, beta_ppm: i64, divisor: i64) -> i64 {
-        self.stressed(systematic_ppm(move_ppm, beta_ppm, divisor))
-    }
-
-    /// A size of a move under the session and confidence factors of the level.
-    #[must_use]
-    pub fn stressed(&self, size_ppm: i64) -> i64 {
-        scale_up(scale_up(size_ppm, self.factor_ppm), self.confidence_ppm)
+        let room = rates.room_ppm - div_ceil(3 * i128::from(self.spot_rate_ppm), 2) as i64;
+        self.gap_ppm = rates.gap_ppm.min(room.max(0));
     }
 
     fn set_crowd(&mut self, state: &State, underlying: &Underlying) {

@@ -7,7 +7,7 @@ use crate::state::State;
 use crate::units::{PPM, Value, rate_down, rate_up, scale_up};
 
 /// Fractions of the full shock, each up and down, before the tails.
-const FRACTIONS: [i64; 3] = [PPM, 666_667, 333_334];
+pub(super) const FRACTIONS: [i64; 3] = [PPM, 666_667, 333_334];
 
 /// Which row sets SR.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,36 +51,35 @@ pub enum GridRow {
     },
 }
 
-/// What one exposure makes in a move up (or down) by `shock`, at its worst corner: negative is a loss.
+/// What one exposure makes in a move up (or down) by a size, at its worst corner: negative is a loss.
 #[inline]
-fn moved(exposure: &Exposure, up: bool, shock_ppm: i64, gain_ppm: i64) -> Value {
+fn moved(exposure: &Exposure, up: bool, size_ppm: i64, gain_ppm: i64) -> Value {
     let worst = if up { exposure.low } else { -exposure.high };
     // Losses and gains are both rounded down: a loss towards more of it.
-    let result = rate_down(worst, shock_ppm);
+    let result = rate_down(worst, size_ppm);
     if result < 0 { result } else { rate_down(result, gain_ppm) }
 }
 
 /// What one exposure makes in a grid row.
-fn in_row(state: &State, exposure: &Exposure, row: GridRow, gain_ppm: i64) -> Value {
+fn in_row(state: &State, portfolio: &Portfolio, exposure: &Exposure, row: GridRow) -> Value {
     let (up, fraction) = match row {
         GridRow::Parallel { fraction_ppm } | GridRow::Tail { fraction_ppm } => (fraction_ppm > 0, fraction_ppm.abs()),
         GridRow::Rotation { sector, rises } => ((exposure.sector == sector) == rises, state.config().rotation_ppm),
     };
-    let shock = if up { exposure.shock_up_ppm } else { exposure.shock_down_ppm };
-    moved(exposure, up, scale_up(shock, fraction), gain_ppm)
+    let rates = portfolio.rates(exposure);
+    let shock = if up { rates.shock_up_ppm } else { rates.shock_down_ppm };
+    moved(exposure, up, scale_up(shock, fraction), rates.gain_ppm)
 }
 
 /// What one exposure makes in a dated row.
-fn in_dated_row(state: &State, exposure: &Exposure, index: usize, gain_ppm: i64) -> Value {
-    dated_result(exposure, state.known_underlying(exposure.underlying).dated_ppm[index], gain_ppm)
+fn in_dated_row(portfolio: &Portfolio, exposure: &Exposure, index: usize) -> Value {
+    let rates = portfolio.rates(exposure);
+    dated_result(exposure, rates.dated[index], rates.gain_ppm)
 }
 
+#[inline]
 fn dated_result(exposure: &Exposure, move_ppm: i64, gain_ppm: i64) -> Value {
-    moved(exposure, move_ppm > 0, exposure.stressed(move_ppm.abs()), gain_ppm)
-}
-
-fn gain_ppm(state: &State, bucket: u32) -> i64 {
-    state.buckets[bucket as usize].as_ref().map_or(0, |b| b.terms.gain_ppm)
+    moved(exposure, move_ppm > 0, move_ppm.abs(), gain_ppm)
 }
 
 /// The buckets an account is exposed to, ascending, without repeats.
@@ -106,23 +105,24 @@ fn grid(state: &State) -> [GridRow; 8] {
 }
 
 /// Results of the rotation for each exposure: every sector's row is a choice among them.
-fn rotate(state: &State, portfolio: &mut Portfolio) {
-    let size = state.config().rotation_ppm;
-    for exposure in &mut portfolio.exposures {
-        let gain = gain_ppm(state, exposure.bucket);
-        let falls = moved(exposure, false, scale_up(exposure.shock_down_ppm, size), gain);
-        exposure.rotated = [falls, moved(exposure, true, scale_up(exposure.shock_up_ppm, size), gain)];
+fn rotate(portfolio: &mut Portfolio) {
+    for at in 0..portfolio.exposures.len() {
+        let (exposure, rates) = (&portfolio.exposures[at], portfolio.rates(&portfolio.exposures[at]));
+        let [fall, rise] = rates.rotations;
+        portfolio.exposures[at].rotated = [moved(exposure, false, fall, rates.gain_ppm), moved(exposure, true, rise, rates.gain_ppm)];
     }
 }
 
 /// Loss of a bucket and the first row that sets it. `rotate` has run.
 fn bucket_loss(state: &State, portfolio: &Portfolio, bucket: u32) -> (Value, GridRow) {
-    let (gain, rows) = (gain_ppm(state, bucket), grid(state));
+    let rows = grid(state);
     let members = || portfolio.exposures.iter().filter(|e| e.bucket == bucket);
     let mut results = [0; 8];
     for exposure in members() {
-        for (result, row) in results.iter_mut().zip(rows) {
-            *result += in_row(state, exposure, row, gain);
+        let rates = portfolio.rates(exposure);
+        for (pair, (&rise, &fall)) in results.chunks_exact_mut(2).zip(rates.rises.iter().zip(&rates.falls)) {
+            pair[0] += moved(exposure, true, rise, rates.gain_ppm);
+            pair[1] += moved(exposure, false, fall, rates.gain_ppm);
         }
     }
     let mut worst = (results[0], rows[0]);
@@ -153,7 +153,7 @@ fn scale_down(rate_ppm: i64, by_ppm: i64) -> i64 {
 
 /// SR and the row that binds.
 pub fn scenario_risk(state: &State, portfolio: &mut Portfolio) -> (Value, Binding) {
-    rotate(state, portfolio);
+    rotate(portfolio);
     let (mut sum, mut largest) = (0, 0);
     let mut binding = Binding::None;
     for bucket in buckets(portfolio) {
@@ -180,11 +180,10 @@ fn dated_losses<'a>(state: &State, portfolio: &'a mut Portfolio) -> impl Iterato
     dated.clear();
     dated.resize(state.dated_rows.len(), (0, 0));
     for bucket in buckets(portfolio) {
-        let gain = gain_ppm(state, bucket);
         for exposure in portfolio.exposures.iter().filter(|e| e.bucket == bucket) {
-            let moves = &state.known_underlying(exposure.underlying).dated_ppm;
-            for ((result, _), &move_ppm) in dated.iter_mut().zip(moves) {
-                *result += dated_result(exposure, move_ppm, gain);
+            let rates = portfolio.rates(exposure);
+            for ((result, _), &move_ppm) in dated.iter_mut().zip(&rates.dated) {
+                *result += dated_result(exposure, move_ppm, rates.gain_ppm);
             }
         }
         for (result, loss) in &mut dated {
@@ -199,20 +198,19 @@ fn dated_losses<'a>(state: &State, portfolio: &'a mut Portfolio) -> impl Iterato
 /// evaluation just made. Cold path.
 #[must_use]
 pub fn stress_loss(state: &State, portfolio: &Portfolio, bucket: u32) -> Value {
-    let (gain, tail) = (gain_ppm(state, bucket), state.config().tail_shock_ppm);
+    let tail = state.config().tail_shock_ppm;
     let mut worst = bucket_loss(state, portfolio, bucket).0;
     for fraction_ppm in [tail, -tail] {
         let members = portfolio.exposures.iter().filter(|e| e.bucket == bucket);
-        let result: Value = members.map(|e| in_row(state, e, GridRow::Tail { fraction_ppm }, gain)).sum();
+        let result: Value = members.map(|e| in_row(state, portfolio, e, GridRow::Tail { fraction_ppm })).sum();
         worst = worst.max(-result);
     }
-    let dated = (0..state.dated_rows.len()).map(|index| dated_bucket_loss(state, portfolio, index, bucket));
+    let dated = (0..state.dated_rows.len()).map(|index| dated_bucket_loss(portfolio, index, bucket));
     worst.max(dated.max().unwrap_or(0))
 }
 
-fn dated_bucket_loss(state: &State, portfolio: &Portfolio, index: usize, bucket: u32) -> Value {
-    let gain = gain_ppm(state, bucket);
-    let result: Value = portfolio.exposures.iter().filter(|e| e.bucket == bucket).map(|e| in_dated_row(state, e, index, gain)).sum();
+fn dated_bucket_loss(portfolio: &Portfolio, index: usize, bucket: u32) -> Value {
+    let result: Value = portfolio.exposures.iter().filter(|e| e.bucket == bucket).map(|e| in_dated_row(portfolio, e, index)).sum();
     (-result).max(0)
 }
 
@@ -227,18 +225,17 @@ pub fn scenario_parts(state: &State, portfolio: &Portfolio, binding: Binding) ->
         Binding::Dated { .. } => 0,
     };
     for bucket in buckets(portfolio) {
-        let gain = gain_ppm(state, bucket);
         let members = || portfolio.exposures.iter().enumerate().filter(|(_, e)| e.bucket == bucket);
         if let Binding::Dated { index } = binding {
-            if dated_bucket_loss(state, portfolio, index as usize, bucket) > 0 {
-                members().for_each(|(i, e)| parts[i] = -in_dated_row(state, e, index as usize, gain));
+            if dated_bucket_loss(portfolio, index as usize, bucket) > 0 {
+                members().for_each(|(i, e)| parts[i] = -in_dated_row(portfolio, e, index as usize));
             }
             continue;
         }
         let (loss, row) = bucket_loss(state, portfolio, bucket);
         if loss > 0 {
             for (i, e) in members() {
-                let part = -in_row(state, e, row, gain);
+                let part = -in_row(state, portfolio, e, row);
                 parts[i] = if bucket == lead { part } else { rate_down(part, state.config().bucket_sum_ppm) };
             }
         }

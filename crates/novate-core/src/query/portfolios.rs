@@ -174,7 +174,7 @@ impl Sheet {
         let mut state = state.clone();
         let (account, owner) = (state.accounts.len() as u32, state.owners.len() as u32);
         state.owners.push(Owner { id: u32::MAX, accounts: vec![account], liquidity: Vec::new() });
-        state.accounts.push(Account::new(u64::MAX, owner));
+        state.accounts.push(Account::new(u64::MAX, owner, 0));
         Ok(Self {
             state,
             account,
@@ -226,7 +226,7 @@ impl Sheet {
 
     /// Puts the holdings into the account, under the caps; returns the underlyings they touch, with their places in the matrices.
     fn hold(&mut self, holdings: &[Holding]) -> Vec<(u32, Option<usize>)> {
-        let before = std::mem::replace(&mut self.state.accounts[self.account as usize], Account::new(u64::MAX, self.owner));
+        let before = std::mem::replace(&mut self.state.accounts[self.account as usize], Account::new(u64::MAX, self.owner, 0));
         for balance in &before.balances {
             self.state.asset_mut(balance.asset).admitted -= balance.admitted;
         }

@@ -1,0 +1,155 @@
+//! A lull: commands in a row of which all are orders, while no listed time passes at which a session's or an event's factor may
+//! change. What is worked out from prices, terms and sessions holds in it and is remembered beside the state, stamped with its
+//! number. Nothing remembered is in a snapshot or a hash, and nothing depends on it (`tests/cushion.rs`).
+
+use super::{Market, State, Underlying};
+use crate::order::Side;
+use crate::price::{Action, Permission};
+use crate::session::Session;
+use crate::units::{Lots, Nanos, Ticks, div_floor, narrow, rate_up, scaled_down};
+
+/// Which lull it is, and whether it is one.
+#[derive(Debug, Default)]
+pub struct Lull {
+    number: u64,
+    /// The present command is an order's.
+    lasts: bool,
+    /// From then on a factor may differ; 0 while nobody asked.
+    until_ns: Nanos,
+    /// Nothing is ever remembered.
+    off: bool,
+}
+
+impl Clone for Lull {
+    /// A copy of the state remembers nothing: it may be changed without commands.
+    fn clone(&self) -> Self {
+        Self { number: self.number + 1, lasts: false, until_ns: 0, off: self.off }
+    }
+}
+
+impl Lull {
+    /// Nothing is remembered from now on: for comparisons.
+    pub const fn turn_off(&mut self) {
+        self.off = true;
+    }
+
+    /// A command begins. Whatever is no order of somebody changes the venue.
+    pub const fn begin(&mut self, is_order: bool, now: Nanos) {
+        self.lasts = is_order && !self.off;
+        if !self.lasts || self.number == 0 || self.until_ns != 0 && now >= self.until_ns {
+            self.number += 1;
+            self.until_ns = 0;
+        }
+    }
+
+    /// Whether what bears this stamp still holds.
+    #[inline]
+    #[must_use]
+    pub const fn holds(&self, stamp: u64) -> bool {
+        self.lasts && stamp == self.number
+    }
+
+    /// The stamp of what is worked out now; 0, which never holds, outside a lull.
+    #[inline]
+    #[must_use]
+    pub const fn stamp(&self) -> u64 {
+        if self.lasts { self.number } else { 0 }
+    }
+}
+
+/// The most that a lot of a perp, resting or filled, takes from what an account has above its initial requirement; worked out by
+/// `margin::cushion`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LotBound {
+    /// Lull in which it holds.
+    pub stamp: u64,
+    /// Micro-dollars of a lot at the dearest of the level's prices, rounded up; 0 where no bound is known.
+    pub high: i64,
+    /// At the cheapest, rounded down.
+    pub low: i64,
+    /// Between the two, rounded up.
+    pub apart: i64,
+    /// All charges on a dollar of it.
+    pub charge_ppm: i64,
+    /// It is the only perp of its underlying.
+    pub only: bool,
+}
+
+/// What all orders of a market ask of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Figures {
+    stamp: u64,
+    /// Whether the price's quality lets positions be opened.
+    pub may_open: bool,
+    /// Index in ticks.
+    pub index: Ticks,
+    /// The worst price of a bid and of an ask inside the band; the index must be known.
+    pub edges: [Ticks; 2],
+    /// The highest price that may be listed, in ticks; the largest integer where it is beyond.
+    pub highest: Ticks,
+}
+
+impl Figures {
+    /// Of a market now.
+    #[must_use]
+    pub fn of(state: &State, market: &Market) -> Self {
+        let underlying = state.known_underlying(market.terms.underlying);
+        let index = state.index_ticks(market);
+        Self {
+            stamp: state.lull.stamp(),
+            may_open: underlying.price.permission(Action::Open) == Permission::Yes,
+            index,
+            edges: [Side::Bid, Side::Ask].map(|side| edge(market, underlying, index, side)),
+            highest: highest(state, market, underlying),
+        }
+    }
+
+    /// Whether the product of so many lots, a price or the highest listable one, and the market's unit leaves room in 64 bits, and
+    /// their size does.
+    #[must_use]
+    pub fn fits(&self, market: &Market, limit: Ticks, lots: Lots, most: i64) -> bool {
+        let price = self.highest.max(limit);
+        let notional = price.checked_mul(lots).and_then(|n| n.checked_mul(market.unit));
+        let within = |size: i128| market.split.of_down(size) <= i128::from(most);
+        notional.is_some_and(|n| n <= most) && within(i128::from(lots) * i128::from(market.terms.lot_size))
+    }
+}
+
+/// The edge of the listed band of the underlying's session around the index on a side.
+fn edge(market: &Market, underlying: &Underlying, index: Ticks, side: Side) -> Ticks {
+    let band_ppm = match underlying.session.session {
+        Session::Regular => market.terms.band_ppm,
+        Session::Pre | Session::Post => market.terms.band_extended_ppm,
+        Session::Overnight | Session::Closed | Session::Halted => market.terms.band_closed_ppm,
+    };
+    let width = rate_up(i128::from(index), band_ppm);
+    narrow(i128::from(index) + i128::from(side.sign()) * width).unwrap_or(i64::MAX)
+}
+
+fn highest(state: &State, market: &Market, underlying: &Underlying) -> Ticks {
+    let multiplier = if market.is_perp() { 1_000_000_000 } else { state.known_asset(market.terms.base).terms.multiplier_ppb };
+    let dearest = market.split.of_down(scaled_down(i128::from(underlying.terms.price_max), multiplier, 1_000_000_000));
+    narrow(div_floor(dearest, i128::from(market.terms.tick_size))).unwrap_or(i64::MAX)
+}
+
+impl State {
+    /// A market's figures, remembered in a lull.
+    pub fn figures(&mut self, market: u32) -> Figures {
+        let known = self.known_market(market).figures;
+        if self.lull.holds(known.stamp) {
+            return known;
+        }
+        let figures = Figures::of(self, self.known_market(market));
+        self.market_mut(market).figures = figures;
+        figures
+    }
+
+    /// Works out until when the lull lasts at most: before something is remembered in it that a factor is in.
+    pub fn bound_lull(&mut self) {
+        if self.lull.until_ns == 0 {
+            let terms = self.prices.terms.as_ref();
+            let sessions = self.underlyings.iter().flatten().map(|u| u.session.steady_until(terms, self.now));
+            self.lull.until_ns = sessions.min().unwrap_or(Nanos::MAX);
+        }
+    }
+}
