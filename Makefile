@@ -1,7 +1,7 @@
 # Each target sets up what it needs, the virtual environment .venv included. ARGS goes to the command behind a target,
 # for example: make demo ARGS="--headless --json"
 
-.PHONY: demo test test-long fuzz bench lint fmt venv build clean
+.PHONY: demo test test-long fuzz bench lint fmt venv build wheel clean
 
 demo: build      ## replay a real crash through a venue and print the path of the report
 	@.venv/bin/novate demo $(ARGS)
@@ -31,6 +31,9 @@ venv:            ## the virtual environment with all packages
 
 build:           ## the engine, compiled into the package
 	@scripts/build.sh
+
+wheel:           ## one wheel for every Python from 3.11 on, tried in a fresh environment; prints its path
+	@scripts/wheel.sh
 
 clean:           ## what was built, not what was recorded
 	@rm -rf target fuzz/target dist .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache src/novate/*.so

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import novate._core as core
-from novate import Engine
+from novate._core import Engine
 from novate.sequencer import Sequencer, open_venue_log
 
 HEAD = struct.Struct("<8s9Q32s")

@@ -132,6 +132,8 @@ class Plan:
         """The requirement alone."""
         for underlyings in (4, 64):
             yield Task(f"margin {underlyings}", (self.driver, "margin", str(underlyings), "--reps", "3"))
+        side = (sys.executable, str(BENCHES / "margin_frame.py"))
+        yield Task("margin frame", (*side, "--portfolios", "100" if self.quick else "1000"))
         yield Task("rebuild", (self.driver, "rebuild", "20000" if self.quick else "100000", "--reps", "3"))
         yield Task("sweep", (self.driver, "sweep", "20000" if self.quick else "100000", "--reps", "4"))
         yield Task("sizes", (self.driver, "sizes"))
@@ -230,6 +232,17 @@ class Rows:
         self.target("margin check, 64 underlyings", "ns", "margin 64", "bulk_ns_median", 500)
         for words, key in (("p50", "p50_ns"), ("p99", "p99_ns")):
             self.add(f"margin check, 4 underlyings, {words}", "ns", "margin 4", key, better="less")
+        one_by_one = ("an engine's queries one by one", "margin frame", "queries_rows_s")
+        self.add(
+            "novate.margin, 5 holdings each, 250 dates", "rows/s", "margin frame", "rows_s", peer=one_by_one
+        )
+        self.add(
+            "novate.margin, the same without sentences",
+            "rows/s",
+            "margin frame",
+            "bare_rows_s",
+            peer=one_by_one,
+        )
         self.target(
             "full re-margin, 10 positions each", "ms per 1 M accounts", "rebuild", "ms_per_million", 240
         )

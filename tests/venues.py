@@ -6,7 +6,8 @@ a tick is one cent, a lot a hundredth of a share or of a token, the index 100 do
 
 from collections.abc import Mapping
 
-from novate import Engine, _core
+from novate import _core
+from novate._core import Engine
 from novate.messages import (
     ActivateRelease,
     AdvanceTime,

@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from random import Random
 
-from novate import Engine, _core
+from novate import _core
+from novate._core import Engine
 from novate.messages import (
     ActivateRelease,
     AdvanceTime,

@@ -151,14 +151,117 @@ def demo(**options: Any) -> None:
 
 @cli.command()
 @click.argument("scenario")
+@click.option(
+    "--portfolio",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="CSV",
+    help="Play it on these positions instead of the demo's, in memory.",
+)
 @_run_options
-def replay(scenario: str, **options: Any) -> None:
-    """Replay one SCENARIO; `novate scenarios` lists them."""
+def replay(scenario: str, portfolio: Path | None, **options: Any) -> None:
+    """Replay one SCENARIO; `novate scenarios` lists them.
+
+    With --portfolio, standard output is a CSV table over time: equity, requirement, excess, state, and what was liquidated.
+    """
     from novate.marketdata import scenarios
 
     if scenario not in scenarios():
         raise click.UsageError(f"There is no scenario {scenario!r}; there are {', '.join(scenarios())}.")
-    _play(scenario, **options)
+    if portfolio is None:
+        _play(scenario, **options)
+    else:
+        _play_own(scenario, portfolio, **options)
+
+
+def _play_own(
+    scenario: str,
+    portfolio: Path,
+    *,
+    as_json: bool,
+    headless: bool,
+    home: Path | None,
+    report: Path | None,
+    **chosen: Any,
+) -> None:
+    """One's own positions through a crash; tells what happened on standard error."""
+    if home or report:
+        raise click.UsageError("With --portfolio nothing is kept: leave out --home and --report.")
+    from novate.demo.crash import outcome, replay
+
+    console = _console()
+
+    def run(progress: ProgressCall) -> Any:
+        return replay(
+            portfolio,
+            scenario,
+            data=chosen["data"],
+            seed=chosen["seed"],
+            clock=f"{chosen['advance_ms']} ms",
+            progress=progress,
+        )
+
+    if headless:
+        frame = run(_lines(console))
+    else:
+        with _bar(console, "Replaying") as progress:
+            frame = run(progress)
+    told = outcome(frame)
+    console.print(frame.attrs["headline"], markup=False)
+    for line in told["lines"]:
+        console.print(line, markup=False, soft_wrap=True)
+    if as_json:
+        _result({"ok": True} | told)
+    else:
+        click.echo(frame.to_csv(), nl=False)
+
+
+@cli.command()
+@click.argument("portfolio", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--price", "stated", multiple=True, metavar="NAME=DOLLARS", help="Price of an underlying; once for each."
+)
+@click.option(
+    "--prices",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="CSV",
+    help="Prices by date, a column for each underlying.",
+)
+@click.option(
+    "--session",
+    default="regular",
+    show_default=True,
+    help="Session of every name that closes, or `calendar`.",
+)
+@click.option(
+    "--listing",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="TOML",
+    help="Whose rules [default: the packaged listing].",
+)
+@_common
+def margin(
+    portfolio: Path,
+    stated: tuple[str, ...],
+    prices: Path | None,
+    session: str,
+    listing: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Say what the positions of PORTFOLIO (a CSV table) require, and why: a CSV table by date and portfolio."""
+    from novate.embedding.margin import margin as ask
+    from novate.embedding.tables import prices_of
+
+    frame = ask(portfolio, prices_of(stated, prices), session, listing)
+    console = _console()
+    for key, row in zip(frame.index, frame["explanation"], strict=True):
+        told = " ".join(map(str, key)) if isinstance(key, tuple) else str(key)
+        console.print(f"{told}: {row}" if frame.index.names != [None] else row, markup=False, soft_wrap=True)
+    if as_json:
+        rows = json.loads(frame.reset_index().to_json(orient="records", date_format="iso"))
+        _result({"ok": True, "rows": rows})
+    else:
+        click.echo(frame.to_csv(), nl=False)
 
 
 def _play(

@@ -6,6 +6,7 @@
     ├── DataError               an input file is missing, malformed, or holds an impossible value
     ├── MessageError            one message is not what its type says, or holds what cannot be encoded
     ├── BadBuffer               a buffer of messages is not messages back to back
+    ├── Refused                 the engine refused a command that a caller of `novate.Engine` counted on
     ├── TimeRanBackwards        a command's time lies before the journal's last time
     ├── EngineHalted            the engine failed inside a command and answers nothing more
     └── JournalError            the journal cannot be trusted, read or written
@@ -75,6 +76,16 @@ class BadBuffer(NovateError):
     """A buffer handed to the sequencer is not whole messages back to back; all of it is refused."""
 
     code = "bad_buffer"
+
+
+class Refused(NovateError):
+    """The engine refused a command that a method of `novate.Engine` stands for; its state is untouched.
+
+    On the wire a refusal is an event. A line of a notebook that did nothing must not look as if it had.
+    Facts: `rule` (its name), `number`.
+    """
+
+    code = "refused"
 
 
 class TimeRanBackwards(NovateError):

@@ -221,19 +221,19 @@ def what_if(engine: Engine, account: int, wishes: Iterable[Wish]) -> Outcome:
     fork = engine.fork()
     events: list[EventMessage] = []
     for wish in wishes:
-        events += _shock(fork, wish) if isinstance(wish, Shock) else _send(fork, wish, account)
+        events += _shock(fork, wish) if isinstance(wish, Shock) else send(fork, wish, account)
     refusals = tuple(event.body for event in events if isinstance(event.body, CommandRefused))
     return Outcome(before, _explain(fork, account), refusals, tuple(events))
 
 
-def _send(fork: Engine, command: Command, account: int = 0, time_ns: int | None = None) -> list[EventMessage]:
+def send(fork: Engine, command: Command, account: int = 0, time_ns: int | None = None) -> list[EventMessage]:
     """One command into a fork: as the account's, or as the venue's where the engine says that it names no account.
 
     On a venue with governance it is sent by a key of the account or of the venue that may send it, where there is one.
     """
     at = fork.time_ns if time_ns is None else time_ns
     for sender in (account, 0):
-        for actor in _keys(fork, command, sender):
+        for actor in keys(fork, command, sender):
             message = encode(command, account=sender, actor=actor, sequence=fork.sequence + 1, time_ns=at)
             events = list(iter_events(fork.apply(message)))
             refused = _refusal(events)
@@ -250,7 +250,7 @@ def _refusal(events: list[EventMessage]) -> str:
     return rule(body.code).name if isinstance(body, CommandRefused) else ""
 
 
-def _keys(fork: Engine, command: Command, sender: int) -> list[int]:
+def keys(fork: Engine, command: Command, sender: int) -> list[int]:
     """Keys to send it by, best first: facts by a keeper, else each role that somebody has at the account or at the venue."""
     if not (known := governance.actors(fork)):
         return [0]
@@ -277,19 +277,19 @@ def _shock(fork: Engine, shock: Shock) -> list[EventMessage]:
         opens = SetSession(
             underlying=underlying, session=Session.REGULAR, next_session=Session.CLOSED, next_time_ns=0
         )
-        events += _send(fork, opens)
+        events += send(fork, opens)
     for patience in range(_PATIENCE):
         at = fork.time_ns + (_WAIT_NS if patience else 0)
         for source in said:
             if source.price:
-                events += _send(fork, _repeat(underlying, source, at, shock.ppm), time_ns=at)
+                events += send(fork, _repeat(underlying, source, at, shock.ppm), time_ns=at)
         # An opening blends from the closed index to the outside price.
         blends = closed and patience < _BLEND
         if _line(fork, underlying).quality != Quality.SUSPECT and not blends:
             break
         if closed:
-            events += _send(fork, AdvanceTime())
-    return events + _send(fork, AdvanceTime())
+            events += send(fork, AdvanceTime())
+    return events + send(fork, AdvanceTime())
 
 
 def _line(engine: Engine, underlying: int) -> reports.UnderlyingLine:
@@ -390,7 +390,7 @@ def projection(
     for line in questions.sessions(engine):
         for change in sessions(line, start, end):
             if change.time_ns <= start and change.session == line.session:
-                _send(
+                send(
                     fork, change.command(line.underlying)
                 )  # the same session, with the closure the calendar sees ahead
             for at, what, command in _boundaries(line, change, start, end):
@@ -415,12 +415,12 @@ def _boundaries(
 def _milestone(fork: Engine, account: int, at: int, steps: list[tuple[str, Command | None]]) -> Milestone:
     for _, command in steps:
         if command is not None:
-            _send(fork, command, time_ns=at)
+            send(fork, command, time_ns=at)
     for underlying in reports.underlyings(fork):
         for source in questions.sources(fork, underlying.underlying):
             if source.price:
-                _send(fork, _repeat(underlying.underlying, source, at), time_ns=at)
-    _send(fork, AdvanceTime(), time_ns=at)
+                send(fork, _repeat(underlying.underlying, source, at), time_ns=at)
+    send(fork, AdvanceTime(), time_ns=at)
     line = reports.account(fork, account).line
     return Milestone(
         time_ns=at,

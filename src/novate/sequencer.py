@@ -272,7 +272,7 @@ def open_venue_log(
 
     Args:
         home: the directory; `journal` and `snapshots` are made inside it.
-        engines: makes and restores engines; the class `novate.Engine`.
+        engines: makes and restores engines; the class `novate._core.Engine`.
         release: name of the running release, recorded in each new segment.
         ruleset: number of the ruleset the engine follows; a journal of another one is refused.
         resume: the message `ResumeVenue` with an unfilled header, the first command after each recovery of a journal

@@ -75,6 +75,11 @@ class Venue:
         return self.sequencer.engine
 
     @property
+    def sequence(self) -> int:
+        """Sequence of the last command."""
+        return self.sequencer.sequence
+
+    @property
     def time_ns(self) -> int:
         """Time of the last command."""
         return self.sequencer.time_ns

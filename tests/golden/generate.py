@@ -15,7 +15,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from novate import Engine, _core
+from novate import _core
+from novate._core import Engine
 from novate.journal.scan import segment_paths
 from novate.messages import ActivateRelease, Command, EventMessage, ResumeVenue, encode, iter_events
 from novate.venue import Venue

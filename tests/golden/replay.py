@@ -8,7 +8,8 @@ import json
 import sys
 from pathlib import Path
 
-from novate import Engine, _core
+from novate import _core
+from novate._core import Engine
 from novate.journal.scan import Walk, walk_journal
 from novate.journal.verify import verify_journal
 

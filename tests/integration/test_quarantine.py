@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from tests.venues import SECOND, open_plain_venue
 
-from novate import Engine
-from novate._core import release, ruleset
+from novate._core import Engine, release, ruleset
 from novate.cli import main
 from novate.errors import BadBuffer, ConfigError, EngineHalted, JournalError
 from novate.journal import put_aside, verify_journal

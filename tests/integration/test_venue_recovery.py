@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from novate import Engine, Venue
-from novate._core import ruleset
+from novate import Venue
+from novate._core import Engine, ruleset
 from novate.demo.staff import KEEPER, OPERATOR
 from novate.errors import ResumeRefused
 from novate.journal import journal_bytes, verify_journal

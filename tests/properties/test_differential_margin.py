@@ -19,7 +19,7 @@ from dividends import MIX as DIVIDENDS
 from dividends import DividendWorld
 from issuing import MIX as ISSUING
 from issuing import IssuingWorld
-from novate import Engine
+from novate._core import Engine
 from novate.messages import OrderPlaced, PlaceOrder, Side, reports
 from novate.messages.reports import BindingRow, GapGroup, LevelReport, RowKind
 from novate.messages.reports.corporate import receivables

@@ -15,7 +15,7 @@ from random import Random
 
 import pytest
 
-from novate import Engine
+from novate._core import Engine
 from novate.messages import (
     AmendOrder,
     AuctionUncrossed,

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from random import Random
 
-from novate import Engine
+from novate._core import Engine
 from novate.messages import (
     AdvanceTime,
     BankruptcyPriced,

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import novate
-from novate import Engine, _core
+from novate import _core
+from novate._core import Engine
 from novate.errors import BadBuffer
 
 

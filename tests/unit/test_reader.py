@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from tests.worlds import World
 
-from novate import Engine, Venue
+from novate import Venue
+from novate._core import Engine
 from novate.cli import main
 from novate.errors import JournalError
 from novate.messages import Command, EventMessage, PostPrice, encode, iter_commands, iter_events, reports

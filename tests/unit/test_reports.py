@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from novate import Engine
+from novate._core import Engine
 from novate.messages import Flags, ListDatedRow, PlaceOrder, Quality, Session, Side, reports
 from novate.messages.reports import Level
 from venues import CASH, NAME, PERP, SPOT, TOKEN, USD, PlainVenue, open_plain_venue

@@ -12,6 +12,7 @@ mod liquidation;
 mod clearing;
 mod governance;
 mod corporate;
+mod portfolios;
 
 use crate::account::LiquidityRate;
 use crate::margin::explain::{Contribution, binding_words, contributions, distance, without_orders};
@@ -64,6 +65,7 @@ pub fn answer(state: &State, request: &[u8]) -> Result<Vec<u8>, String> {
         500..=549 => explain::answer(state, number, request),
         450..=499 => packages::answer(state, number, request),
         400..=499 => orders::answer(state, number, request),
+        550..=599 => portfolios::answer(state, number, request),
         600..=699 => prices::answer(state, number, request),
         700..=799 => lending::answer(state, number, request),
         800..=899 => liquidation::answer(state, number, request),

@@ -10,6 +10,6 @@ missing is refused. docs/reference/configuration.md is the reference.
 """
 
 from novate.config.listing import Listing
-from novate.config.load import load_listing
+from novate.config.load import load_listing, packaged_listing
 
-__all__ = ["Listing", "load_listing"]
+__all__ = ["Listing", "load_listing", "packaged_listing"]

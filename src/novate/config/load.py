@@ -7,8 +7,9 @@ commands are applied to an empty engine, so a file that loads is a file the venu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib import resources
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from novate import units
 from novate._core import Engine, release, ruleset
@@ -33,6 +34,16 @@ from novate.messages import (
     rule,
 )
 from novate.messages.layout import LAYOUTS
+
+
+def packaged_listing(**options: Any) -> Listing:
+    """The listing that comes with the package, which the demo plays; options as for `load_listing`."""
+    return load_listing(packaged_text(), **options)
+
+
+def packaged_text() -> str:
+    """The file itself, comments and all."""
+    return resources.files("novate.demo").joinpath("listing.toml").read_text(encoding="utf-8")
 
 
 def load_listing(

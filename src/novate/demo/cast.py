@@ -78,6 +78,10 @@ class Casting:
         )
         return Cast(people, f"{hero}-PERP", second, PAIRED, self._token(issued))
 
+    def services(self) -> tuple[Participant, ...]:
+        """Those whom anybody's trades, loans and liquidations meet: the market maker, the lender and the backstop."""
+        return (self._maker(), self._lender(), self._backstop())
+
     def _perp(self, name: str) -> ListMarket:
         return self.listing.markets[f"{name}-PERP"]
 

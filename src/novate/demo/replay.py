@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,6 @@ from novate.messages import (
     iter_events,
     post_prices,
 )
-from novate.venue import Venue
 
 FRAME_NS: Final = 5_000_000_000
 TICK_MICRO_USD: Final = 1_000_000_000_000
@@ -56,6 +55,17 @@ PRICE_BYTES: Final = len(
 Sink = Callable[[EventMessage], None]
 
 
+class Runs(Protocol):
+    """What a replay drives: a venue with its journal, or one in memory."""
+
+    @property
+    def sequence(self) -> int:
+        """Sequence of the last command."""
+
+    def submit_stamped(self, buffer: bytes) -> bytes:
+        """Applies messages that carry their own times; returns their events."""
+
+
 @dataclass(slots=True)
 class Counts:
     """How much went through."""
@@ -69,7 +79,7 @@ class Counts:
 class Replay:
     """One scenario on its way through one venue."""
 
-    venue: Venue
+    venue: Runs
     scenario: Scenario
     listing: Listing
     market: Market
@@ -119,7 +129,7 @@ class Replay:
             self.market.see(event)
             self.sink(event)
         self.counts.events += count_messages(events)
-        self.counts.commands = self.venue.sequencer.sequence
+        self.counts.commands = self.venue.sequence
 
     def _clock(self, after_ns: int, before_ns: int) -> bytes:
         """The clock's steps strictly between two instants."""

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import time as clock_time
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from rich.console import Console
 
 from novate._core import release, ruleset
 from novate.calendar import new_york_date, new_york_ns, trading_days
-from novate.config import Listing, load_listing
+from novate.config import Listing, packaged_listing
 from novate.demo.backoffice import BackOffice
 from novate.demo.cast import CRYPTO_LONG, HEDGER, HOLDER, PANIC, Cast, Casting
 from novate.demo.market import Market
@@ -120,15 +119,8 @@ class Stage:
     @classmethod
     def set(cls, venue: Venue, scenario: Scenario) -> Stage:
         """Genesis: listings, sessions, first prices, accounts, deposits."""
-        text = resources.files("novate.demo").joinpath("listing.toml").read_text(encoding="utf-8")
-        listing = load_listing(
-            text,
-            underlyings=scenario.underlyings,
-            sources=sources_of(scenario),
-            overrides=overrides_of(scenario),
-            omit_dated_row=scenario.omitted_dated_row,
-        )
-        omitted = load_listing(text).dated_rows.get(scenario.omitted_dated_row)
+        listing = listing_of(scenario)
+        omitted = packaged_listing().dated_rows.get(scenario.omitted_dated_row)
         market = Market(listing, time_ns=scenario.start_ns)
         cast = Casting(listing, scenario, first_prices(scenario)).cast()
         classes = {name: kind for name, kind in scenario.asset_class.items() if kind != "stable"}
@@ -153,9 +145,9 @@ class Stage:
     def _genesis(self) -> None:
         start = self.scenario.start_ns
         parts = [encode(c, time_ns=start) for c in self.listing.commands]
-        parts += [encode(c, time_ns=start) for c in self._opening_state()]
+        parts += [encode(c, time_ns=start) for c in opening_state(self.listing, self.scenario)]
         for person in self.cast.people:
-            parts += [encode(c, account=person.account, time_ns=start) for c in self._arrival(person)]
+            parts += [encode(c, account=person.account, time_ns=start) for c in arrival(self.listing, person)]
         parts += [encode(c, time_ns=start) for c in self.office.opening()]
         people = [person.account for person in self.cast.people]
         parts += [encode(c, account=account, time_ns=start) for account, c in staffing(people)]
@@ -166,32 +158,6 @@ class Stage:
         self.replay.take_in(self.venue.submit_stamped(b"".join(parts)))
         self.insurance = self._insurance()
         self.office.open(start)
-
-    def _opening_state(self) -> list[Command]:
-        """Sessions, the last prices before the window, and the operator's insurance."""
-        commands: list[Command] = []
-        for name in self.scenario.underlyings:
-            number = self.listing.underlying[name]
-            commands.append(self.scenario.sessions[name][0].command(number))
-            if name in self.scenario.last_price_e6:
-                time_ns, price = self.scenario.last_price_e6[name]
-                source = int(self.scenario.ticks_of(name)["source"][0]) + 1
-                nav = self.listing.terms[name].price_class == PriceClass.NAV
-                commands.append(_price(number, source, price, time_ns, nav=nav))
-        for bucket in self.listing.bucket.values():
-            usdc = self.listing.asset["USDC"]
-            commands += [
-                FundInsurance(bucket=bucket, asset=usdc, amount=INSURANCE_DOLLARS * 1_000_000),
-                FundOperatorTranche(bucket=bucket, asset=usdc, amount=OPERATOR_DOLLARS * 1_000_000),
-            ]
-        return commands
-
-    def _arrival(self, person: Participant) -> list[Command]:
-        held = person.holdings.items()
-        deposits = [
-            Deposit(asset=self.listing.asset[name], amount=units, reference=1) for name, units in held
-        ]
-        return [OpenAccount(owner=person.account), *deposits]
 
     def _insurance(self) -> dict[str, int]:
         names = {f"Insurance({number})": name for name, number in self.listing.bucket.items()}
@@ -331,6 +297,45 @@ class Stage:
             ahead=before.ahead,
             dated_row=before.dated_row,
         )
+
+
+def listing_of(scenario: Scenario) -> Listing:
+    """The packaged listing for a scenario: its names, its sources, its volatility, without the row of the day it replays."""
+    return packaged_listing(
+        underlyings=scenario.underlyings,
+        sources=sources_of(scenario),
+        overrides=overrides_of(scenario),
+        omit_dated_row=scenario.omitted_dated_row,
+    )
+
+
+def opening_state(listing: Listing, scenario: Scenario) -> list[Command]:
+    """Sessions, the last prices before the window, and the operator's insurance."""
+    commands: list[Command] = []
+    for name in scenario.underlyings:
+        number = listing.underlying[name]
+        commands.append(scenario.sessions[name][0].command(number))
+        if name in scenario.last_price_e6:
+            time_ns, price = scenario.last_price_e6[name]
+            source = int(scenario.ticks_of(name)["source"][0]) + 1
+            nav = listing.terms[name].price_class == PriceClass.NAV
+            commands.append(_price(number, source, price, time_ns, nav=nav))
+    usdc = listing.asset["USDC"]
+    for bucket in listing.bucket.values():
+        commands += [
+            FundInsurance(bucket=bucket, asset=usdc, amount=INSURANCE_DOLLARS * 1_000_000),
+            FundOperatorTranche(bucket=bucket, asset=usdc, amount=OPERATOR_DOLLARS * 1_000_000),
+        ]
+    return commands
+
+
+def arrival(listing: Listing, person: Participant) -> list[Command]:
+    """Its account, and what arrives in it first."""
+    deposits = [
+        Deposit(asset=listing.asset[name], amount=units, reference=1)
+        for name, units in person.holdings.items()
+    ]
+    return [OpenAccount(owner=person.account), *deposits]
 
 
 def before_ns(scenario: Scenario) -> int:

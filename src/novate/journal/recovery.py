@@ -19,7 +19,7 @@ from novate.journal.snapshots import BadSnapshot, Snapshot, read_snapshot, snaps
 
 
 class Engine(Protocol):
-    """What the journal and the sequencer need of an engine; `novate.Engine` is one."""
+    """What the journal and the sequencer need of an engine; `novate._core.Engine` is one."""
 
     @property
     def sequence(self) -> int:
@@ -56,7 +56,7 @@ EngineT_co = TypeVar("EngineT_co", bound=Engine, covariant=True)
 
 
 class EngineFactory(Protocol[EngineT_co]):
-    """Makes engines; the class `novate.Engine` itself is one."""
+    """Makes engines; the class `novate._core.Engine` itself is one."""
 
     def __call__(self) -> EngineT_co:
         """A fresh engine, before the first command."""

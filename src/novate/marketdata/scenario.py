@@ -6,10 +6,10 @@ Times are UTC nanoseconds. Prices are integers at 1e-6 dollar (`price_e6`). An u
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ Quality = Literal["real", "derived", "simulated"]
 DataSource = Literal["recorded", "package"]
 AssetClass = Literal["broad_etf", "mega_cap", "stock", "crypto_etf", "crypto", "bill", "stable"]
 Ticks = npt.NDArray[np.void]
+_V = TypeVar("_V")
 
 TICK_DTYPE: Final = np.dtype(
     [("time_ns", "<i8"), ("underlying", "<u4"), ("source", "<u4"), ("price_e6", "<i8")]
@@ -97,6 +98,27 @@ class Scenario:
         picked: Ticks = self.ticks[self.ticks["underlying"] == self.underlyings.index(underlying)]
         return picked
 
+    def only(self, names: Collection[str]) -> Scenario:
+        """The same stretch with these names alone, in the order they had. KeyError: a name that it has not."""
+        if missing := set(names) - set(self.underlyings):
+            raise KeyError(*missing)
+        kept = tuple(name for name in self.underlyings if name in names)
+        place = np.full(len(self.underlyings), -1, dtype=np.int64)
+        place[[self.underlyings.index(name) for name in kept]] = np.arange(len(kept))
+        ticks = self.ticks[place[self.ticks["underlying"]] >= 0].copy()
+        ticks["underlying"] = place[ticks["underlying"]]
+        return replace(
+            self,
+            underlyings=kept,
+            ticks=ticks,
+            series=tuple(row for row in self.series if row.underlying in kept),
+            asset_class=_of(self.asset_class, kept),
+            sessions=_of(self.sessions, kept),
+            daily_volume_usd=_of(self.daily_volume_usd, kept),
+            daily_volatility=_of(self.daily_volatility, kept),
+            last_price_e6=_of(self.last_price_e6, kept),
+        )
+
     def describe(self) -> dict[str, Any]:
         """The facts a report prints, ready for JSON: headline, window, and one row per series."""
         fields = Series.__slots__
@@ -110,3 +132,7 @@ class Scenario:
             "ticks": len(self.ticks),
             "series": [{name: getattr(row, name) for name in fields} for row in self.series],
         }
+
+
+def _of(table: Mapping[str, _V], names: Collection[str]) -> dict[str, _V]:
+    return {name: value for name, value in table.items() if name in names}

@@ -576,7 +576,7 @@ class LiquidationSlice(Event, frozen=True, kw_only=True):
         fee: Liquidation fee, paid to the bucket's insurance.
         requirement_before: Requirement at liquidation-end before the slice.
         requirement_after: ... and after it.
-        index: Index of the underlying at that moment.
+        index: Index of the underlying at that moment, in the market's ticks.
     """
 
     KIND: ClassVar[int] = 179
@@ -591,7 +591,7 @@ class LiquidationSlice(Event, frozen=True, kw_only=True):
     fee: MicroUsd
     requirement_before: MicroUsd
     requirement_after: MicroUsd
-    index: Price
+    index: Ticks
 
 
 class LiquidationSliceSkipped(Event, frozen=True, kw_only=True):
