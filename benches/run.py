@@ -91,6 +91,20 @@ def files(driver: str, commands: int) -> dict[str, Path]:
     return found
 
 
+def wide_file(quick: bool) -> Path:
+    """A venue of 1,000 markets: the workload alone, whose accounts the driver opens. A million of them, or a thousand."""
+    folder = OUT / "wide"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / ("quick.bin" if quick else "wide.bin")
+    if not path.exists():
+        accounts, depth, commands = ("1000", "100", "100000") if quick else ("1000000", "1000", "1000000")
+        say(f"generating 1,000 markets for {int(accounts):,} accounts")
+        shape = ("--symbols", "1000", "--accounts", accounts, "--depth", depth, "--commands", commands)
+        generator = (sys.executable, str(BENCHES / "workload" / "gen.py"))
+        subprocess.run((*generator, *shape, str(path)), check=True, capture_output=True)
+    return path
+
+
 class Plan:
     """What is run, by topic; each task's name says topic and workload."""
 
@@ -115,6 +129,12 @@ class Plan:
             yield Task(
                 "exchange-core full ex1", (*self.java, str(self.files["ex1"]), "core", "1"), pinned=False
             )
+
+    def wide(self) -> Iterator[Task]:
+        """Many markets and accounts; the outcome is compared in a pass before the timed one."""
+        yield Task(
+            "wide", (self.driver, "engine", str(wide_file(self.quick)), "--wide", "--reps", "1", "--count")
+        )
 
     def latency(self) -> Iterator[Task]:
         """Single commands, closed loop, in process."""
@@ -157,7 +177,7 @@ class Plan:
 
     def tasks(self, only: list[str]) -> list[Task]:
         """All, or those whose name holds one of the words."""
-        every = [*self.engine(), *self.latency(), *self.margin(), *self.python()]
+        every = [*self.engine(), *self.wide(), *self.latency(), *self.margin(), *self.python()]
         return [task for task in every if not only or any(word in task.name for word in only)]
 
 
@@ -213,6 +233,10 @@ class Rows:
             "engine ex1, both with accounts", "Mcmd/s", "engine ex1", "mcmd_s_median", peer=full, floor=0.7
         )
         self.target("allocations ex1", "per command", "engine ex1", "allocations_per_command", 0.0)
+        own = ("one market, 1 k accounts", "engine ex1", "mcmd_s_median")
+        self.add(
+            "engine, 1,000 markets, 1 M accounts", "Mcmd/s", "wide", "mcmd_s_median", peer=own, floor=1 / 12
+        )
         self._latencies()
         self._margin()
         self._python()
@@ -248,7 +272,13 @@ class Rows:
         )
         full = ("everyone evaluated", "sweep", "full_ms_median")
         self.add(
-            "price tick to breached accounts", "ms", "sweep", "ms_median", peer=full, floor=1 / 3, better="less"
+            "price tick to breached accounts",
+            "ms",
+            "sweep",
+            "ms_median",
+            peer=full,
+            floor=1 / 3,
+            better="less",
         )
         for what, most in (("order", 200), ("position", 128), ("account", 1_024)):
             self.target(f"memory of one {what}'s record", "bytes", "sizes", f"{what}_bytes", most)
