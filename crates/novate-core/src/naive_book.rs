@@ -182,7 +182,11 @@ impl Book {
             }
         }
         let counted = queued.len() == self.orders as usize;
-        if counted { Ok(()) } else { Err(format!("market {market}: {} orders queue, {} counted", queued.len(), self.orders)) }
+        if counted {
+            Ok(())
+        } else {
+            Err(format!("market {market}: {} orders queue, {} counted", queued.len(), self.orders))
+        }
     }
 }
 
@@ -206,9 +210,13 @@ impl<'de> Deserialize<'de> for Book {
         };
         let sorted = bids.is_sorted_by(|a, b| a.0 > b.0) && asks.is_sorted_by(|a, b| a.0 < b.0);
         if !sorted || !bids.iter().chain(&asks).all(sound) {
-            return Err(serde::de::Error::custom("levels have a price, orders and lots, and are listed best first, each once"));
+            return Err(serde::de::Error::custom(
+                "levels have a price, orders and lots, and are listed best first, each once",
+            ));
         }
-        let side = |levels: SideImage| levels.into_iter().map(|(price, head, tail, qty)| (price, Level { head, tail, qty })).collect();
+        let side = |levels: SideImage| {
+            levels.into_iter().map(|(price, head, tail, qty)| (price, Level { head, tail, qty })).collect()
+        };
         Ok(Self { sides: [side(bids), side(asks)], orders })
     }
 }

@@ -76,7 +76,8 @@ fn a_dividend_that_nobody_or_somebody_twice_has_receivable_is_found() {
     let (mut ledger, mut accounts) = ledger();
     let dues: Vec<(u32, i64, i128)> = ledger.receivables().map(|(token, due)| (token, due.each, due.total)).collect();
     assert_eq!(dues, [(TOKEN, 7, 490)]);
-    let found = |ledger: &Ledger, accounts: &[Account]| ledger.receivable_differences(accounts).into_iter().collect::<Vec<_>>();
+    let found =
+        |ledger: &Ledger, accounts: &[Account]| ledger.receivable_differences(accounts).into_iter().collect::<Vec<_>>();
     assert_eq!(found(&ledger, &accounts), [(TOKEN, 0)]);
     accounts[LENDER as usize].balance_mut(TOKEN).held += 2;
     assert_eq!(found(&ledger, &accounts), [(TOKEN, -14)]);
@@ -105,7 +106,8 @@ fn interest_inside_a_line_reaches_lenders_and_reserve() {
     for minute in 1..=2_000 {
         ledger.tick(&mut accounts, CASH, rate, reserve);
         let (pool, line) = (ledger.pool(CASH), line(&ledger));
-        let charged = pool.borrow_shares * i128::from(pool.borrow_index - INDEX) + line.shares * i128::from(line.index - INDEX);
+        let charged =
+            pool.borrow_shares * i128::from(pool.borrow_index - INDEX) + line.shares * i128::from(line.index - INDEX);
         let shared = pool.supply_shares * i128::from(pool.supply_index - INDEX);
         let kept = i128::from(ledger.venue(Party::Reserve, CASH)) * SHARE + pool.carry;
         assert_eq!(charged, shared + kept, "minute {minute}");
