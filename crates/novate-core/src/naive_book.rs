@@ -89,7 +89,7 @@ impl Book {
 
     #[must_use]
     pub fn can_rest(&self, side: Side, price: Ticks, lots: Lots) -> bool {
-        price >= 1 && price <= MAX_PRICE && lots > 0 && lots <= Lots::MAX - self.level_qty(side, price)
+        (1..=MAX_PRICE).contains(&price) && lots > 0 && lots <= Lots::MAX - self.level_qty(side, price)
     }
 
     pub fn insert(&mut self, slab: &mut OrderSlab, slot: u32) {
