@@ -27,6 +27,8 @@ fn ledger() -> (Ledger, Vec<Account>) {
     (ledger, accounts)
 }
 
+type Damage = fn(&mut Balance);
+
 /// What the conservation check says after a holder's record was changed behind the ledger's back.
 fn after(asset: u32, damage: impl Fn(&mut Balance)) -> (i128, i128) {
     let (ledger, mut accounts) = ledger();
@@ -52,7 +54,7 @@ fn a_unit_too_many_is_found_wherever_it_lies() {
 fn totals_of_a_pool_that_are_not_its_accounts_are_found() {
     let (ledger, accounts) = ledger();
     assert!(ledger.pools_are_true(&accounts));
-    let damages: [(&str, u32, fn(&mut Balance)); 6] = [
+    let damages: [(&str, u32, Damage); 6] = [
         ("lent", LENDER, |b| b.lent += 1),
         ("supply shares", LENDER, |b| b.supply_index -= 1),
         ("borrowed", BORROWER, |b| b.pledged -= 1),
