@@ -1,7 +1,7 @@
 # Each target sets up what it needs, the virtual environment .venv included. ARGS goes to the command behind a target,
 # for example: make demo ARGS="--headless --json"
 
-.PHONY: demo test test-long fuzz bench lint fmt venv build wheel clean
+.PHONY: demo test test-long fuzz mutants bench lint fmt venv build wheel clean
 
 demo: build      ## replay a real crash through a venue and print the path of the report
 	@.venv/bin/novate demo $(ARGS)
@@ -14,6 +14,10 @@ test-long:       ## the tests that take minutes
 
 fuzz:            ## a minute of coverage-guided fuzzing of each target
 	@scripts/fuzz.sh 60
+
+mutants: venv    ## a night: change margin, ledger and liquidation line by line; some test must notice each change
+	@command -v cargo-mutants >/dev/null || { echo "novate: missing: cargo-mutants (cargo install cargo-mutants)" >&2; exit 1; }
+	@cargo mutants -p novate-core $(ARGS)
 
 bench: build     ## speed on this machine, against the raw limits of the same run; writes benches/results.json
 	@.venv/bin/python benches/run.py $(ARGS)

@@ -44,9 +44,11 @@ def lint(*command: str) -> Count:
     return Count(passed=1) if _run(command) == 0 else Count(failed=1)
 
 
-def cargo_tests(*options: str, profile: str = "quick", long: bool = False) -> Count:
+def cargo_tests(
+    *options: str, package: str = "novate-core", profile: str = "quick", long: bool = False
+) -> Count:
     """The engine's tests; a test binary that does not build or crashes is one failure. `long`: random streams a hundred times as long."""
-    command = ["cargo", "test", "--profile", profile, "-p", "novate-core", "--no-fail-fast", *options]
+    command = ["cargo", "test", "--profile", profile, "-p", package, "--no-fail-fast", *options]
     env = ENV | ({"NOVATE_LONG": "1"} if long else {})
     with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True) as process:
         total = Count()
@@ -104,12 +106,17 @@ def steps(*, only_lint: bool, long: bool) -> list[tuple[str, Callable[[], Count]
     tests = [
         ("cargo test", cargo_tests),
         ("cargo test, debug build", lambda: cargo_tests("--test", "golden", profile="dev")),
+        ("cargo test, naive book", lambda: cargo_tests(package="novate-naive", profile="dev")),
         ("fuzz", lambda: fuzz(20)),
         ("pytest", pytest),
     ]
     if long:
         tests = [
             ("cargo test, long", lambda: cargo_tests("--", "--nocapture", long=True)),
+            (
+                "cargo test, naive book, long",
+                lambda: cargo_tests("--", "--nocapture", package="novate-naive", long=True),
+            ),
             ("fuzz, long", lambda: fuzz(600)),
             ("pytest, long", lambda: pytest("-m", "long")),
         ]

@@ -17,6 +17,8 @@ pub mod ledger;
 pub mod session;
 pub mod price;
 pub mod book;
+#[cfg(feature = "naive-book")]
+pub mod naive_book;
 pub mod phase;
 pub mod state;
 pub mod eligibility;

@@ -14,9 +14,9 @@ use crate::margin::liquidity;
 use crate::params;
 use crate::phase::{Phase, PhaseState};
 use crate::reject::{Refusal, Reject, require};
-use crate::state::{Asset, Bucket, Liquidity, Market, State, Underlying};
+use crate::state::{Asset, Book, Bucket, Liquidity, Market, State, Underlying};
 use crate::units::{PPM, narrow, scale_up};
-use crate::{book::Book, price, session};
+use crate::{price, session};
 
 fn place<T>(list: &mut Vec<Option<T>>, id: u32, value: T) {
     let at = id as usize;

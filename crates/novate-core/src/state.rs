@@ -12,8 +12,13 @@ pub mod governance;
 pub mod corporate;
 pub mod lull;
 
+/// The book the venue runs on.
+#[cfg(not(feature = "naive-book"))]
+pub use crate::book::Book;
+#[cfg(feature = "naive-book")]
+pub use crate::naive_book::Book;
+
 use crate::account::{Account, LiquidityRate, Owner, Position};
-use crate::book::Book;
 use crate::command::{ConfigureVenue, ListAsset, ListBucket, ListDatedRow, ListMarket, ListPool, ListUnderlying};
 use crate::ledger::Ledger;
 use lull::{Drift, Figures, LotBound, Lull};

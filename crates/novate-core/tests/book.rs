@@ -6,8 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use novate_core::book::{Book, MAX_PRICE};
+use novate_core::book::MAX_PRICE;
 use novate_core::order::{NIL, NewOrder, OrderSlab, POST_ONLY, REDUCE_ONLY, SelfTrade, Side, Stage};
+use novate_core::state::Book;
 use proptest::prelude::*;
 
 const SIDES: [Side; 2] = [Side::Bid, Side::Ask];

@@ -12,7 +12,7 @@ const WORLDS: [&str; 2] = ["governed.txt", "venue.txt"];
 
 /// Every table of the folder, by name.
 fn tables() -> Vec<(String, String)> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../novate-core/tests/scenarios");
     let files = std::fs::read_dir(folder).expect("the folder of tables").map(|entry| entry.expect("a file").path());
     let named = files.map(|path| (path.file_name().expect("a name").to_string_lossy().into_owned(), path));
     let mut found: Vec<_> = named.filter(|(name, _)| name.ends_with(".txt") && !WORLDS.contains(&name.as_str())).collect();

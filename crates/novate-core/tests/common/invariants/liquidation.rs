@@ -1,6 +1,6 @@
 //! Stages 2 to 8: what is true of every account in liquidation, and of what one command told about it.
 
-use crate::common::wire::Event;
+use super::super::wire::Event;
 use novate_core::account::AccountState;
 use novate_core::event::{BackstopSliceTaken, BankruptcyPriced, Deleveraged, InsurancePaid, LiquidationStageChanged};
 use novate_core::stage::{Stage, next};

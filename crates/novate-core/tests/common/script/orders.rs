@@ -1,7 +1,7 @@
 //! The words of orders: `Alice buys 2 NVDA-PERP at 180 gtd 60s oldest id X as o1`, `Alice buys 9 NVDA-PERP every 10s for 90s`.
 
 use super::{Script, Told, span};
-use crate::common::wire::Event;
+use super::super::wire::Event;
 use novate_core::command::*;
 use novate_core::event::{OrderPlaced, TriggerPlaced, TwapPlaced};
 
