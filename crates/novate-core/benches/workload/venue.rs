@@ -201,7 +201,7 @@ fn venue() -> ConfigureVenue {
         mark_speed_ppm: 5_000,
         settle_every_ns: HOUR,
         premium_gap_ns: 300 * SECOND,
-        sweep_accounts: 1_000,
+        sweep_accounts: 1_000_000,
         client_ids_kept: 100,
         orders_per_market: 100_000,
         liquidation_fee_ppm: 10_000,
