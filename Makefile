@@ -1,7 +1,7 @@
 # Each target sets up what it needs, the virtual environment .venv included. ARGS goes to the command behind a target,
 # for example: make demo ARGS="--headless --json"
 
-.PHONY: demo test test-long fuzz mutants bench lint fmt venv build wheel clean
+.PHONY: demo test test-long fuzz mutants bench instructions lint fmt venv build wheel clean
 
 demo: build      ## replay a real crash through a venue and print the path of the report
 	@.venv/bin/novate demo $(ARGS)
@@ -21,6 +21,9 @@ mutants: venv    ## a night: change margin, ledger and liquidation line by line;
 
 bench: build     ## speed on this machine, against the raw limits of the same run; writes benches/results.json
 	@.venv/bin/python benches/run.py $(ARGS)
+
+instructions: venv ## instructions of a command and of an evaluation under callgrind: the same on every run
+	@.venv/bin/python benches/instructions.py
 
 lint:            ## the checks that run no test
 	@scripts/test.sh --lint $(ARGS)

@@ -67,6 +67,24 @@ class Task:
     pinned: bool = True
 
 
+def built() -> str:
+    """The engine's driver, compiled; its path."""
+    command = (
+        "cargo",
+        "bench",
+        "--no-run",
+        "-p",
+        "novate-core",
+        "--bench",
+        "workload",
+        "--message-format=json",
+    )
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    messages = (json.loads(line) for line in done.stdout.splitlines() if line.startswith("{"))
+    paths = [message["executable"] for message in messages if message.get("executable")]
+    return str(paths[-1])
+
+
 def run(task: Task) -> Figures:
     """Runs the command once; a failure is figures with an `error`."""
     pin = (

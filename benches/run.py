@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from measure import BENCHES, OUT, ROOT, Figures, Row, Task, interleave, machine, right, spread
+from measure import BENCHES, OUT, ROOT, Figures, Row, Task, built, interleave, machine, right, spread
 from peers.get import exchange_core, python_peers
 from rich.console import Console
 from rich.table import Table
@@ -36,24 +36,6 @@ console = Console(stderr=True, width=None if sys.stderr.isatty() else 190)
 def say(words: str) -> None:
     """A line of progress."""
     console.print(f"[dim]{words}[/dim]", highlight=False)
-
-
-def built() -> str:
-    """The engine's driver, compiled; its path."""
-    command = (
-        "cargo",
-        "bench",
-        "--no-run",
-        "-p",
-        "novate-core",
-        "--bench",
-        "workload",
-        "--message-format=json",
-    )
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    messages = (json.loads(line) for line in done.stdout.splitlines() if line.startswith("{"))
-    paths = [message["executable"] for message in messages if message.get("executable")]
-    return str(paths[-1])
 
 
 def ceiling() -> str:

@@ -126,7 +126,7 @@ pub struct Moment {
 /// Up to which size nothing in the market asks for a higher liquidity rate than the stored one, for the only account of an owner who
 /// holds nothing else of the underlying.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sized {
+pub struct RateRoom {
     /// Lull in which it holds.
     pub stamp: u64,
     /// Micro-dollars.
@@ -166,7 +166,7 @@ pub struct Position {
     pub asks: OpenSide,
     /// Remembered for a lull.
     #[serde(skip)]
-    pub sized: Sized,
+    pub room: RateRoom,
     /// The market's path of moves up to which the account's cushion was brought; 0 when it never was.
     #[serde(skip)]
     pub path: i64,
@@ -545,12 +545,12 @@ pub struct LiquidityRate {
     pub spot_ppm: i64,
     /// Perp leg, ppm.
     pub perp_ppm: i64,
-    /// Lull in which no group up to `sized` asks for more.
+    /// Lull in which no group up to `room` asks for more.
     #[serde(skip)]
     pub stamp: u64,
     /// Gross of the spot and the perp leg, micro-dollars.
     #[serde(skip)]
-    pub sized: [i64; 2],
+    pub room: [i64; 2],
 }
 
 impl PartialEq for LiquidityRate {

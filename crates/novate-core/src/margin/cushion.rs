@@ -6,7 +6,7 @@
 
 use super::rates::Rates;
 use super::{Level, Portfolio};
-use crate::account::{Account, Cushion, LiquidityRate, Position, Sized};
+use crate::account::{Account, Cushion, LiquidityRate, Position, RateRoom};
 use crate::state::lull::{Drift, Levels, LotBound};
 use crate::state::{Market, State, Underlying};
 use crate::units::{Lots, PPM, Ticks, Value, div_ceil, narrow, rate_up, scale_up};
@@ -189,7 +189,7 @@ pub fn spares(state: &mut State, account: u32, market: u32, order: (Ticks, Lots,
     let bound = bound(state, market);
     let fits = |p: &Position| {
         let size = i128::from(p.lots.abs()) * i128::from(bound.high) + growth;
-        bound.only && state.lull.holds(p.sized.stamp) && size <= i128::from(p.sized.most)
+        bound.only && state.lull.holds(p.room.stamp) && size <= i128::from(p.room.most)
     };
     if growth != 0 && !state.accounts[account as usize].position(market).is_some_and(fits) {
         return false;
@@ -203,7 +203,7 @@ pub fn remember_size(state: &mut State, account: u32, market: u32) {
     let (owner, underlying) = (state.accounts[account as usize].owner, state.known_market(market).terms.underlying);
     let Some(rate) = state.liquidity_rate(owner, underlying).filter(|r| state.lull.holds(r.stamp)) else { return };
     if let Some(position) = state.accounts[account as usize].position_of(market) {
-        position.sized = Sized { stamp: rate.stamp, most: rate.sized[1] };
+        position.room = RateRoom { stamp: rate.stamp, most: rate.room[1] };
     }
 }
 

@@ -63,14 +63,14 @@ pub fn store(state: &mut State, owner: u32, underlying: u32, extra: (Value, Valu
     let listed = state.known_underlying(underlying);
     let gross = group_gross(state, owner, listed);
     let (spot, perp) = (gross.0 + extra.0, gross.1 + extra.1);
-    if state.liquidity_rate(owner, underlying).is_some_and(|r| state.lull.holds(r.stamp) && spot <= i128::from(r.sized[0]) && perp <= i128::from(r.sized[1])) {
+    if state.liquidity_rate(owner, underlying).is_some_and(|r| state.lull.holds(r.stamp) && spot <= i128::from(r.room[0]) && perp <= i128::from(r.room[1])) {
         return;
     }
     let spot_ppm = rate(state, listed, spot, listed.liquidity.spot_volume);
     let perp_ppm = rate(state, listed, perp, listed.liquidity.perp_volume);
     let known = state.liquidity_rate(owner, underlying).filter(|r| r.epoch == listed.liquidity_epoch && r.spot_ppm != 0);
     let (known_spot, known_perp) = known.map_or((0, 0), |r| (r.spot_ppm, r.perp_ppm));
-    let sized = [
+    let room = [
         most_at(state, listed, spot, (spot_ppm.max(known_spot), listed.liquidity.spot_volume)),
         most_at(state, listed, perp, (perp_ppm.max(known_perp), listed.liquidity.perp_volume)),
     ];
@@ -80,7 +80,7 @@ pub fn store(state: &mut State, owner: u32, underlying: u32, extra: (Value, Valu
     if rates.get(at).is_none_or(|r| r.underlying != underlying) {
         rates.insert(at, LiquidityRate { underlying, ..LiquidityRate::default() });
     }
-    rates[at] = LiquidityRate { underlying, epoch, spot_ppm: spot_ppm.max(known_spot), perp_ppm: perp_ppm.max(known_perp), stamp, sized };
+    rates[at] = LiquidityRate { underlying, epoch, spot_ppm: spot_ppm.max(known_spot), perp_ppm: perp_ppm.max(known_perp), stamp, room };
 }
 
 /// A size, at least `gross`, that asks for no more than `rate_ppm`, which is at least its rate: rates rise with the size.
