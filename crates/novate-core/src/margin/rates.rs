@@ -45,8 +45,6 @@ pub struct Rates {
     pub rotations: [i64; 2],
     /// Signed sizes of the dated rows.
     pub dated: Vec<i64>,
-    /// The largest of all these sizes.
-    pub largest_ppm: i64,
     /// Part of a gain that counts.
     pub gain_ppm: i64,
     /// Gap times leverage, not clipped.
@@ -108,8 +106,6 @@ impl Rates {
         sizes.clear();
         sizes.extend(dated.iter().map(|m| m.signum() * self.stressed(m.abs())));
         self.dated = sizes;
-        let all = self.rises.iter().chain(&self.falls).chain(&self.rotations).copied();
-        self.largest_ppm = all.chain(self.dated.iter().map(|m| m.abs())).max().unwrap_or(0);
         self.gain_ppm = inputs.gain_ppm;
         let fall = self.stressed(systematic_ppm(inputs.dated_fall_ppm, inputs.beta_ppm, inputs.history_divisor));
         self.room_ppm = inputs.charge_limit_ppm - self.shock_down_ppm.max(fall) - scale_up(inputs.wrap_ppm, inputs.factor_ppm);

@@ -3,7 +3,6 @@
 //! Responsible for: SR and GAP. Rows are evaluated per bucket; gains never cross buckets.
 
 use super::portfolio::{Exposure, Portfolio};
-use super::rates::Rates;
 use crate::state::State;
 use crate::units::{PPM, Value, rate_down, rate_up, scale_up};
 
@@ -52,38 +51,13 @@ pub enum GridRow {
     },
 }
 
-/// An exposure that moves one way, by its worst corner there. Losses and gains are both rounded down: a loss towards more of it.
-#[derive(Clone, Copy)]
-struct Mover {
-    worst: Value,
-    gain_ppm: i64,
-    /// Size of the worst corner, where its products with all sizes of a move stay in 64 bits.
-    small: Option<u64>,
-}
-
-impl Mover {
-    /// For moves up (or down) of at most a size.
-    #[inline]
-    fn new(exposure: &Exposure, up: bool, gain_ppm: i64, largest_ppm: i64) -> Self {
-        let worst = if up { exposure.low } else { -exposure.high };
-        let room = (largest_ppm.unsigned_abs()).saturating_add(PPM as u64);
-        let small = u64::try_from(worst.unsigned_abs()).ok().filter(|size| size.checked_mul(room).is_some() && (0..=PPM).contains(&gain_ppm));
-        Self { worst, gain_ppm, small }
-    }
-
-    /// What it makes in a move by a size: negative is a loss.
-    #[inline]
-    fn makes(&self, size_ppm: i64) -> Value {
-        const MILLION: u64 = PPM as u64;
-        match self.small {
-            Some(worst) if self.worst < 0 => -i128::from((worst * size_ppm.unsigned_abs()).div_ceil(MILLION)),
-            Some(worst) => i128::from(worst * size_ppm.unsigned_abs() / MILLION * self.gain_ppm.unsigned_abs() / MILLION),
-            None => {
-                let result = rate_down(self.worst, size_ppm);
-                if result < 0 { result } else { rate_down(result, self.gain_ppm) }
-            }
-        }
-    }
+/// What one exposure makes in a move up (or down) by a size, at its worst corner: negative is a loss.
+#[inline]
+fn moved(exposure: &Exposure, up: bool, size_ppm: i64, gain_ppm: i64) -> Value {
+    let worst = if up { exposure.low } else { -exposure.high };
+    // Losses and gains are both rounded down: a loss towards more of it.
+    let result = rate_down(worst, size_ppm);
+    if result < 0 { result } else { rate_down(result, gain_ppm) }
 }
 
 /// What one exposure makes in a grid row.
@@ -93,21 +67,19 @@ fn in_row(state: &State, portfolio: &Portfolio, exposure: &Exposure, row: GridRo
         GridRow::Rotation { sector, rises } => ((exposure.sector == sector) == rises, state.config().rotation_ppm),
     };
     let rates = portfolio.rates(exposure);
-    let size = scale_up(if up { rates.shock_up_ppm } else { rates.shock_down_ppm }, fraction);
-    Mover::new(exposure, up, rates.gain_ppm, size).makes(size)
+    let shock = if up { rates.shock_up_ppm } else { rates.shock_down_ppm };
+    moved(exposure, up, scale_up(shock, fraction), rates.gain_ppm)
 }
 
 /// What one exposure makes in a dated row.
 fn in_dated_row(portfolio: &Portfolio, exposure: &Exposure, index: usize) -> Value {
     let rates = portfolio.rates(exposure);
-    let size = rates.dated[index];
-    Mover::new(exposure, size > 0, rates.gain_ppm, size).makes(size.abs())
+    dated_result(exposure, rates.dated[index], rates.gain_ppm)
 }
 
-/// An exposure's moves up and down by the sizes of its rates.
 #[inline]
-fn movers(exposure: &Exposure, rates: &Rates) -> [Mover; 2] {
-    [true, false].map(|up| Mover::new(exposure, up, rates.gain_ppm, rates.largest_ppm))
+fn dated_result(exposure: &Exposure, move_ppm: i64, gain_ppm: i64) -> Value {
+    moved(exposure, move_ppm > 0, move_ppm.abs(), gain_ppm)
 }
 
 /// The buckets an account is exposed to, ascending, without repeats.
@@ -136,8 +108,8 @@ fn grid(state: &State) -> [GridRow; 8] {
 fn rotate(portfolio: &mut Portfolio) {
     for at in 0..portfolio.exposures.len() {
         let (exposure, rates) = (&portfolio.exposures[at], portfolio.rates(&portfolio.exposures[at]));
-        let ([fall, rise], [up, down]) = (rates.rotations, movers(exposure, rates));
-        portfolio.exposures[at].rotated = [down.makes(fall), up.makes(rise)];
+        let [fall, rise] = rates.rotations;
+        portfolio.exposures[at].rotated = [moved(exposure, false, fall, rates.gain_ppm), moved(exposure, true, rise, rates.gain_ppm)];
     }
 }
 
@@ -148,10 +120,9 @@ fn bucket_loss(state: &State, portfolio: &Portfolio, bucket: u32) -> (Value, Gri
     let mut results = [0; 8];
     for exposure in members() {
         let rates = portfolio.rates(exposure);
-        let [up, down] = movers(exposure, rates);
         for (pair, (&rise, &fall)) in results.chunks_exact_mut(2).zip(rates.rises.iter().zip(&rates.falls)) {
-            pair[0] += up.makes(rise);
-            pair[1] += down.makes(fall);
+            pair[0] += moved(exposure, true, rise, rates.gain_ppm);
+            pair[1] += moved(exposure, false, fall, rates.gain_ppm);
         }
     }
     let mut worst = (results[0], rows[0]);
@@ -211,9 +182,8 @@ fn dated_losses<'a>(state: &State, portfolio: &'a mut Portfolio) -> impl Iterato
     for bucket in buckets(portfolio) {
         for exposure in portfolio.exposures.iter().filter(|e| e.bucket == bucket) {
             let rates = portfolio.rates(exposure);
-            let [up, down] = movers(exposure, rates);
-            for ((result, _), &size) in dated.iter_mut().zip(&rates.dated) {
-                *result += if size > 0 { up.makes(size) } else { down.makes(-size) };
+            for ((result, _), &move_ppm) in dated.iter_mut().zip(&rates.dated) {
+                *result += dated_result(exposure, move_ppm, rates.gain_ppm);
             }
         }
         for (result, loss) in &mut dated {
