@@ -355,6 +355,13 @@ pub struct Cushion {
     pub traded: u32,
 }
 
+impl Cushion {
+    /// It counts no more.
+    pub const fn end(&mut self) {
+        (self.era, self.stamp) = (0, 0);
+    }
+}
+
 /// Positions that are found by the account's own record.
 const PLACES: usize = 8;
 
@@ -436,7 +443,7 @@ impl Account {
 
     /// The balance of an asset, created at its sorted place. What was remembered of the account counts no more.
     pub fn balance_mut(&mut self, asset: u32) -> &mut Balance {
-        (self.cushion.era, self.cushion.stamp) = (0, 0);
+        self.cushion.end();
         let at = self.balances.partition_point(|b| b.asset < asset);
         if self.balances.get(at).is_none_or(|b| b.asset != asset) {
             self.balances.insert(at, Balance { asset, ..Balance::default() });
@@ -466,7 +473,7 @@ impl Account {
 
     /// The place in a market, created at its sorted place. What was remembered of the account counts no more.
     pub fn position_mut(&mut self, market: u32) -> &mut Position {
-        (self.cushion.era, self.cushion.stamp) = (0, 0);
+        self.cushion.end();
         self.counted_position(market)
     }
 

@@ -55,13 +55,19 @@ fn standing(cx: &mut Context<'_>, account: u32, orders: bool) -> Standing {
     if maintenance.excess() < 0 {
         let (_, close_out) = careful(cx, account, Level::CloseOut, orders);
         found.close_out = Some(close_out);
-        found.state = match close_out {
-            e if e.equity < 0 => AccountState::Black,
-            e if e.excess() < 0 => AccountState::Red,
-            _ => AccountState::Orange,
-        };
+        found.state = below_maintenance(&close_out);
     }
     found
+}
+
+/// Where an account below its maintenance requirement stands, by its evaluation at close-out.
+#[must_use]
+pub fn below_maintenance(close_out: &Evaluation) -> AccountState {
+    match close_out {
+        e if e.equity < 0 => AccountState::Black,
+        e if e.excess() < 0 => AccountState::Red,
+        _ => AccountState::Orange,
+    }
 }
 
 /// Moves the account on the table and says why.
@@ -85,7 +91,6 @@ pub fn check(cx: &mut Context<'_>, account: u32) {
     }
     if is_surely_green(cx, account) && cx.state.accounts[account as usize].cushion.settled && cx.state.liquidation.black.is_empty() {
         remember(cx, account);
-        cx.scratch.passed += 1;
         return;
     }
     let holder = &cx.state.accounts[account as usize];
@@ -103,8 +108,8 @@ pub fn check(cx: &mut Context<'_>, account: u32) {
     }
     let refreshed = liquidity::refresh(cx.state, holder.owner);
     if !refreshed && is_surely_green(cx, account) {
-        settle(cx, account);
         cx.scratch.passed += 1;
+        settle(cx, account);
         return;
     }
     let mut now = standing(cx, account, true);
@@ -147,6 +152,7 @@ fn settle(cx: &mut Context<'_>, account: u32) {
 
 /// Those that changed since.
 fn remember(cx: &mut Context<'_>, account: u32) {
+    cx.scratch.passed += 1;
     match cx.state.accounts[account as usize].cushion.traded {
         0 => (),
         cushion::SEVERAL => perp::remember(cx.state, account, true),

@@ -8,7 +8,7 @@ use common::wire::Event;
 use common::{length, told, wire};
 use novate_core::codec::{Body, Header};
 use novate_core::command::{AmendOrder, CancelOrder, OpenAccount, PlaceOrder};
-use novate_core::margin::Level;
+use novate_core::margin::{Level, cushion};
 
 /// Owners with one account and cash alone, beside the stream's own: dollars of each.
 const PLAIN: [i64; 6] = [2_000, 5_000, 10_000, 20_000, 60_000, 500_000];
@@ -50,6 +50,17 @@ fn perp_order(s: &mut Stream) -> Vec<Event> {
     s.venue.send(account, &PlaceOrder { market, side, kind, time_in_force, flags: 0, price, lots, client_id: [0; 16] })
 }
 
+/// Nobody is believed to have more left than he has; returns how many accounts something is believed of.
+fn bounds_hold(stream: &Stream) -> usize {
+    let known = |account: &u64| cushion::known(stream.venue.state(), stream.venue.index(*account)).map(|left| (*account, left));
+    let all: Vec<(u64, i128)> = (FIRST..FIRST + PLAIN.len() as u64).filter_map(|account| known(&account)).collect();
+    for &(account, left) in &all {
+        let excess = stream.venue.excess(account, Level::Initial);
+        assert!(left <= excess, "account {account}: {left} believed to be left of {excess}");
+    }
+    all.len()
+}
+
 /// Runs streams in which one step of so many is no order of a plain account; returns commands, orders, and those orders and checks
 /// that needed no evaluation.
 fn compare(seeds: std::ops::Range<u64>, others: u64) -> [u64; 4] {
@@ -69,6 +80,7 @@ fn compare(seeds: std::ops::Range<u64>, others: u64) -> [u64; 4] {
                 let kind = Header::read(&message).expect("a header").kind;
                 counts[1] += u64::from([PlaceOrder::KIND, CancelOrder::KIND, AmendOrder::KIND].contains(&kind));
             }
+            bounds_hold(&stream);
             assert_eq!(exact.state_hash(), stream.venue.engine.state_hash(), "seed {seed}, step {n}: another state");
         }
         counts[2] += stream.venue.engine.orders_spared();
@@ -90,4 +102,35 @@ fn nothing_depends_on_how_far_prices_may_move() {
     let [commands, orders, spared, checks] = compare(95_000..95_000 + 30 * length(), 2);
     told(&format!("{commands} commands, {orders} of them orders, {spared} of these and {checks} checks without an evaluation, the same with and without cushions"));
     assert!(checks * 20 > commands);
+}
+
+/// After a change of terms, moves of a market count only from its first price on: who came to hold something there before does not
+/// know what it lost by that price.
+#[test]
+fn nothing_is_believed_across_a_price_that_was_not_noted() {
+    let mut stream = with_plain_accounts(1);
+    let account = FIRST + 5;
+    let bid = |s: &mut Stream, market: u32, dollars: i64| {
+        let listed = s.venue.state().known_market(market);
+        let (price, unit) = (s.venue.state().index_ticks(listed), listed.unit);
+        let order = PlaceOrder { market, side: 0, kind: 0, time_in_force: 0, flags: 0, price, lots: dollars * 1_000_000 / (price * unit), client_id: [0; 16] };
+        let events = s.venue.send(account, &order);
+        assert!(events.iter().all(|e| e.refusal().is_none()));
+        events
+    };
+    let first = bid(&mut stream, 3, 1_000);
+    let order = first.iter().find_map(common::wire::Event::as_a::<novate_core::event::OrderPlaced>).expect("it rests").order;
+    stream.venue.send(account, &CancelOrder { order, client_id: [0; 16] });
+    stream.venue.tell("SetSession underlying=1 session=2 next_session=2");
+    bid(&mut stream, 1, 1_000);
+    stream.venue.price(1, 180_100_000);
+    bid(&mut stream, 1, 1_000);
+    bid(&mut stream, 3, 400_000);
+    assert_eq!(bounds_hold(&stream), 1);
+    let before = stream.venue.excess(account, Level::Initial);
+    stream.venue.price(2, 272_000_000);
+    assert!(stream.venue.excess(account, Level::Initial) < before - 10_000_000_000);
+    bounds_hold(&stream);
+    bid(&mut stream, 1, 1_000);
+    bounds_hold(&stream);
 }

@@ -19,44 +19,63 @@ pub const SEVERAL: u32 = u32::MAX;
 
 /// Something else changes this account: what was remembered of it counts no more.
 pub fn forget(state: &mut State, account: u32) {
-    let cushion = &mut state.accounts[account as usize].cushion;
-    (cushion.era, cushion.stamp) = (0, 0);
+    state.accounts[account as usize].cushion.end();
 }
 
-/// What an account surely has left now; `None` when that is not known.
+/// What an account surely has left now: at most its excess at initial. `None` when that is not known.
 #[must_use]
-pub fn left(state: &mut State, account: u32) -> Option<Value> {
-    let Cushion { era, stamp, left, .. } = state.accounts[account as usize].cushion;
-    if state.lull.holds(stamp) {
-        return Some(i128::from(left));
+pub fn known(state: &State, account: u32) -> Option<Value> {
+    let Account { positions, cushion, .. } = &state.accounts[account as usize];
+    if state.lull.holds(cushion.stamp) {
+        return Some(i128::from(cushion.left));
     }
-    if era == 0 || era != state.lull.era() {
+    if cushion.era == 0 || cushion.era != state.lull.era() {
         return None;
     }
-    bring_up(state, account)
-}
-
-/// Takes off what prices may have taken since: per lot held or wanted, the path of its market's moves.
-fn bring_up(state: &mut State, account: u32) -> Option<Value> {
-    let State { accounts, markets, lull, .. } = state;
-    let Account { positions, cushion, .. } = &mut accounts[account as usize];
-    let mut lost = ROUNDING;
+    // What prices may have taken since: per lot held or wanted, the path of its market's moves.
+    let mut left = i128::from(cushion.left) - ROUNDING;
     for position in positions {
-        let market = markets[position.market as usize].as_ref().filter(|m| m.is_perp());
-        let Some(drift) = market.map(|m| m.drift) else { continue };
-        let lots = i128::from(position.lots.abs()) + i128::from(position.bids.lots) + i128::from(position.asks.lots);
-        if lots != 0 && (position.path == 0 || drift.era != cushion.era) {
-            (cushion.era, cushion.stamp) = (0, 0);
+        let (market, lots) = (state.known_market(position.market), at_stake(position));
+        if !market.is_perp() || lots == 0 {
+            continue;
+        }
+        let path = path_in(market, cushion.era);
+        if position.path == 0 || path == 0 {
             return None;
         }
-        if drift.path != position.path {
-            lost += lots * i128::from(drift.path - position.path) + ROUNDING;
-            position.path = drift.path;
-        }
+        left -= lots * i128::from(path - position.path) + ROUNDING;
     }
-    let left = i128::from(cushion.left) - lost;
-    (cushion.left, cushion.stamp, cushion.settled) = (narrow(left)?, lull.stamp(), false);
     Some(left)
+}
+
+/// The same, brought up to the present lull.
+pub fn left(state: &mut State, account: u32) -> Option<Value> {
+    let left = known(state, account)?;
+    let State { accounts, markets, lull, .. } = state;
+    let Account { positions, cushion, .. } = &mut accounts[account as usize];
+    if !lull.holds(cushion.stamp) {
+        mark_paths(markets, positions, cushion.era);
+        // Beyond 64 bits nothing is left.
+        (cushion.left, cushion.stamp, cushion.settled) = (narrow(left).unwrap_or(i64::MIN), lull.stamp(), false);
+    }
+    Some(left)
+}
+
+/// Remembers how far each position's market has come.
+fn mark_paths(markets: &[Option<Market>], positions: &mut [Position], era: u64) {
+    for position in positions {
+        position.path = markets[position.market as usize].as_ref().map_or(0, |m| path_in(m, era));
+    }
+}
+
+/// Lots that a price moves: held, and wanted on either side.
+fn at_stake(position: &Position) -> i128 {
+    i128::from(position.lots.abs()) + i128::from(position.bids.lots) + i128::from(position.asks.lots)
+}
+
+/// A market's path of moves; 0 while none was noted in the era: what moved before the first note is not in it.
+fn path_in(market: &Market, era: u64) -> i64 {
+    if market.drift.era == era { market.drift.path } else { 0 }
 }
 
 /// Notes how far the levels of an underlying's perps have moved: after every change of its price or their marks.
@@ -155,10 +174,7 @@ pub fn keep(state: &mut State, account: u32, excess: Value, portfolio: &Portfoli
     let left = narrow(excess - crowding - ROUNDING).unwrap_or(i64::MAX);
     let State { accounts, markets, .. } = state;
     let Account { positions, cushion, .. } = &mut accounts[account as usize];
-    for position in positions {
-        let drift = markets[position.market as usize].as_ref().map_or(Drift::default(), |m| m.drift);
-        position.path = if drift.era == era { drift.path } else { 0 };
-    }
+    mark_paths(markets, positions, era);
     let seen = if stamp != 0 && cushion.stamp == stamp { *cushion } else { Cushion { traded: SEVERAL, ..Cushion::default() } };
     *cushion = Cushion { era, stamp, left, ..seen };
 }
@@ -228,7 +244,7 @@ fn dearer(state: &mut State, account: u32, market: u32, before: LiquidityRate, n
     if !bound.only || before.epoch != now.epoch || before.spot_ppm != now.spot_ppm {
         return None;
     }
-    let lots = state.accounts[account as usize].position(market).map_or(0, |p| i128::from(p.lots.abs()) + i128::from(p.bids.lots) + i128::from(p.asks.lots));
+    let lots = state.accounts[account as usize].position(market).map_or(0, at_stake);
     Some(rate_up(lots * i128::from(bound.high), now.perp_ppm - before.perp_ppm) + ROUNDING)
 }
 

@@ -7,6 +7,7 @@
 use super::{reply, small, unknown};
 use crate::account::{Account, AccountState, Owner};
 use crate::command::SetSession;
+use crate::ladder::below_maintenance;
 use crate::margin::collateral::readmit;
 use crate::margin::explain::{binding_words, contributions};
 use crate::margin::{Binding, Evaluation, Level, Portfolio, Question, evaluate, liquidity};
@@ -331,9 +332,7 @@ fn state_of(all: &[Evaluation; 4]) -> AccountState {
     match () {
         () if initial.excess() >= 0 => AccountState::Green,
         () if maintenance.excess() >= 0 => AccountState::Yellow,
-        () if close_out.equity < 0 => AccountState::Black,
-        () if close_out.excess() < 0 => AccountState::Red,
-        () => AccountState::Orange,
+        () => below_maintenance(close_out),
     }
 }
 
