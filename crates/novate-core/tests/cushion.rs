@@ -121,6 +121,8 @@ fn nothing_is_believed_across_a_price_that_was_not_noted() {
     let first = bid(&mut stream, 3, 1_000);
     let order = first.iter().find_map(common::wire::Event::as_a::<novate_core::event::OrderPlaced>).expect("it rests").order;
     stream.venue.send(account, &CancelOrder { order, client_id: [0; 16] });
+    // One of three sources alone moves no index; the second one will, with the first post of the era.
+    stream.venue.quote(2, 1, 272_000_000, 1_000_000);
     stream.venue.tell("SetSession underlying=1 session=2 next_session=2");
     bid(&mut stream, 1, 1_000);
     stream.venue.price(1, 180_100_000);
@@ -128,7 +130,7 @@ fn nothing_is_believed_across_a_price_that_was_not_noted() {
     bid(&mut stream, 3, 400_000);
     assert_eq!(bounds_hold(&stream), 1);
     let before = stream.venue.excess(account, Level::Initial);
-    stream.venue.price(2, 272_000_000);
+    stream.venue.quote(2, 2, 272_000_000, 1_000_000);
     assert!(stream.venue.excess(account, Level::Initial) < before - 10_000_000_000);
     bounds_hold(&stream);
     bid(&mut stream, 1, 1_000);
