@@ -362,7 +362,6 @@ def test_a_wrong_call_is_named(call: object, said: str) -> None:
         call(opened())
 
 
-
 @pytest.mark.parametrize("account", ["alice", 1.5, -1, None])
 @pytest.mark.parametrize("ask", ["explain", "what_if", "holdings"])
 def test_a_question_names_an_account_that_is_no_number(ask: str, account: object) -> None:
