@@ -7,92 +7,18 @@
 //!
 //! Responsible for: equity, terms and binding row of a plain account. Never decides anything; keeps nothing an outcome depends on.
 
-use super::liquidity::{bare_rates, stored_rates};
-use super::portfolio::{Exposure, crowd, order_loss, quote_value_up};
-use super::rates::Rates;
-use super::scenario::{Binding, FRACTIONS, GridRow};
+mod perp;
+mod rows;
+
+use super::liquidity::stored_rates;
+use super::portfolio::{crowd, order_loss, quote_value_up};
 use super::{Change, Evaluation, Level, Question, Terms};
 use crate::account::{LiquidityRate, Position};
 use crate::order::{NIL, Side};
 use crate::state::{Market, State};
-use crate::units::{Lots, Nanos, PPM, Price, Ticks, Value, div_floor, narrow, rate_down, rate_up, scaled_down};
-
-/// Dated rows at most; a venue with more has no short way.
-const ROWS: usize = 16;
-/// The largest size of a move, ppm.
-const LARGEST_MOVE: i64 = 4 * PPM;
-/// Gross micro-dollars of an account at most, so that what is summed stays in 64 bits.
-const LARGEST_GROSS: i64 = 1 << 51;
-/// Coarse sums are in units of so many micro-dollars (a power of two).
-const COARSE: u32 = 10;
-/// An exposure's coarse result in a row is off by less than so many micro-dollars and `Perp::blur_ppm` of its dollars: of its
-/// dollars, of the part that counts and of the row each a unit at the largest move, and the roundings of the rule.
-const BLUR: i64 = 3 * 4 * (1 << COARSE) + 4;
-/// The most by which a dated move may differ from the bucket's times the name's beta, ppm.
-const LARGEST_BLUR_PPM: i64 = 64;
-
-/// A perp and its underlying at a level and a moment.
-#[derive(Debug, Default)]
-struct Perp {
-    moment: u64,
-    /// Journal time for the levels below initial, whose factor moves with it.
-    at: Nanos,
-    /// Inside the bounds of this module, and the only perp of its underlying.
-    fits: bool,
-    crowds: bool,
-    /// Its quote has six decimals.
-    in_micros: bool,
-    underlying: u32,
-    /// Refresh of the liquidity inputs.
-    epoch: u32,
-    /// Places of its quote, bucket, sector and gap group.
-    coin_at: u32,
-    bucket_at: u32,
-    sector_at: u32,
-    group_at: u32,
-    /// Micro-dollars of a long and of a short lot, and of the clipped premium; 0 where they are no whole number.
-    worth: [i64; 2],
-    premium_worth: i64,
-    gap_ppm: i64,
-    room_ppm: i64,
-    /// Liquidity rates of an owner for whom none are stored.
-    bare_ppm: (i64, i64),
-    rise: i64,
-    fall: i64,
-    gain_ppm: i64,
-    /// Its part of the bucket's dated moves, and by how much its own differ from that.
-    history_ppm: i64,
-    blur_ppm: i64,
-    /// BASIS on the gross dollars of a leg; 0 where matched dollars alone count.
-    gross_basis_ppm: i64,
-    premium: Price,
-    /// Price of a long and of a short exposure.
-    prices: [Price; 2],
-    scale: i64,
-    /// 1e-9 shares of a lot.
-    share: i64,
-    /// The highest bid and the lowest ask that lose nothing at once.
-    edges: [Ticks; 2],
-    rates: Rates,
-}
-
-impl Perp {
-    /// Micro-dollars of signed lots at a price, rounded down; `worth` is that of one lot.
-    #[inline]
-    fn value(&self, lots: Lots, worth: i64, price: Price) -> Option<i64> {
-        if worth != 0 || lots == 0 {
-            return lots.checked_mul(worth);
-        }
-        narrow(scaled_down(i128::from(lots.checked_mul(self.share)?), price, i128::from(self.scale)))
-    }
-
-    /// The same at the price of its own sign.
-    #[inline]
-    fn at_index(&self, lots: Lots) -> Option<i64> {
-        let sign = usize::from(lots < 0);
-        self.value(lots, self.worth[sign], self.prices[sign])
-    }
-}
+use crate::units::{Lots, Nanos, PPM, Ticks, Value, div_floor, rate_down, rate_up};
+use perp::Perp;
+use rows::{BLUR, Bucket, LARGEST_GROSS, ROWS, Sector, coarse, up};
 
 /// An account's exposure to one perp: its smallest and largest value over none, all bids, all asks.
 #[derive(Clone, Copy, Debug)]
@@ -113,31 +39,6 @@ struct Coin {
     counted: Value,
     unmatched: Value,
     loses: Value,
-}
-
-/// What a bucket makes, coarsely, in units times ppm.
-#[derive(Debug, Default)]
-struct Bucket {
-    id: u32,
-    run: u64,
-    up: i64,
-    down: i64,
-    /// What its names make when it moves by one.
-    history: [i64; 2],
-    gross: i64,
-    /// Of the row at hand, exactly.
-    exact: i64,
-    moves: [i64; ROWS],
-}
-
-/// A bucket's sector: what it makes in the full rows.
-#[derive(Debug, Default)]
-struct Sector {
-    bucket: u32,
-    id: u32,
-    run: u64,
-    up: i64,
-    down: i64,
 }
 
 #[derive(Debug, Default)]
@@ -171,43 +72,6 @@ struct Met {
     buckets: Vec<u32>,
     sectors: Vec<u32>,
     groups: Vec<u32>,
-}
-
-/// `value * rate / 1e6` of a number that is not negative, rounded up.
-#[inline(always)]
-const fn up(value: u64, rate_ppm: u64) -> i64 {
-    match value.checked_mul(rate_ppm) {
-        Some(product) => product.div_ceil(PPM as u64) as i64,
-        None => rate_up(value as i128, rate_ppm as i64) as i64,
-    }
-}
-
-/// The same, rounded down.
-#[inline(always)]
-const fn down(value: u64, rate_ppm: u64) -> i64 {
-    match value.checked_mul(rate_ppm) {
-        Some(product) => (product / PPM as u64) as i64,
-        None => rate_down(value as i128, rate_ppm as i64) as i64,
-    }
-}
-
-/// What dollars make in a move by a size: a loss rounded up, or the part of a gain that counts, rounded down twice.
-#[inline(always)]
-const fn moved(dollars: i64, size_ppm: i64, gain_ppm: i64) -> i64 {
-    if dollars < 0 { -up(dollars.unsigned_abs(), size_ppm as u64) } else { down(down(dollars as u64, size_ppm as u64) as u64, gain_ppm as u64) }
-}
-
-/// Coarse units of what counts of dollars.
-#[inline(always)]
-const fn coarse(dollars: i64, gain_ppm: i64) -> i64 {
-    let units = dollars >> COARSE;
-    if dollars < 0 { units } else { down(units as u64, gain_ppm as u64) }
-}
-
-/// Micro-dollars of coarse units times ppm.
-#[inline(always)]
-const fn dollars(units_ppm: i64) -> i64 {
-    (units_ppm / PPM) << COARSE
 }
 
 impl Plain {
@@ -502,155 +366,6 @@ impl Plain {
         Value::from(first + second) + rate_up(Value::from(all - first - second), state.config().gap_sum_ppm)
     }
 
-    /// SR and the row that binds: the grid and the dated rows, each exactly only if it may be the larger.
-    fn scenario_risk(&mut self, state: &State, level: usize) -> (i64, Binding) {
-        let rows = state.dated_rows.len();
-        let share = |rest: i64| narrow(rate_up(i128::from(rest), state.config().bucket_sum_ppm)).unwrap_or(i64::MAX);
-        let mut dated = [0_i64; ROWS];
-        let (mut sum, mut largest) = (0, 0);
-        for &at in &self.met.buckets {
-            let bucket = &self.buckets[at as usize];
-            let loss = dollars(-self.coarsest(state, bucket));
-            (sum, largest) = (sum + loss, largest.max(loss));
-            let history = bucket.history.map(|sum| sum / PPM);
-            for (total, &size) in dated[..rows].iter_mut().zip(&bucket.moves) {
-                *total -= (if size > 0 { history[0] * size } else { history[1] * -size }).min(0);
-            }
-        }
-        let grid = largest + share(sum - largest);
-        let most = dollars(dated.iter().copied().max().unwrap_or(0));
-        let mut risk = 0;
-        let mut binding = Binding::None;
-        if grid + self.blur >= most - self.blur {
-            (risk, binding) = self.grid_risk(state, level, share);
-        }
-        // A dated row binds only if its coarse loss comes near the largest of all.
-        let near = (most - 2 * self.blur).max(risk - self.blur);
-        for (row, &loss) in dated[..rows].iter().enumerate() {
-            if dollars(loss) < near {
-                continue;
-            }
-            let loss = self.dated_loss(row, level);
-            if loss > risk {
-                risk = loss;
-                binding = Binding::Dated { index: row as u32 };
-            }
-        }
-        (risk, binding)
-    }
-
-    /// A bucket's least coarse result over its largest parallel rows and its rotations; 0 where it loses in none.
-    fn coarsest(&self, state: &State, bucket: &Bucket) -> i64 {
-        let mut turned = 0;
-        for sector in self.sectors_of(bucket) {
-            turned = turned.min(bucket.down - sector.down + sector.up).min(bucket.up - sector.up + sector.down);
-        }
-        let parallel = bucket.up.min(bucket.down).min(0).unsigned_abs();
-        let part = |lost: u64, of_ppm: i64| -up(lost, of_ppm.max(0) as u64);
-        part(parallel, tail_ppm(state).max(PPM)).min(part(turned.unsigned_abs(), state.config().rotation_ppm))
-    }
-
-    fn sectors_of(&self, bucket: &Bucket) -> impl Iterator<Item = &Sector> {
-        self.met.sectors.iter().map(|&at| &self.sectors[at as usize]).filter(move |s| s.bucket == bucket.id)
-    }
-
-    /// The grid: the largest bucket's loss in full, a part of the others'.
-    fn grid_risk(&mut self, state: &State, level: usize, share: impl Fn(i64) -> i64) -> (i64, Binding) {
-        let (mut sum, mut largest, mut binding) = (0, 0, Binding::None);
-        if self.met.buckets.len() > 1 {
-            self.met.buckets.sort_unstable_by_key(|&at| self.buckets[at as usize].id);
-        }
-        for &at in &self.met.buckets {
-            let bucket = &self.buckets[at as usize];
-            let (loss, row) = self.bucket_loss(state, bucket, at, level);
-            sum += loss;
-            if loss > largest {
-                largest = loss;
-                binding = Binding::Grid { bucket: bucket.id, row };
-            }
-        }
-        (largest + share(sum - largest), binding)
-    }
-
-    /// Loss of a bucket and the first row that sets it. Rows that are coarsely far from the worst are left out.
-    fn bucket_loss(&self, state: &State, bucket: &Bucket, at: u32, level: usize) -> (i64, GridRow) {
-        let full = GridRow::Parallel { fraction_ppm: PPM };
-        let (blur, config) = (self.blur, state.config());
-        let least = dollars(self.coarsest(state, bucket)) - 1;
-        if bucket.gross == 0 {
-            return (0, full);
-        }
-        // A smaller move of the same direction loses at most its fraction of the full one, but for roundings: of its size, up to
-        // one ppm of the gross, and of each result.
-        let tail_ppm = tail_ppm(state);
-        let fraction = tail_ppm.max(FRACTIONS[1]);
-        let lost = dollars(bucket.up.min(bucket.down).min(0)).unsigned_abs() + blur.unsigned_abs();
-        let bound = -up(lost, fraction.max(0) as u64) - blur - bucket.gross / PPM - 2;
-        let all = fraction >= PPM || least + blur >= bound;
-        let mut worst = (i64::MAX, full);
-        let mut consider = |units_ppm: i64, row: GridRow| {
-            if all || dollars(units_ppm) - 1 <= least + 2 * blur {
-                let result = self.exactly(at, row, config.rotation_ppm, level);
-                if result < worst.0 {
-                    worst = (result, row);
-                }
-            }
-        };
-        consider(bucket.up, full);
-        consider(bucket.down, GridRow::Parallel { fraction_ppm: -PPM });
-        if all {
-            for fraction_ppm in [FRACTIONS[1], FRACTIONS[2]] {
-                consider(0, GridRow::Parallel { fraction_ppm });
-                consider(0, GridRow::Parallel { fraction_ppm: -fraction_ppm });
-            }
-            consider(0, GridRow::Tail { fraction_ppm: tail_ppm });
-            consider(0, GridRow::Tail { fraction_ppm: -tail_ppm });
-        }
-        // Of equal rotations the lowest sector's counts, and its rise before its fall.
-        let mut last = None;
-        while let Some(sector) = self.sectors_of(bucket).filter(|s| last.is_none_or(|l| s.id > l)).min_by_key(|s| s.id) {
-            let turned = |units_ppm: i64| rate_down(i128::from(units_ppm), config.rotation_ppm) as i64;
-            consider(turned(bucket.down - sector.down + sector.up), GridRow::Rotation { sector: sector.id, rises: true });
-            consider(turned(bucket.up - sector.up + sector.down), GridRow::Rotation { sector: sector.id, rises: false });
-            last = Some(sector.id);
-        }
-        ((-worst.0).max(0), worst.1)
-    }
-
-    /// What a bucket makes in a row of the grid.
-    fn exactly(&self, bucket_at: u32, row: GridRow, rotation_ppm: i64, level: usize) -> i64 {
-        let of = |held: &Held| {
-            let perp = &self.perps[level][held.market as usize];
-            let rates = &perp.rates;
-            let (rises, size) = match row {
-                GridRow::Parallel { fraction_ppm } | GridRow::Tail { fraction_ppm } => {
-                    let at = FRACTIONS.iter().position(|&f| f == fraction_ppm.abs()).filter(|_| matches!(row, GridRow::Parallel { .. })).unwrap_or(3);
-                    (fraction_ppm > 0, if fraction_ppm > 0 { rates.rises[at] } else { rates.falls[at] })
-                }
-                GridRow::Rotation { sector, rises } => {
-                    debug_assert_eq!(rotation_ppm, rates.rotation_ppm());
-                    let up = (self.sectors[perp.sector_at as usize].id == sector) == rises;
-                    (up, rates.rotations[usize::from(up)])
-                }
-            };
-            moved(if rises { held.low } else { -held.high }, size, perp.gain_ppm)
-        };
-        self.held.iter().filter(|h| h.bucket_at == bucket_at).map(of).sum()
-    }
-
-    /// Loss of a dated row over all buckets, exactly.
-    fn dated_loss(&mut self, row: usize, level: usize) -> i64 {
-        for &at in &self.met.buckets {
-            self.buckets[at as usize].exact = 0;
-        }
-        for held in &self.held {
-            let perp = &self.perps[level][held.market as usize];
-            let size = perp.rates.dated[row];
-            self.buckets[held.bucket_at as usize].exact += moved(if size > 0 { held.low } else { -held.high }, size.abs(), perp.gain_ppm);
-        }
-        self.met.buckets.iter().map(|&at| (-self.buckets[at as usize].exact).max(0)).sum()
-    }
-
     /// Brings what holds of a perp up to this moment; `None` where it has no short way.
     #[inline]
     fn renew(&mut self, state: &State, market: u32, level: usize) -> Option<()> {
@@ -685,66 +400,6 @@ impl Plain {
     }
 }
 
-impl Perp {
-    fn work_out(&mut self, state: &State, market: &Market, level: usize) {
-        let listed = state.known_underlying(market.terms.underlying);
-        self.underlying = market.terms.underlying;
-        self.epoch = listed.liquidity_epoch;
-        self.in_micros = state.known_asset(market.terms.quote).terms.decimals == 6;
-        self.crowds = listed.terms.crowd_ppm != 0;
-        self.bare_ppm = bare_rates(state, listed);
-        self.gross_basis_ppm = if Exposure::basis_is_net(state, listed) { 0 } else { listed.terms.basis_ppm };
-        self.rates.renew(state, listed, if level == 0 { Level::Initial } else { Level::Maintenance });
-        (self.rise, self.fall) = (self.rates.rises[0], self.rates.falls[0]);
-        (self.gain_ppm, self.gap_ppm, self.room_ppm) = (self.rates.gain_ppm, self.rates.gap_ppm, self.rates.room_ppm);
-
-        let external = listed.price.last_external();
-        let (long, short) = if level == 0 { listed.price.initial_prices(false) } else { (external, external) };
-        self.prices = [long, short];
-        self.scale = narrow(listed.scale()).unwrap_or(0);
-        let (num, den) = (i128::from(market.split.num), i128::from(market.split.den));
-        let shares = i128::from(market.terms.lot_size) * num;
-        self.share = if shares % den == 0 { narrow(shares / den).unwrap_or(0) } else { 0 };
-        let index = listed.price.index();
-        let bound = div_floor(i128::from(listed.terms.basis_ppm) * i128::from(index), i128::from(PPM)) as i64;
-        self.premium = if market.mark.mark() == 0 { 0 } else { (market.mark.mark() - index).clamp(-bound, bound) };
-        let step = i128::from(market.terms.tick_size) * den;
-        let edge = |product: i128| narrow(div_floor(product, step)).unwrap_or(i64::MAX);
-        self.edges = [edge(i128::from(long) * num), edge(i128::from(short) * num + step - 1)];
-
-        let sizes = self.rates.rises.iter().chain(&self.rates.falls).chain(&self.rates.rotations);
-        let small = |size: i64| (0..=LARGEST_MOVE).contains(&size);
-        self.fits = listed.perps.len() == 1 && self.scale > 0 && self.share > 0 && long > 0 && short > 0;
-        self.fits &= sizes.copied().all(small) && self.rates.dated.iter().all(|d| small(d.abs()));
-        self.fits &= (0..=PPM).contains(&self.gain_ppm) && self.gap_ppm >= 0 && (0..=PPM).contains(&state.config().rotation_ppm);
-        self.fits &= self.rates.dated.len() == state.dated_rows.len();
-        if self.fits {
-            let whole = |price: Price| {
-                let (product, scale) = (i128::from(self.share) * i128::from(price), i128::from(self.scale));
-                if product % scale == 0 { narrow(product / scale).unwrap_or(0) } else { 0 }
-            };
-            (self.worth, self.premium_worth) = (self.prices.map(whole), whole(self.premium));
-        }
-    }
-
-    /// Its part of the bucket's moves, and how far its own dated moves are from that.
-    fn set_history(&mut self, moves: &[i64; ROWS]) {
-        let dated = &self.rates.dated;
-        let Some((row, &largest)) = moves.iter().enumerate().take(dated.len()).max_by_key(|(_, m)| m.abs()).filter(|(_, m)| **m != 0) else {
-            (self.history_ppm, self.blur_ppm) = (0, 2);
-            self.fits &= dated.iter().all(|&d| d == 0);
-            return;
-        };
-        self.history_ppm = div_floor(i128::from(dated[row].abs()) * i128::from(PPM), i128::from(largest.abs())) as i64;
-        let part = |m: i64| m.signum() * rate_down(i128::from(m.abs()), self.history_ppm) as i64;
-        let off = moves.iter().zip(dated).map(|(&m, &d)| (d - part(m)).abs()).max().unwrap_or(0);
-        // One more for what `part` itself lost, and one for the size of a rotation.
-        self.blur_ppm = off + 2;
-        self.fits &= self.history_ppm <= LARGEST_MOVE && self.blur_ppm <= LARGEST_BLUR_PPM;
-        self.fits &= moves.iter().zip(dated).all(|(&m, &d)| d == 0 || d.signum() == m.signum());
-    }
-}
-
 /// Where something is in a list, put there when it is new.
 fn place<T>(list: &mut Vec<T>, is: impl Fn(&T) -> bool, new: impl FnOnce() -> T) -> u32 {
     let at = list.iter().position(is).unwrap_or_else(|| {
@@ -752,11 +407,6 @@ fn place<T>(list: &mut Vec<T>, is: impl Fn(&T) -> bool, new: impl FnOnce() -> T)
         list.len() - 1
     });
     at as u32
-}
-
-/// Size of the tail rows, weight included, as a part of the full shock.
-fn tail_ppm(state: &State) -> i64 {
-    rate_down(i128::from(state.config().tail_shock_ppm), state.config().tail_weight_ppm) as i64
 }
 
 const fn market_of(change: &Change) -> Option<u32> {
