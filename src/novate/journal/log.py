@@ -198,12 +198,15 @@ def write_fully(fd: int, data: bytes, offset: int) -> None:
         offset += written
 
 
-def write_file_durably(path: Path, data: bytes) -> None:
-    """Puts `data` at `path`, all or nothing: temporary file, sync, rename, sync of the directory. Raises OSError."""
+def write_file_durably(path: Path, *parts: bytes) -> None:
+    """Puts `parts`, back to back, at `path`, all or nothing: temporary file, sync, rename, sync of the directory. Raises OSError."""
     temporary = path.with_name(path.name + ".tmp")
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
-        write_fully(fd, data, 0)
+        offset = 0
+        for part in parts:
+            write_fully(fd, part, offset)
+            offset += len(part)
         os.fsync(fd)
     finally:
         os.close(fd)
