@@ -10,7 +10,8 @@ it was due to when its events are here, waiting included, also where this genera
 The core is a process of its own on the first core of this machine, the generator is this process on the last one. `--busy` puts
 neighbours beside them that do nothing but run Python: `other` on the generator's core, `same` on the core's own, `both` on both,
 and `free` as many as there are cores, with nobody pinned anywhere. The raw fdatasync of a run is measured between the same
-neighbours, on the core process's core, before and after.
+neighbours, on the core process's core, before and after. With `--realtime` core, generator and raw sync run before all of them
+(SCHED_RR), as `novate core --realtime` does; the generator too, so that its own waiting for a turn is not taken for the core's.
 
 Responsible for: the measurement. The events' bytes are compared with those of an engine in memory that applies the same commands.
 """
@@ -34,7 +35,9 @@ from typing import Any
 import numpy as np
 from python_side import TIME, TIME_OFFSET, Encoded, joined, percentile, read, started, syncs, timed
 
-from novate.core_process import Answered, CoreClient, serve
+from novate.core_process import Answered, CoreClient, run_before_others, serve
+from novate.core_process.server import SEGMENT_BYTES
+from novate.journal.ahead import BLANK_NAME
 
 CORES = sorted(os.sched_getaffinity(0))
 TICK_S = 50e-6
@@ -73,17 +76,19 @@ def neighbours(busy: str) -> Iterator[int]:
 
 
 @contextmanager
-def core(home: Path, start_ns: int, busy: str, *, lockstep: bool) -> Iterator[CoreClient]:
+def core(home: Path, start_ns: int, given: argparse.Namespace) -> Iterator[CoreClient]:
     """A core process on an empty home, its clock beginning at `start_ns`; yields a connection to it."""
     home.mkdir(parents=True)
     path = home / "core.sock"
-    words = ("serve", str(path), "--start-ns", str(start_ns), *(("--lockstep",) if lockstep else ()))
-    cores = CORES if busy == "free" else [CORES[0]]
+    flags = [f"--{flag}" for flag in ("lockstep", "realtime") if getattr(given, flag)]
+    words = ("serve", str(path), "--start-ns", str(start_ns), *flags)
+    cores = CORES if given.busy == "free" else [CORES[0]]
     process = spawn((sys.executable, __file__, *words), cores)
     try:
         assert process.stdout is not None
         if process.stdout.readline() != b"ready\n":
             raise SystemExit("the core did not start")
+        wait_for_zeros(home / "journal")
         with CoreClient.connect(path) as client:
             yield client
     finally:
@@ -92,13 +97,22 @@ def core(home: Path, start_ns: int, busy: str, *, lockstep: bool) -> Iterator[Co
             raise SystemExit("the core did not stop cleanly")
 
 
-def serve_one(path: Path, start_ns: int, *, lockstep: bool) -> None:
+def wait_for_zeros(journal: Path) -> None:
+    """Until the core has a segment to write over, as it has once it has run for some seconds."""
+    end, blank = time.monotonic() + 60, journal / BLANK_NAME
+    while time.monotonic() < end and not (blank.exists() and blank.stat().st_size == SEGMENT_BYTES):
+        time.sleep(0.1)
+    time.sleep(0.2)
+
+
+def serve_one(path: Path, start_ns: int, *, lockstep: bool, realtime: bool) -> None:
     """What the core process of a measurement runs."""
     offset = start_ns - time.monotonic_ns()
     serve(
         path.parent,
         path,
         pipelined=not lockstep,
+        realtime=realtime,
         clock=lambda: offset + time.monotonic_ns(),
         on_ready=lambda _: print("ready", flush=True),
     )
@@ -127,22 +141,15 @@ def expected(work: Encoded, size: int) -> tuple[int, float]:
 
 def rate(work: Encoded, client: CoreClient, size: int) -> dict[str, Any]:
     """Closed loop with `WINDOW` buffers in flight."""
-    buffers, told, waiting = joined(work.commands, size), 0, 0
-
-    def take(answer: object) -> None:
-        nonlocal told, waiting
-        if not isinstance(answer, Answered):
-            raise SystemExit(f"refused: {answer}")
-        told, waiting = told + len(answer.events), waiting - 1
-
+    buffers, told, tags, answered = joined(work.commands, size), 0, [], 0
     start = time.perf_counter()
-    for buffer in buffers:
-        client.send(buffer)
-        waiting += 1
-        while waiting >= WINDOW:
-            take(client.receive())
-    while waiting:
-        take(client.receive())
+    while answered < len(buffers):
+        while len(tags) < len(buffers) and len(tags) - answered < WINDOW:
+            tags.append(client.send(buffers[len(tags)]))
+        answer = client.receive()
+        if not isinstance(answer, Answered) or answer.tag is None:
+            raise SystemExit(f"refused: {answer}")
+        answered, told = answer.tag - tags[0] + 1, told + len(answer.events)
     took = time.perf_counter() - start
     return {"durable_kcmd_s": len(work.commands) / took / 1e3, "event_bytes": told}
 
@@ -150,14 +157,14 @@ def rate(work: Encoded, client: CoreClient, size: int) -> dict[str, Any]:
 def ack(work: Encoded, client: CoreClient, offered: int) -> dict[str, Any]:
     """Open loop."""
     commands, sent, answered, told = work.commands, 0, 0, 0
-    spans: dict[int, tuple[int, int]] = {}
+    ends: dict[int, int] = {}
     heard: list[tuple[int, int, float]] = []
     clock = time.perf_counter
     start = clock()
     while answered < len(commands):
         due = min(int((clock() - start) * offered) + 1, len(commands))
         if due > sent:
-            spans[client.send(b"".join(commands[sent:due]))] = sent, due
+            ends[client.send(b"".join(commands[sent:due]))] = due
             sent = due
         readable, _, _ = select.select([client], [], [], TICK_S)
         while readable or client.waiting:
@@ -165,16 +172,17 @@ def ack(work: Encoded, client: CoreClient, offered: int) -> dict[str, Any]:
             readable = []
             if not isinstance(answer, Answered) or answer.tag is None:
                 raise SystemExit(f"refused: {answer}")
-            first, end = spans[answer.tag]
-            heard.append((first, end, clock() - start))
-            answered, told = answered + end - first, told + len(answer.events)
+            end = ends[answer.tag]
+            heard.append((answered, end, clock() - start))
+            answered, told = end, told + len(answer.events)
     took = clock() - start
     waits = np.concatenate([(now - np.arange(first, end) / offered) * 1e6 for first, end, now in heard])
     p50, p99, p999 = np.percentile(waits, (50, 99, 99.9))
     return {
         "rate": offered,
         "acked_kcmd_s": len(commands) / took / 1e3,
-        "commands_per_buffer": len(commands) / len(spans),
+        "commands_per_answer": len(commands) / len(heard),
+        "commands_per_buffer": len(commands) / len(ends),
         "p50_us": float(p50),
         "p99_us": float(p99),
         "p999_us": float(p999),
@@ -191,10 +199,12 @@ def measured(
     bytes_there, memory = expected(work, given.size)
     free = given.busy == "free"
     with neighbours(given.busy) as count:
+        if given.realtime:
+            run_before_others()
         pin(CORES if free else [CORES[0]])
         raw = syncs(folder, 1.5)
         pin(CORES if free else [CORES[-1]])
-        with core(folder / "home", start_ns, given.busy, lockstep=given.lockstep) as client:
+        with core(folder / "home", start_ns, given) as client:
             fill(client, work)
             found = what(client)
         pin(CORES if free else [CORES[0]])
@@ -203,6 +213,7 @@ def measured(
         "busy": given.busy,
         "neighbours": count,
         "lockstep": given.lockstep,
+        "realtime": given.realtime,
         "memory_kcmd_s": memory,
         "sync_p50_us": percentile(raw, 50),
         "sync_p99_us": percentile(raw, 99),
@@ -223,10 +234,13 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=1024, help="commands in a buffer (rate)")
     parser.add_argument("--busy", choices=("none", "other", "same", "both", "free"), default="none")
     parser.add_argument("--lockstep", action="store_true", help="sync and apply in turn")
+    parser.add_argument(
+        "--realtime", action="store_true", help="core, generator and raw sync run before the neighbours"
+    )
     parser.add_argument("--start-ns", type=int, default=0, help="where the core's clock begins (serve)")
     given = parser.parse_args()
     if given.mode == "serve":
-        serve_one(given.file, given.start_ns, lockstep=given.lockstep)
+        serve_one(given.file, given.start_ns, lockstep=given.lockstep, realtime=given.realtime)
         return
     work = read(given.file, given.commands)
     folder = Path(tempfile.mkdtemp(prefix="core-", dir=given.file.parent))

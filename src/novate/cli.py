@@ -403,8 +403,11 @@ def quarantine(
 )
 @click.option("--keeper", type=click.IntRange(min=0), default=0, help="Key that says the venue resumes.")
 @click.option("--lockstep", is_flag=True, help="Sync and apply in turn instead of at once: for a single core.")
+@click.option("--realtime", is_flag=True, help="Run before all processes that are not real-time (SCHED_RR); must be permitted.")
 @_common
-def core(directory: Path, socket_path: Path | None, keeper: int, *, lockstep: bool, as_json: bool) -> None:
+def core(
+    directory: Path, socket_path: Path | None, keeper: int, *, lockstep: bool, realtime: bool, as_json: bool
+) -> None:
     """Serve the venue in DIR to processes on this machine, through a Unix socket, until SIGTERM or SIGINT.
 
     The one writer: whole buffers of commands in, their events out once they are on disk and applied. Begins an empty venue where
@@ -421,7 +424,7 @@ def core(directory: Path, socket_path: Path | None, keeper: int, *, lockstep: bo
         console.print(f"Serving command {venue.sequence + 1} on from {path}", markup=False, soft_wrap=True)
 
     directory.mkdir(parents=True, exist_ok=True)
-    serve(directory, path, keeper=keeper, pipelined=not lockstep, on_ready=ready)
+    serve(directory, path, keeper=keeper, pipelined=not lockstep, realtime=realtime, on_ready=ready)
     console.print(f"Stopped after command {served[0].sequence}; the journal is sealed.", markup=False)
     if as_json:
         _result({"ok": True, "sequence": served[0].sequence, "time_ns": served[0].time_ns})

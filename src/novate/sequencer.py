@@ -15,16 +15,18 @@ in lockstep as in pipelined mode.
 from __future__ import annotations
 
 import operator
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Generic, NamedTuple, Self
 
 from novate.errors import BadBuffer, ConfigError, EngineHalted, LogStopped, NovateError
+from novate.journal.ahead import BlankSegments
 from novate.journal.envelope import BytesLike, Stamped, stamp
 from novate.journal.log import SEGMENT_BYTES, FileLog, HomeLock, Log, repair_tail
 from novate.journal.quarantine import holds_quarantine
@@ -104,7 +106,7 @@ class Sequencer(Generic[EngineT]):
         """Read it freely between calls; never apply to it."""
         self.journal = journal
         self._clock = clock
-        self._pool = ThreadPoolExecutor(1, "novate-sync") if pipelined else None
+        self._pool = ThreadPoolExecutor(1, "novate-sync", _ahead_of_its_process) if pipelined else None
         self._flight: _Flight | None = None
         self._snapshots = snapshots
         self._lock = lock
@@ -309,6 +311,17 @@ class Sequencer(Generic[EngineT]):
             self._lock.release()
 
 
+def _ahead_of_its_process() -> None:
+    """In a real-time process the syncing thread goes before the others: it begins a sync and sleeps, while they compute."""
+    if hasattr(os, "sched_getscheduler") and (policy := os.sched_getscheduler(0)) in {
+        os.SCHED_RR,
+        os.SCHED_FIFO,
+    }:
+        priority = os.sched_getparam(0).sched_priority + 1
+        with suppress(OSError):
+            os.sched_setscheduler(0, policy, os.sched_param(priority))
+
+
 @dataclass(frozen=True, slots=True)
 class OpenedVenue(Generic[EngineT]):
     """A running sequencer and what it took to get there."""
@@ -330,6 +343,7 @@ def open_venue_log(
     resume_time_ns: int | None = None,
     pipelined: bool = False,
     segment_bytes: int = SEGMENT_BYTES,
+    zeros_ahead: bool = False,
     on_events: Callable[[bytes], None] | None = None,
     wrap_log: Callable[[Log], Log] | None = None,
 ) -> OpenedVenue[EngineT]:
@@ -349,7 +363,9 @@ def open_venue_log(
         resume_time_ns: time of `resume`; by default the clock's, without a clock the last time in the journal.
         pipelined: whether a helper thread syncs one frame while the engine applies the one before.
         segment_bytes: size at which a new segment begins.
-        on_events: gets the events of every replayed frame, in order.
+        zeros_ahead: whether segments are written with zeros before they are needed, so that a sync waits for the disk alone: for
+            a venue that runs all day. It keeps `segment_bytes` more on the disk.
+        on_events: gets the events of all replayed commands, in order.
         wrap_log: puts another log around the files (replication, fault injection).
 
     Raises JournalLocked, JournalDamaged, ReleaseMismatch, ReplayDiverged, EngineHalted, JournalFull, SyncFailed; the
@@ -364,8 +380,14 @@ def open_venue_log(
         judged = judge(paths, ruleset=ruleset)
         kept = repair_tail(paths.journal, judged.walk)
         rebuilt = rebuild(paths, engines, judged, on_events)
+        blanks = BlankSegments(paths.journal, segment_bytes) if zeros_ahead else None
         log = FileLog(
-            paths.journal, judged.walk, release=release, ruleset=ruleset, segment_bytes=segment_bytes
+            paths.journal,
+            judged.walk,
+            release=release,
+            ruleset=ruleset,
+            segment_bytes=segment_bytes,
+            blanks=blanks,
         )
         log = wrap_log(log) if wrap_log else log
         sequencer = Sequencer(

@@ -13,7 +13,7 @@ from typing import Self
 
 from novate._core import Engine, release, ruleset
 from novate.errors import ResumeRefused
-from novate.journal import Recovery
+from novate.journal import SEGMENT_BYTES, Recovery
 from novate.messages import (
     ActivateRelease,
     AdvanceTime,
@@ -52,11 +52,13 @@ class Venue:
         keeper: int = 0,
         clock: Clock | None = None,
         pipelined: bool = False,
+        zeros_ahead: bool = False,
+        segment_bytes: int = SEGMENT_BYTES,
     ) -> Self:
         """Opens the venue of `home`; `time_ns` is the time of its first command (default: the clock's, else the journal's last).
 
-        `keeper` is the key that says that the venue resumes: on a venue with governance one with the keeper's role. `clock` and
-        `pipelined` are for live use, where time is not what the caller says (see `open_venue_log`).
+        `keeper` is the key that says that the venue resumes: on a venue with governance one with the keeper's role. `clock`,
+        `pipelined`, `zeros_ahead` and `segment_bytes` are for live use, where time is not what the caller says (see `open_venue_log`).
 
         Raises JournalLocked, JournalDamaged, ReleaseMismatch and the other errors of `open_venue_log`; ResumeRefused when that key
         may not resume the venue, which then stays closed.
@@ -70,6 +72,8 @@ class Venue:
             resume_time_ns=time_ns,
             clock=clock,
             pipelined=pipelined,
+            zeros_ahead=zeros_ahead,
+            segment_bytes=segment_bytes,
         )
         for event in iter_events(opened.events, (CommandRefused,)):
             opened.sequencer.close()

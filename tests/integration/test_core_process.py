@@ -121,14 +121,16 @@ def test_many_clients_get_their_own_answers_and_a_listener_gets_everything_once_
 
     def send(path: Path, number: int, wrong: list[str]) -> None:
         with CoreClient.connect(path) as client:
-            sent = {}
-            for turn in range(buffers):
-                first = 1 + (number * buffers + turn) * size
-                sent[client.send(numbered(first, size))] = list(range(first, first + size))
-            for _ in range(buffers):
+            sent, first = {}, 1 + number * buffers * size
+            for turn in range(1, buffers + 1):
+                sent[client.send(numbered(first + (turn - 1) * size, size))] = turn * size
+            answered = 0
+            while answered < buffers * size:
                 answer = client.receive()
-                if sent.pop(answer.tag, None) != requests(answer.events):
+                upto = sent[answer.tag]
+                if requests(answer.events) != list(range(first + answered, first + upto)):
                     wrong.append(f"client {number}, tag {answer.tag}")
+                answered = upto
 
     wrong: list[str] = []
     with (
@@ -290,14 +292,15 @@ def send_until_killed(path: Path, first: int, told: list[int], dice: random.Rand
     request = first
     try:
         with CoreClient.connect(path) as client:
-            waiting = 0
+            sent = answered = 0
             while True:
-                while waiting < 8:
+                while sent - answered < 8:
                     size = dice.randrange(1, 40)
-                    client.send(numbered(request, size))
-                    request, waiting = request + size, waiting + 1
-                told.append(requests(client.receive().events)[-1])
-                waiting -= 1
+                    sent = client.send(numbered(request, size))
+                    request += size
+                answer = client.receive()
+                told.append(requests(answer.events)[-1])
+                answered = answer.tag
     except CoreGone:
         return
 

@@ -12,7 +12,7 @@ docs/internals/core-process.md describes the wire and the promises.
 
 from novate.core_process.client import CoreClient, CoreGone
 from novate.core_process.limits import Limits
-from novate.core_process.server import CoreServer, serve
+from novate.core_process.server import CoreServer, run_before_others, serve
 from novate.core_process.wire import Answered, CoreRefused, Kind, Refusal, Welcome
 
 __all__ = [
@@ -25,5 +25,6 @@ __all__ = [
     "Limits",
     "Refusal",
     "Welcome",
+    "run_before_others",
     "serve",
 ]

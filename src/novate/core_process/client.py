@@ -77,7 +77,7 @@ class CoreClient:
     def submit(self, commands: BytesLike) -> Answered:
         """Sends one buffer and waits for its answer. Raises CoreRefused when none of it was taken, CoreGone.
 
-        What else arrives meanwhile stays for `receive`.
+        What else arrives meanwhile stays for `receive`. If buffers sent before wait for their answers, this one may be theirs too.
         """
         tag = self.send(commands)
         others: deque[Answered | CoreRefused] = deque()
@@ -94,7 +94,7 @@ class CoreClient:
             self._received = others
 
     def send(self, commands: BytesLike) -> int:
-        """Sends whole commands as one buffer; returns the tag that their answer carries, from 1 on. Raises CoreGone."""
+        """Sends whole commands as one buffer; returns its tag, from 1 on: an answer with it, or a higher one, covers it. Raises CoreGone."""
         self._tag += 1
         try:
             self._sock.sendall(wire.pack_commands_head(self._tag, len(commands)) + commands)

@@ -30,7 +30,9 @@ class Connection:
         self.closing = False
         """Whether it is closed once it was told what is left for it."""
         self.unanswered = 0
-        """Buffers of it that were taken and not answered yet."""
+        """Answers it is still owed."""
+        self.last_tag = 0
+        """Of its last buffer that was taken."""
         self.gone = False
         """Whether it is closed."""
         self.unsent_bytes = 0

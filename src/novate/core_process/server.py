@@ -12,6 +12,7 @@ One turn:
 from __future__ import annotations
 
 import gc
+import os
 import selectors
 import signal
 import socket
@@ -30,6 +31,8 @@ from novate.sequencer import Answer, Clock, Sequencer, check_buffer, steady_cloc
 from novate.venue import Venue
 
 _BACKLOG: Final = 128
+SEGMENT_BYTES: Final = 1 << 28
+"""Of the journal of a core: each is on the disk twice over, as the one being written and the blank one behind it."""
 _Sender = tuple[Connection, int]
 """Whose buffer it was, and the tag it came with."""
 
@@ -134,19 +137,29 @@ class CoreServer:
         self._selector.register(client, selectors.EVENT_READ, client)
 
     def _hear(self, client: Connection) -> None:
+        """Takes what one client has said. Its buffers become one, with one answer: no record costs the loop a turn of its own."""
+        records = client.read()
+        if records is None:
+            self._drop(client)
+            return
+        taken: list[bytes] = []
+        bad: BadRecord | None = None
         try:
-            records = client.read()
-            if records is None:
-                self._drop(client)
-                return
             for record in records:
-                self._take(client, record)
-            if client.bad is not None and not client.closing:
-                raise client.bad
-        except BadRecord as bad:
+                self._take(client, record, taken)
+        except BadRecord as error:
+            bad = error
+        if taken:
+            commands = taken[0] if len(taken) == 1 else b"".join(taken)
+            self._gathered.append(commands)
+            self._gathered_bytes += len(commands)
+            self._senders.append((client, client.last_tag))
+            client.unanswered += 1
+        bad = bad or client.bad
+        if bad is not None and not client.closing:
             self._refuse(client, 0, bad.refusal, str(bad))
 
-    def _take(self, client: Connection, record: wire.Record) -> None:
+    def _take(self, client: Connection, record: wire.Record, taken: list[bytes]) -> None:
         if client.closing:
             return
         if record.kind == Kind.COMMANDS and client.greeted:
@@ -156,10 +169,8 @@ class CoreServer:
             except BadBuffer as bad:
                 self._refuse(client, tag, Refusal.BAD_BUFFER, bad.sentence)
                 return
-            self._gathered.append(commands)
-            self._gathered_bytes += len(commands)
-            self._senders.append((client, tag))
-            client.unanswered += 1
+            taken.append(commands)
+            client.last_tag = tag
         elif record.kind == Kind.HELLO and not client.greeted:
             client.wants_events = bool(wire.parse_hello(record.body) & wire.WANTS_EVENTS)
             client.greeted = True
@@ -231,18 +242,30 @@ def serve(
     pipelined: bool = True,
     limits: Limits | None = None,
     clock: Clock | None = None,
+    realtime: bool = False,
+    segment_bytes: int = SEGMENT_BYTES,
     on_ready: Callable[[Venue], None] | None = None,
 ) -> None:
     """Opens the venue of `home`, serves it on the Unix socket `socket_path` until SIGTERM or SIGINT, and seals its journal.
 
     For the main thread of a process of its own. `keeper` is the key that says the venue resumes; `clock` is the wall clock, read once
-    and then steady, unless another is given; `on_ready` gets the venue once the
+    and then steady, unless another is given; `realtime` is `run_before_others`;
+    `segment_bytes` is the size of a segment, and of the zeros written ahead for the next one; `on_ready` gets the venue once the
     socket listens. The socket is readable and writable by its owner alone.
 
     Raises what `Venue.open` raises; ConfigError when the socket's path can't be used; SyncFailed, JournalFull or EngineHalted when
     the venue has to stop: then nothing more was told, and recovery is by serving the home anew.
     """
-    venue = Venue.open(home, keeper=keeper, clock=clock or steady_clock(), pipelined=pipelined)
+    if realtime:
+        run_before_others()
+    venue = Venue.open(
+        home,
+        keeper=keeper,
+        clock=clock or steady_clock(),
+        pipelined=pipelined,
+        zeros_ahead=True,
+        segment_bytes=segment_bytes,
+    )
     try:
         server = CoreServer(venue.sequencer, _listen(Path(socket_path)), limits)
         with _stopped_by_signals(server):
@@ -253,6 +276,21 @@ def serve(
             server.run()
     finally:
         venue.close()
+
+
+def run_before_others() -> None:
+    """Puts this process, and the threads it starts from here on, before all that are not real-time: SCHED_RR, lowest priority.
+
+    A core waits for the disk and for sockets nearly all the time, and wants the processor at once when they answer. Beside a
+    process that computes, the system otherwise lets it wait for the next tick, 1 to 4 ms, at each frame. Raises ConfigError where
+    the system does not permit it (CAP_SYS_NICE, or a limit of RTPRIO of 1 or more).
+    """
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(os.sched_get_priority_min(os.SCHED_RR)))
+    except (OSError, AttributeError) as error:
+        raise ConfigError(
+            "Real-time scheduling is not permitted here; it takes CAP_SYS_NICE or a limit of RTPRIO of 1."
+        ) from error
 
 
 def _listen(path: Path) -> socket.socket:

@@ -11,6 +11,9 @@ Every record is little endian and begins with u32 length of the whole record | u
                      ANSWER    u64 tag | u64 first sequence | u32 commands | u32 zero | i64 time of the last | events
                      EVENTS    u64 first sequence | u32 commands | u32 zero | i64 time of the last | events of a whole frame
                      REFUSED   u64 tag | u32 code | u32 zero | sentence, UTF-8; nothing of that buffer was written
+
+An ANSWER is of all buffers of that client since the one before, up to the one with its tag, but those that were refused: what a client
+says at once becomes one buffer. Tags are the client's business; counting up from 1 they say how far it was answered.
 """
 
 from __future__ import annotations
@@ -87,7 +90,7 @@ class Welcome(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """One buffer of commands, durable and applied; or, with `tag` None, a whole frame of anyone's."""
+    """Commands of this client, durable and applied, up to those with `tag`; or, with `tag` None, a whole frame of anyone's."""
 
     tag: int | None
     first_sequence: int
