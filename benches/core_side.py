@@ -7,10 +7,11 @@
 `ack`: open loop. Commands fall due at `--rate` a second, what is due is sent as one buffer; the time of a command runs from when
 it was due to when its events are here, waiting included, also where this generator was late.
 
-The core is a process of its own on the first core of this machine, the generator is this process on the last one. `--busy` puts
-neighbours beside them that do nothing but run Python: `other` on the generator's core, `same` on the core's own, `both` on both,
-and `free` as many as there are cores, with nobody pinned anywhere. The raw fdatasync of a run is measured between the same
-neighbours, on the core process's core, before and after. With `--realtime` core, generator and raw sync run before all of them
+The core is a process of its own, the generator is this one. `--busy` puts neighbours beside them that do nothing but run Python:
+`other` with the generator on the last processor, `same` with the core process on the first, `both` with each of them, and `free` as
+many as there are processors, with nobody pinned anywhere. The raw fdatasync of a run is measured between the same
+neighbours, on the core process's processor, before and after, once as single appends in a closed loop and once as an open loop at
+the same rate, in which a moment that stands still counts as long as it was. With `--realtime` core, generator and raw sync run before all of them
 (SCHED_RR), as `novate core --realtime` does; the generator too, so that its own waiting for a turn is not taken for the core's.
 
 Responsible for: the measurement. The events' bytes are compared with those of an engine in memory that applies the same commands.
@@ -29,6 +30,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +38,12 @@ import numpy as np
 from python_side import TIME, TIME_OFFSET, Encoded, joined, percentile, read, started, syncs, timed
 
 from novate.core_process import Answered, CoreClient, run_before_others, serve
-from novate.core_process.server import SEGMENT_BYTES
 from novate.journal.ahead import BLANK_NAME
 
 CORES = sorted(os.sched_getaffinity(0))
+SEGMENT_BYTES = 1 << 26
+FREE = ("none", "free")
+"""Where nobody is pinned."""
 TICK_S = 50e-6
 """The generator looks at the clock this often while it waits."""
 WINDOW = 8
@@ -82,7 +86,7 @@ def core(home: Path, start_ns: int, given: argparse.Namespace) -> Iterator[CoreC
     path = home / "core.sock"
     flags = [f"--{flag}" for flag in ("lockstep", "realtime") if getattr(given, flag)]
     words = ("serve", str(path), "--start-ns", str(start_ns), *flags)
-    cores = CORES if given.busy == "free" else [CORES[0]]
+    cores = CORES if given.busy in FREE else [CORES[0]]
     process = spawn((sys.executable, __file__, *words), cores)
     try:
         assert process.stdout is not None
@@ -113,6 +117,7 @@ def serve_one(path: Path, start_ns: int, *, lockstep: bool, realtime: bool) -> N
         path,
         pipelined=not lockstep,
         realtime=realtime,
+        segment_bytes=SEGMENT_BYTES,
         clock=lambda: offset + time.monotonic_ns(),
         on_ready=lambda _: print("ready", flush=True),
     )
@@ -157,6 +162,7 @@ def rate(work: Encoded, client: CoreClient, size: int) -> dict[str, Any]:
 def ack(work: Encoded, client: CoreClient, offered: int) -> dict[str, Any]:
     """Open loop."""
     commands, sent, answered, told = work.commands, 0, 0, 0
+    stream, starts = b"".join(commands), [0, *accumulate(map(len, commands))]
     ends: dict[int, int] = {}
     heard: list[tuple[int, int, float]] = []
     clock = time.perf_counter
@@ -164,7 +170,7 @@ def ack(work: Encoded, client: CoreClient, offered: int) -> dict[str, Any]:
     while answered < len(commands):
         due = min(int((clock() - start) * offered) + 1, len(commands))
         if due > sent:
-            ends[client.send(b"".join(commands[sent:due]))] = due
+            ends[client.send(stream[starts[sent] : starts[due]])] = due
             sent = due
         readable, _, _ = select.select([client], [], [], TICK_S)
         while readable or client.waiting:
@@ -191,13 +197,32 @@ def ack(work: Encoded, client: CoreClient, offered: int) -> dict[str, Any]:
     }
 
 
+def raw_open_loop(folder: Path, offered: int, size: int, seconds: float) -> list[float]:
+    """As `ack`, with nothing but the disk: what is due is written, `size` bytes each, and synced; microseconds from due to durable."""
+    path, waits, done = folder / "open", [], 0
+    file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    clock = time.perf_counter
+    start = clock()
+    try:
+        while done < seconds * offered:
+            due = int((clock() - start) * offered) + 1
+            os.write(file, bytes(size * (due - done)))
+            os.fdatasync(file)
+            waits.append((clock() - start - np.arange(done, due) / offered) * 1e6)
+            done = due
+    finally:
+        os.close(file)
+        path.unlink()
+    return [float(wait) for wait in np.percentile(np.concatenate(waits), (50, 99))]
+
+
 def measured(
     given: argparse.Namespace, work: Encoded, folder: Path, what: Callable[[CoreClient], dict[str, Any]]
 ) -> dict[str, Any]:
     """One measurement between its neighbours, with the raw sync before and after it."""
     start_ns = TIME.unpack_from(work.before[0], TIME_OFFSET)[0]
     bytes_there, memory = expected(work, given.size)
-    free = given.busy == "free"
+    free = given.busy in FREE
     with neighbours(given.busy) as count:
         if given.realtime:
             run_before_others()
@@ -209,6 +234,7 @@ def measured(
             found = what(client)
         pin(CORES if free else [CORES[0]])
         raw += syncs(folder, 1.5)
+        open_p50, open_p99 = raw_open_loop(folder, given.rate, 80, 4.0)
     return found | {
         "busy": given.busy,
         "neighbours": count,
@@ -218,6 +244,8 @@ def measured(
         "sync_p50_us": percentile(raw, 50),
         "sync_p99_us": percentile(raw, 99),
         "sync_max_us": max(raw),
+        "open_sync_p50_us": open_p50,
+        "open_sync_p99_us": open_p99,
         "hash_ok": found["event_bytes"] == bytes_there,
     }
 

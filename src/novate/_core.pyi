@@ -4,7 +4,7 @@ from typing import Self, final
 
 from typing_extensions import Buffer
 
-__all__ = ["Engine", "definitions", "digest", "holds", "refusals", "release", "round_trip", "ruleset", "stamp"]
+__all__ = ["Engine", "check", "definitions", "digest", "holds", "refusals", "release", "round_trip", "ruleset", "stamp"]
 
 @final
 class Engine:
@@ -83,6 +83,9 @@ def stamp(
     All get `time_ns`; with None they carry their own times, which must not decrease. Raises `novate.errors.BadBuffer` for anything
     but whole messages, `TimeRanBackwards` for a time before `last_time_ns` or before the message in front.
     """
+
+def check(buffer: bytes, kind: int, /) -> bool:
+    """Return whether one of the messages in `buffer` is of type `kind`; raise `novate.errors.BadBuffer` if `stamp` would."""
 
 def holds(buffer: bytes, kind: int, /) -> bool:
     """Return whether one of the messages in `buffer` is of type `kind`, looking at their headers alone."""

@@ -25,6 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Generic, NamedTuple, Self
 
+from novate._core import check
 from novate.errors import BadBuffer, ConfigError, EngineHalted, LogStopped, NovateError
 from novate.journal.ahead import BlankSegments
 from novate.journal.envelope import BytesLike, Stamped, stamp
@@ -41,6 +42,7 @@ from novate.journal.recovery import (
 )
 from novate.journal.snapshots import SnapshotStore
 from novate.journal.writer import Journal
+from novate.messages import QuarantineCommand
 
 Clock = Callable[[], int]
 """Nanoseconds since 1970, UTC. Must not go back; if it does, commands are refused."""
@@ -51,9 +53,9 @@ _NO_QUARANTINE: Final = (
 )
 
 
-def check_buffer(buffer: BytesLike) -> None:
+def check_buffer(buffer: bytes) -> None:
     """Raises BadBuffer for what a sequencer would not take: anything but whole commands, or one that puts another aside."""
-    if holds_quarantine(stamp(buffer, 1, 0, 0).payload):
+    if check(buffer, QuarantineCommand.KIND):
         raise BadBuffer(_NO_QUARANTINE)
 
 
@@ -105,6 +107,9 @@ class Sequencer(Generic[EngineT]):
         self.engine = engine
         """Read it freely between calls; never apply to it."""
         self.journal = journal
+        self.lockstep_below_bytes = 0
+        """In pipelined mode frames below this size are synced and applied in turn: the hand-over to the helper costs more than the
+        engine's work beside it saves."""
         self._clock = clock
         self._pool = ThreadPoolExecutor(1, "novate-sync", _ahead_of_its_process) if pipelined else None
         self._flight: _Flight | None = None
@@ -148,7 +153,7 @@ class Sequencer(Generic[EngineT]):
     def commit(self, buffers: Sequence[BytesLike], time_ns: int | None = None) -> list[Answer]:
         """As `push`, for buffers of several senders that become one frame; returns one answer for each of them, in order.
 
-        In pipelined mode they are those of the frame before. Raises as `submit`; where one buffer is bad nothing of any is
+        In pipelined mode they are those of the frame before, then those of this one if it is small (`lockstep_below_bytes`). Raises as `submit`; where one buffer is bad nothing of any is
         written, so a caller with several senders asks `check_buffer` first.
         """
         return self._commit(buffers, time_ns)
@@ -245,12 +250,13 @@ class Sequencer(Generic[EngineT]):
         payload = parts[0].payload if len(parts) == 1 else b"".join([part.payload for part in parts])
         frame = journal.frame(payload, sequence - journal.next_sequence, last)
         flight = _Flight(parts, sequence - 1, last, journal.command_hash)
-        if self._pool is None:
-            self._append(frame)
-            return self._apply(flight)
-        flight.durable = self._pool.submit(journal.append, frame)
-        self._flight = flight
-        return self._apply(ready) if ready is not None else []
+        if self._pool is not None and len(frame) >= self.lockstep_below_bytes:
+            flight.durable = self._pool.submit(journal.append, frame)
+            self._flight = flight
+            return self._apply(ready) if ready is not None else []
+        answers = self._apply(ready) if ready is not None else []
+        self._append(frame)
+        return answers + self._apply(flight)
 
     def _wait(self) -> None:
         flight = self._flight

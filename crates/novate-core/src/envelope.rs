@@ -78,6 +78,23 @@ pub fn stamp(
     Ok(Stamped { commands: sequence.wrapping_sub(first_sequence), time_ns: at })
 }
 
+/// Whether one of the messages is of this type, in a buffer that `stamp` would take with the times it is given.
+///
+/// # Errors
+/// For anything but whole messages.
+pub fn check(buffer: &[u8], kind: u16) -> Result<bool, Fault> {
+    if buffer.len() < HEADER {
+        return Err(Fault::NoMessage);
+    }
+    let (mut offset, mut found) = (0, false);
+    while offset < buffer.len() {
+        let (message, length) = header(buffer, offset)?;
+        found |= buffer[message][4..6] == kind.to_le_bytes();
+        offset += length;
+    }
+    Ok(found)
+}
+
 /// Whether one of the messages is of this type. Bytes that are no whole messages are none.
 #[must_use]
 pub fn holds(buffer: &[u8], kind: u16) -> bool {
@@ -141,7 +158,11 @@ mod tests {
 
     #[test]
     fn anything_but_whole_messages_is_refused() {
-        let refused = |mut bytes: Vec<u8>| stamp(&mut bytes, 1, Some(1), 0).unwrap_err();
+        let refused = |mut bytes: Vec<u8>| {
+            let fault = stamp(&mut bytes, 1, Some(1), 0).unwrap_err();
+            assert_eq!(super::check(&bytes, 3), Err(fault));
+            fault
+        };
         assert_eq!(refused(Vec::new()), Fault::NoMessage);
         assert_eq!(refused(vec![0; 47]), Fault::NoMessage);
         assert_eq!(refused(vec![0; 48]), Fault::TooShort { offset: 0, length: 0 });
@@ -154,6 +175,7 @@ mod tests {
     fn a_type_is_found_in_headers_only() {
         let buffer = [message(3, 40, 0), message(9, 0, 0)].concat();
         assert!(holds(&buffer, 3) && holds(&buffer, 9));
+        assert_eq!((super::check(&buffer, 9), super::check(&buffer, 8)), (Ok(true), Ok(false)));
         assert!(!holds(&buffer, 0x0707) && !holds(&buffer[..90], 9) && !holds(&[], 0));
     }
 }

@@ -75,6 +75,14 @@ mod _core {
         )
     }
 
+    /// Whether one of the messages in `buffer` is of type `kind`, where all of it is messages that `stamp` would take; else raises
+    /// `BadBuffer`.
+    #[pyfunction]
+    #[pyo3(signature = (buffer, kind, /))]
+    fn check(py: Python<'_>, buffer: &[u8], kind: u16) -> PyResult<bool> {
+        envelope::check(buffer, kind).map_err(|fault| errors::unstamped(py, buffer.len(), fault))
+    }
+
     /// Whether one of the messages in `buffer` is of type `kind`. Their headers are all that is looked at.
     #[pyfunction]
     #[pyo3(signature = (buffer, kind, /))]

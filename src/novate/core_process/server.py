@@ -5,8 +5,9 @@ that the core waits for. Never: looks inside a command, retries a write, or live
 
 One turn:
     wait until the frame in flight is durable (or, with none, until somebody says something)
-    gather what the sockets hold by now; it becomes the next frame, whose sync begins
-    apply the frame that is durable, answer its senders, publish its events
+    gather what the sockets hold by now; it becomes the next frame
+    small: sync it, apply it, answer its senders, publish its events
+    large: begin its sync, and meanwhile apply, answer and publish the frame that is durable
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from novate.venue import Venue
 _BACKLOG: Final = 128
 SEGMENT_BYTES: Final = 1 << 28
 """Of the journal of a core: each is on the disk twice over, as the one being written and the blank one behind it."""
+LOCKSTEP_BELOW_BYTES: Final = 1 << 15
+"""About 400 commands, whose work is as long as a hand-over between two threads."""
 _Sender = tuple[Connection, int]
 """Whose buffer it was, and the tag it came with."""
 
@@ -45,6 +48,7 @@ class CoreServer:
     ) -> None:
         self.limits = limits or Limits()
         self._sequencer = sequencer
+        sequencer.lockstep_below_bytes = LOCKSTEP_BELOW_BYTES
         self._listener = listener
         listener.setblocking(False)
         self._selector = selectors.DefaultSelector()
@@ -91,12 +95,8 @@ class CoreServer:
         buffers, senders = self._gathered, self._senders
         self._gathered, self._senders, self._gathered_bytes = [], [], 0
         answers = sequencer.commit(buffers)
-        if sequencer.in_flight:
-            self._publish(answers)
-            self._in_flight = senders
-        else:
-            self._in_flight = senders
-            self._publish(answers)
+        self._in_flight += senders
+        self._publish(answers)
 
     def close(self) -> None:
         """Hangs up on everyone and stops listening."""
@@ -191,9 +191,9 @@ class CoreServer:
 
     def _publish(self, answers: list[Answer]) -> None:
         """Tells each sender what its buffer came to, and whoever wants it the whole frame."""
-        senders, self._in_flight = self._in_flight, []
         if not answers:
             return
+        senders, self._in_flight = self._in_flight[: len(answers)], self._in_flight[len(answers) :]
         spoken: set[Connection] = set()
         for (client, tag), answer in zip(senders, answers, strict=True):
             if not client.gone:

@@ -17,8 +17,8 @@ from typing import Final
 
 BLANK_NAME: Final = "next.blank"
 _STEP_BYTES: Final = 1 << 18
-_PAUSE_S: Final = 0.003
-"""Between two steps, so that the journal's own syncs come in between: about 60 MB a second in all."""
+_PAUSE_S: Final = 0.007
+"""Between two steps, so that the journal's own syncs come in between: about 32 MB a second in all."""
 
 
 class BlankSegments:

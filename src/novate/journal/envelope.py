@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeAlias
 
-from novate import _core
+from novate._core import stamp as stamp_messages
 from novate.errors import BadBuffer
 from novate.journal.layout import MAX_PAYLOAD_BYTES
 
@@ -43,7 +43,7 @@ def stamp(buffer: BytesLike, first_sequence: int, time_ns: int | None, last_time
         raise BadBuffer(
             f"The time {time_ns} of command {first_sequence} does not fit 64 bits.", sequence=first_sequence
         )
-    return Stamped(*_core.stamp(buffer, first_sequence, time_ns, last_time_ns))
+    return Stamped(*stamp_messages(buffer, first_sequence, time_ns, last_time_ns))
 
 
 def check_stamps(payload: bytes, first_sequence: int, count: int, time_ns: int) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from novate import _core
+from novate._core import holds
 from novate.errors import NovateError
 from novate.journal.scan import Frame, Walk, segment_paths, walk_journal
 from novate.messages import QuarantineCommand, decode_command, encode
@@ -48,7 +48,7 @@ class Quarantines:
 
 def holds_quarantine(payload: bytes) -> bool:
     """Whether one of the commands is a `QuarantineCommand`."""
-    return _core.holds(payload, QuarantineCommand.KIND)
+    return holds(payload, QuarantineCommand.KIND)
 
 
 def whole_messages(payload: bytes) -> list[bytes]:
