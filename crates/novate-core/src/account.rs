@@ -133,11 +133,16 @@ pub struct RateRoom {
     pub most: i64,
 }
 
-/// An account's place in one market: position (perps) and open orders (both kinds).
+/// An account's place in one market: position (perps) and open orders (both kinds). What every evaluation reads comes first and
+/// lies together.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[repr(C)]
 pub struct Position {
     /// The market.
     pub market: u32,
+    /// Open orders of both sides.
+    #[serde(skip)]
+    orders: u32,
     /// Signed lots; a spot market keeps 0.
     pub lots: Lots,
     /// Signed cost of those lots in quote units: what was paid for longs, minus what was received for shorts.
@@ -148,6 +153,9 @@ pub struct Position {
     pub hedged_claim: i64,
     /// Realised against the account and not yet paid, in quote units.
     pub debt: i64,
+    /// The market's path of moves up to which the account's cushion was brought; 0 when it never was.
+    #[serde(skip)]
+    pub path: i64,
     /// Part of `debt` that a settlement left unpaid: it bears interest until the next one.
     pub overdue: i64,
     /// All results booked so far, fees and funding included, in quote units: what is open is not in it.
@@ -167,9 +175,6 @@ pub struct Position {
     /// Remembered for a lull.
     #[serde(skip)]
     pub room: RateRoom,
-    /// The market's path of moves up to which the account's cushion was brought; 0 when it never was.
-    #[serde(skip)]
-    pub path: i64,
 }
 
 impl Position {
@@ -183,6 +188,20 @@ impl Position {
     pub const fn remember(&mut self, moment: Moment) {
         self.calm = *self.calm(moment.round);
         self.seen = moment;
+    }
+
+    /// Whether an order is open, on either side.
+    #[inline]
+    #[must_use]
+    pub const fn has_orders(&self) -> bool {
+        self.orders > 0
+    }
+
+    /// Lots of open orders, both sides.
+    #[inline]
+    #[must_use]
+    pub fn wanted(&self) -> i128 {
+        if self.orders == 0 { 0 } else { i128::from(self.bids.lots) + i128::from(self.asks.lots) }
     }
 
     /// The totals of one side.
@@ -202,6 +221,7 @@ impl Position {
     }
 
     fn add_order(&mut self, side: Side, price: Ticks, lots: Lots) {
+        self.orders += 1;
         let open = self.open_mut(side);
         let fresh = open.orders == 0;
         open.extreme = match side {
@@ -215,6 +235,7 @@ impl Position {
     }
 
     fn shrink_order(&mut self, side: Side, price: Ticks, lots: Lots, gone: bool) {
+        self.orders -= u32::from(gone);
         let open = self.open_mut(side);
         open.orders -= u32::from(gone);
         open.lots -= lots;
@@ -274,7 +295,7 @@ impl Position {
     /// Whether the row carries anything at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.lots == 0 && self.cost == 0 && self.claim == 0 && self.debt == 0 && self.bids.orders == 0 && self.asks.orders == 0
+        self.lots == 0 && self.cost == 0 && self.claim == 0 && self.debt == 0 && self.orders == 0
     }
 }
 
@@ -501,7 +522,8 @@ impl Account {
 
     /// Works out anew what a snapshot leaves out.
     pub fn index(&mut self) {
-        self.resting = self.positions.iter().map(|p| p.bids.orders + p.asks.orders).sum();
+        self.positions.iter_mut().for_each(|p| p.orders = p.bids.orders + p.asks.orders);
+        self.resting = self.positions.iter().map(|p| p.orders).sum();
         self.index_places();
     }
 

@@ -153,7 +153,7 @@ struct Slice {
 /// close-out: no slice goes beyond the bankruptcy price.
 fn slice_of(cx: &mut Context<'_>, account: u32, share_ppm: i64, discount_ppm: i64) -> Slice {
     let (question, _) = careful(cx, account, Level::CloseOut, false);
-    let worth = cx.evaluate(account, &question).equity.max(0);
+    let worth = cx.evaluate_exposures(account, &question).equity.max(0);
     let gross = gross(cx.state, account, &cx.scratch.portfolio.perps, &cx.scratch.portfolio.exposures);
     let most = if gross == 0 { 0 } else { narrow(worth * i128::from(PPM) / gross).unwrap_or(PPM) };
     let discount_ppm = discount_ppm.min(most);

@@ -68,7 +68,7 @@ pub fn may_close(state: &State, account: u32) -> bool {
 pub fn open(cx: &mut Context<'_>, account: u32) -> Case {
     let (question, _) = careful(cx, account, Level::CloseOut, false);
     // The scratch space must hold the legs of the question that counts.
-    let whole = cx.evaluate(account, &question);
+    let whole = cx.evaluate_exposures(account, &question);
     let mut case = Case { deficit: (-whole.equity).max(0), ..Case::default() };
     case.losses = losses(cx.state, account);
     case.legs = legs(cx, account);
@@ -185,7 +185,7 @@ fn absorb_loan(cx: &mut Context<'_>, account: u32, value: Value) {
             continue;
         }
         // The scratch space must hold the prices of the question that counts.
-        cx.evaluate(account, &question);
+        cx.evaluate_exposures(account, &question);
         let underlying = cx.state.known_asset(asset).terms.underlying;
         let price = cx.scratch.portfolio.exposures.iter().find(|e| e.underlying == underlying).map_or(0, |e| e.corners[0].price);
         left -= cash_for_tokens(cx, account, asset, left.min(shortfall::worth_of(cx.state, asset, price, owed)));

@@ -158,7 +158,7 @@ fn look_at_group(cx: &mut Context<'_>, owner: u32) {
         if !cx.state.accounts[account as usize].has_risk() {
             continue;
         }
-        equity += cx.evaluate(account, &Question { orders: false, ..Question::at(Level::CloseOut) }).equity;
+        equity += cx.evaluate_exposures(account, &Question { orders: false, ..Question::at(Level::CloseOut) }).equity;
         for (loss, &bucket) in losses.iter_mut().zip(&buckets) {
             *loss += scenario::stress_loss(cx.state, &cx.scratch.portfolio, bucket);
         }

@@ -31,14 +31,14 @@ pub fn careful(cx: &mut Context<'_>, account: u32, level: Level, orders: bool) -
     let plain = Question { orders, ..Question::at(level) };
     if cx.state.accounts[account as usize].judged_adrift {
         let question = Question { drifted: true, ..plain };
-        return (question, cx.evaluate(account, &question));
+        return (question, cx.evaluate_exposures(account, &question));
     }
-    let index = cx.evaluate(account, &plain);
+    let index = cx.evaluate_exposures(account, &plain);
     if !cx.scratch.portfolio.exposures.iter().any(|e| cx.state.known_underlying(e.underlying).price.liquidation_uses_slower()) {
         return (plain, index);
     }
     let question = Question { slower: true, ..plain };
-    let slower = cx.evaluate(account, &question);
+    let slower = cx.evaluate_exposures(account, &question);
     if slower.excess() > index.excess() { (question, slower) } else { (plain, index) }
 }
 
@@ -114,7 +114,7 @@ pub fn check(cx: &mut Context<'_>, account: u32) {
     }
     let mut now = standing(cx, account, true);
     if now.state == AccountState::Green {
-        cushion::keep(cx.state, account, now.initial.excess(), &cx.scratch.portfolio);
+        cushion::keep(cx.state, account, now.initial.excess(), None);
     }
     if now.state >= AccountState::Yellow {
         if cx.state.accounts[account as usize].stage == Stage::Free {
@@ -227,6 +227,12 @@ fn follow(cx: &mut Context<'_>, account: u32, state: AccountState) {
 /// without a break (RULES section 5); until then it is below initial and only reduces. Keeps the clock of the breach; true when
 /// the account is judged at the drifted index from now on.
 fn judge_drift(cx: &mut Context<'_>, account: u32, state: AccountState) -> bool {
+    if state == AccountState::Green {
+        if !cx.state.accounts[account as usize].judged_adrift && cx.state.accounts[account as usize].drift_breach_since_ns == 0 {
+            return false;
+        }
+        cx.evaluate_exposures(account, &Question::at(Level::Initial));
+    }
     let adrift = cx.scratch.portfolio.exposures.iter().any(|e| cx.state.known_underlying(e.underlying).price.is_adrift());
     // Whoever is not below initial at the worse price is not below close-out at the drifted one.
     let judged = adrift && state >= AccountState::Yellow;

@@ -151,7 +151,7 @@ fn tell_skip(cx: &mut Context<'_>, account: u32, leg: Leg, reason: Skip) {
 
 /// What could be closed: hedged pairs, unhedged perps, unhedged tokens, borrowed ones too. Sizes are the most that reduces.
 fn proposals(cx: &mut Context<'_>, account: u32) -> Vec<(Leg, Option<Leg>, u32)> {
-    cx.evaluate(account, &Question { orders: false, ..Question::at(Level::LiquidationEnd) });
+    cx.evaluate_exposures(account, &Question { orders: false, ..Question::at(Level::LiquidationEnd) });
     let mut found = Vec::new();
     let exposures = cx.scratch.portfolio.exposures.clone();
     for exposure in &exposures {

@@ -540,7 +540,7 @@ pub fn pool_lends(state: &State, asset: u32, extra: i64, short: Refusal) -> Resu
 /// `withdrawal_needs_one_and_a_half_initial`.
 pub fn covered(cx: &mut Context<'_>, account: u32, changes: &[Change]) -> Result<Evaluation, Refusal> {
     let question = Question { withdrawal: true, changes, ..Question::at(Level::Initial) };
-    let after = cx.evaluate(account, &question);
+    let after = cx.evaluate_exposures(account, &question);
     let needed = rate_up(after.requirement, cx.state.config().withdrawal_multiple_ppm);
     let refusal = Reject::withdrawal_needs_one_and_a_half_initial.at(0, narrow(after.equity).unwrap_or(i64::MIN), narrow(needed).unwrap_or(i64::MAX));
     require(after.equity >= needed, refusal)?;
@@ -586,7 +586,7 @@ fn check_margin(cx: &mut Context<'_>, wish: &Wish) -> Result<(), Refusal> {
         }
     };
     if need.is_some() {
-        cushion::keep(cx.state, wish.account, excess, &cx.scratch.portfolio);
+        cushion::keep(cx.state, wish.account, excess, Some((wish.market, wish.lots)));
     } else {
         cushion::forget(cx.state, wish.account);
     }

@@ -5,8 +5,8 @@
 //! engine does the same with and without it (`tests/cushion.rs`). Lives beside the state, never in it.
 
 use super::rates::Rates;
-use super::{Level, Portfolio};
-use crate::account::{Account, Cushion, LiquidityRate, Position, RateRoom};
+use super::Level;
+use crate::account::{Account, Balance, Cushion, LiquidityRate, Position, RateRoom};
 use crate::state::lull::{Drift, Levels, LotBound};
 use crate::state::{Market, State, Underlying};
 use crate::units::{Lots, PPM, Ticks, Value, div_ceil, narrow, rate_up, scale_up};
@@ -70,7 +70,7 @@ fn mark_paths(markets: &[Option<Market>], positions: &mut [Position], era: u64) 
 
 /// Lots that a price moves: held, and wanted on either side.
 fn at_stake(position: &Position) -> i128 {
-    i128::from(position.lots.abs()) + i128::from(position.bids.lots) + i128::from(position.asks.lots)
+    i128::from(position.lots.abs()) + position.wanted()
 }
 
 /// A market's path of moves; 0 while none was noted in the era: what moved before the first note is not in it.
@@ -80,6 +80,7 @@ fn path_in(market: &Market, era: u64) -> i64 {
 
 /// Notes how far the levels of an underlying's perps have moved: after every change of its price or their marks.
 pub fn note_moves(state: &mut State, underlying: u32) {
+    state.lull.price_moves();
     let era = state.lull.era();
     if era == 0 {
         return;
@@ -154,23 +155,24 @@ pub fn traded(state: &mut State, account: u32, market: u32) {
     *traded = if *traded == 0 || *traded == market { market } else { SEVERAL };
 }
 
-/// Remembers the excess of an evaluation at initial, orders counted, just made: `portfolio` is its working memory. Only for an
-/// account without tokens, loans and lent cash that is its owner's only one: what caps admit and which gains count depends on nobody
-/// else's trades then, and nothing grows by itself.
-pub fn keep(state: &mut State, account: u32, excess: Value, portfolio: &Portfolio) {
+/// Remembers the excess of an evaluation at initial, orders counted, just made. Only for an account without tokens, orders for them,
+/// loans and lent cash that is its owner's only one: what caps admit and which gains count depends on nobody else's trades then, and
+/// nothing grows by itself. `new` is the market and the lots of a perp's order that was counted and is not in the account yet.
+pub fn keep(state: &mut State, account: u32, excess: Value, new: Option<(u32, Lots)>) {
     let (era, stamp) = (state.lull.era(), state.lull.stamp());
     if era == 0 {
         return;
     }
     let holder = &state.accounts[account as usize];
     let alone = state.owners[holder.owner as usize].accounts.len() == 1;
-    let plain = portfolio.tokens.is_empty() && portfolio.exposures.iter().all(|e| e.open[0] == 0 && e.open[1] == 0);
-    let still = holder.balances.iter().all(|b| b.pledged >= 0 && b.lent == 0);
-    if !alone || !plain || !still || excess <= 0 {
+    let still = |b: &Balance| b.pledged >= 0 && b.lent == 0 && (b.due == 0 && b.pledged == 0 && b.escrowed == 0 || state.known_asset(b.asset).is_stablecoin());
+    let plain = holder.positions.iter().all(|p| !p.has_orders() || state.known_market(p.market).is_perp());
+    if !alone || !plain || !holder.balances.iter().all(still) || excess <= 0 {
         return forget(state, account);
     }
+    let orders = holder.positions.iter().map(|p| (p.market, p.wanted())).chain(new.map(|(market, lots)| (market, i128::from(lots))));
+    let crowding: Value = orders.map(|(market, lots)| most_crowd(state, state.known_market(market), lots)).sum();
     state.bound_lull();
-    let crowding: Value = portfolio.exposures.iter().map(|e| most_crowd(state, e.underlying, e.open[2] + e.open[3])).sum();
     let left = narrow(excess - crowding - ROUNDING).unwrap_or(i64::MAX);
     let State { accounts, markets, .. } = state;
     let Account { positions, cushion, .. } = &mut accounts[account as usize];
@@ -186,9 +188,13 @@ pub fn settle(state: &mut State, account: u32) {
 }
 
 /// CROWD of open orders at its listed most: it rises with other accounts' open interest.
-fn most_crowd(state: &State, underlying: u32, shares: i128) -> Value {
-    let listed = state.known_underlying(underlying);
-    if shares == 0 || listed.terms.crowd_ppm == 0 { 0 } else { rate_up(dear(listed, shares, listed.price.index()), listed.terms.crowd_ppm) }
+fn most_crowd(state: &State, market: &Market, lots: i128) -> Value {
+    if lots == 0 {
+        return 0;
+    }
+    let listed = state.known_underlying(market.terms.underlying);
+    let charge_ppm = listed.terms.crowd_ppm;
+    if charge_ppm == 0 { 0 } else { rate_up(dear(listed, state.shares_of(market, lots) + 1, listed.price.index()), charge_ppm) }
 }
 
 fn dear(underlying: &Underlying, shares: i128, price: i64) -> Value {

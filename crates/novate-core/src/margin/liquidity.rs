@@ -34,8 +34,14 @@ pub fn stored_rates(state: &State, owner: u32, underlying: &Underlying) -> (i64,
             let (spot_volume, perp_volume) = (underlying.liquidity.spot_volume, underlying.liquidity.perp_volume);
             (rate(state, underlying, spot, spot_volume), rate(state, underlying, perp, perp_volume))
         }
-        None => (rate(state, underlying, 0, underlying.liquidity.spot_volume), rate(state, underlying, 0, underlying.liquidity.perp_volume)),
+        None => bare_rates(state, underlying),
     }
+}
+
+/// Rates of an empty group.
+#[must_use]
+pub fn bare_rates(state: &State, underlying: &Underlying) -> (i64, i64) {
+    (rate(state, underlying, 0, underlying.liquidity.spot_volume), rate(state, underlying, 0, underlying.liquidity.perp_volume))
 }
 
 /// Gross dollars of an owner's group in an underlying at the index: (spot, perp).

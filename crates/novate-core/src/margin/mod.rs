@@ -10,6 +10,7 @@ pub mod collateral;
 pub mod cushion;
 pub mod explain;
 pub mod liquidity;
+pub mod plain;
 pub mod portfolio;
 pub mod rates;
 pub mod scenario;
@@ -17,6 +18,7 @@ pub mod scenario;
 use crate::state::State;
 use crate::units::{Lots, PPM, Ticks, Value, rate_up};
 use crate::{order::Side, units::Amount};
+pub use plain::Plain;
 pub use portfolio::{Exposure, Portfolio};
 pub use scenario::Binding;
 

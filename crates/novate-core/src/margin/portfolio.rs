@@ -230,12 +230,17 @@ impl Portfolio {
         &mut self.perps[at]
     }
 
-    /// Gathers the account and the hypothetical changes.
-    pub fn build(&mut self, state: &State, account: u32, question: &Question<'_>) {
+    /// Nothing is in it.
+    pub fn clear(&mut self) {
         self.exposures.clear();
         self.tokens.clear();
         self.perps.clear();
         self.cash.clear();
+    }
+
+    /// Gathers the account and the hypothetical changes.
+    pub fn build(&mut self, state: &State, account: u32, question: &Question<'_>) {
+        self.clear();
         if !question.alone {
             self.add_holdings(state, account, question);
         }
@@ -264,7 +269,7 @@ impl Portfolio {
                 leg.cost += i128::from(position.cost);
                 (leg.claim, leg.hedged_claim, leg.debt) = (position.claim, position.hedged_claim, position.debt);
             }
-            if question.orders {
+            if question.orders && position.has_orders() {
                 for side in [Side::Bid, Side::Ask] {
                     let open = position.open(side);
                     if open.orders > 0 {
@@ -405,7 +410,7 @@ impl Portfolio {
             if let Change::Order { market, side, price, lots } = *change {
                 let market = state.known_market(market);
                 if let Some(slot) = self.exposures.iter().position(|e| e.underlying == market.terms.underlying) {
-                    let loss = self.exposures[slot].order_loss(state, market, self.coin_ppm(market), side, price, lots);
+                    let loss = order_loss(state, market, self.exposures[slot].prices(), self.coin_ppm(market), side, price, lots);
                     self.add_loss(state, market, slot, loss);
                 }
             }
@@ -415,14 +420,14 @@ impl Portfolio {
     fn add_order_losses(&mut self, state: &State, account: u32) {
         let holder = &state.accounts[account as usize];
         for position in &holder.positions {
-            if position.bids.orders == 0 && position.asks.orders == 0 {
+            if !position.has_orders() {
                 continue;
             }
             let market = state.known_market(position.market);
             let Some(slot) = self.exposures.iter().position(|e| e.underlying == market.terms.underlying) else { continue };
-            let (exposure, coin_ppm) = (&self.exposures[slot], self.coin_ppm(market));
-            let bids = position.bids.orders > 0 && exposure.loses(state, market, coin_ppm, Side::Bid, position.bids.extreme);
-            let asks = position.asks.orders > 0 && exposure.loses(state, market, coin_ppm, Side::Ask, position.asks.extreme);
+            let (prices, coin_ppm) = (self.exposures[slot].prices(), self.coin_ppm(market));
+            let bids = position.bids.orders > 0 && loses(state, market, prices, coin_ppm, Side::Bid, position.bids.extreme);
+            let asks = position.asks.orders > 0 && loses(state, market, prices, coin_ppm, Side::Ask, position.asks.extreme);
             if !bids && !asks {
                 continue;
             }
@@ -430,7 +435,7 @@ impl Portfolio {
             while next != NIL {
                 let order = state.orders.order(next);
                 if order.market() == position.market {
-                    let loss = self.exposures[slot].order_loss(state, market, coin_ppm, order.side(), order.price(), order.leaves());
+                    let loss = order_loss(state, market, prices, coin_ppm, order.side(), order.price(), order.leaves());
                     self.add_loss(state, market, slot, loss);
                 }
                 next = state.orders.next_of_account(next).unwrap_or(NIL);
@@ -471,7 +476,7 @@ pub fn crowd(state: &State, underlying: &Underlying, raised: i128) -> Value {
 }
 
 /// Quote units as micro-dollars at face, rounded up: for what the account pays.
-fn quote_value_up(state: &State, market: &Market, quote_units: i128) -> Value {
+pub(super) fn quote_value_up(state: &State, market: &Market, quote_units: i128) -> Value {
     -state.quote_value(market, -quote_units)
 }
 
@@ -529,57 +534,9 @@ impl Exposure {
         self.crowd = crowd(state, underlying, raised);
     }
 
-    /// What a quote unit counts in an order: never less than a dollar when a spot order pays it, never more when it
-    /// receives it; a perp's result stays in the quote.
-    fn quote_ppm(market: &Market, coin_ppm: i64, side: Side) -> i64 {
-        match side {
-            _ if market.is_perp() => PPM,
-            Side::Bid => coin_ppm.max(PPM),
-            Side::Ask => coin_ppm.min(PPM),
-        }
-    }
-
-    /// Whether an order at this price would lose at once against the level's price.
-    fn loses(&self, state: &State, market: &Market, coin_ppm: i64, side: Side, price: Ticks) -> bool {
-        let (multiplier, due) = if market.is_perp() {
-            (i128::from(market.split.num) * 1_000_000_000, 0)
-        } else {
-            let due = i128::from(state.ledger.receivable(market.terms.base));
-            (i128::from(state.known_asset(market.terms.base).terms.multiplier_ppb), due * state.known_underlying(self.underlying).scale())
-        };
-        let rate = Self::quote_ppm(market, coin_ppm, side);
-        // A limit beyond 128 bits is worse than any price for a bid and better than any for an ask.
-        let step = i128::from(market.terms.tick_size) * i128::from(market.split.den) * 1_000_000_000;
-        let limit = i128::from(price).saturating_mul(step).saturating_mul(i128::from(rate));
-        let worth = |price: Price| (i128::from(price) * multiplier).saturating_mul(i128::from(PPM)).saturating_add(due);
-        match side {
-            Side::Bid => limit > worth(self.long_price),
-            Side::Ask => limit < worth(self.short_price),
-        }
-    }
-
-    /// Immediate loss of one order: nothing unless its own limit is worse than the level's price. Negative lots take the
-    /// loss of an order that is being replaced back.
-    fn order_loss(&self, state: &State, market: &Market, coin_ppm: i64, side: Side, price: Ticks, lots: Lots) -> Value {
-        if !self.loses(state, market, coin_ppm, side, price) {
-            return 0;
-        }
-        let underlying = state.known_underlying(self.underlying);
-        let size = i128::from(lots.unsigned_abs());
-        let notional = i128::from(price) * size * i128::from(market.unit);
-        let shares = state.shares_of(market, size);
-        let rate = Self::quote_ppm(market, coin_ppm, side);
-        // What is receivable on a token goes with it.
-        let due = |units: i128| if market.is_perp() { 0 } else { state.receivable(market.terms.base, units) };
-        let units = size * i128::from(market.terms.lot_size);
-        let loss = match side {
-            Side::Bid => rate_up(quote_value_up(state, market, notional), rate) - underlying.value_down(shares, self.long_price) - due(units),
-            Side::Ask => {
-                let worth = div_ceil(shares * i128::from(self.short_price), underlying.scale()) - due(-units);
-                worth - rate_down(state.quote_value(market, notional), rate)
-            }
-        };
-        loss.max(0) * i128::from(lots.signum())
+    /// Prices of a long and of a short exposure.
+    const fn prices(&self) -> [Price; 2] {
+        [self.long_price, self.short_price]
     }
 
     /// The corners that count.
@@ -615,6 +572,59 @@ impl Exposure {
         let largest = |leg: fn(&Corner) -> Value| self.live_corners().iter().map(|c| leg(c).abs()).max().unwrap_or(0);
         rate_up(largest(|c| c.s), self.spot_rate_ppm) + rate_up(largest(|c| c.f), self.perp_rate_ppm)
     }
+}
+
+/// What a quote unit counts in an order: never less than a dollar when a spot order pays it, never more when it
+/// receives it; a perp's result stays in the quote.
+fn quote_ppm(market: &Market, coin_ppm: i64, side: Side) -> i64 {
+    match side {
+        _ if market.is_perp() => PPM,
+        Side::Bid => coin_ppm.max(PPM),
+        Side::Ask => coin_ppm.min(PPM),
+    }
+}
+
+/// Whether an order at this price would lose at once against the level's price.
+fn loses(state: &State, market: &Market, [long, short]: [Price; 2], coin_ppm: i64, side: Side, price: Ticks) -> bool {
+    let (multiplier, due) = if market.is_perp() {
+        (i128::from(market.split.num) * 1_000_000_000, 0)
+    } else {
+        let due = i128::from(state.ledger.receivable(market.terms.base));
+        (i128::from(state.known_asset(market.terms.base).terms.multiplier_ppb), due * state.known_underlying(market.terms.underlying).scale())
+    };
+    let rate = quote_ppm(market, coin_ppm, side);
+    // A limit beyond 128 bits is worse than any price for a bid and better than any for an ask.
+    let step = i128::from(market.terms.tick_size) * i128::from(market.split.den) * 1_000_000_000;
+    let limit = i128::from(price).saturating_mul(step).saturating_mul(i128::from(rate));
+    let worth = |price: Price| (i128::from(price) * multiplier).saturating_mul(i128::from(PPM)).saturating_add(due);
+    match side {
+        Side::Bid => limit > worth(long),
+        Side::Ask => limit < worth(short),
+    }
+}
+
+/// Immediate loss of one order: nothing unless its own limit is worse than the level's price. Negative lots take the
+/// loss of an order that is being replaced back.
+pub(super) fn order_loss(state: &State, market: &Market, [long, short]: [Price; 2], coin_ppm: i64, side: Side, price: Ticks, lots: Lots) -> Value {
+    if !loses(state, market, [long, short], coin_ppm, side, price) {
+        return 0;
+    }
+    let underlying = state.known_underlying(market.terms.underlying);
+    let size = i128::from(lots.unsigned_abs());
+    let notional = i128::from(price) * size * i128::from(market.unit);
+    let shares = state.shares_of(market, size);
+    let rate = quote_ppm(market, coin_ppm, side);
+    // What is receivable on a token goes with it.
+    let due = |units: i128| if market.is_perp() { 0 } else { state.receivable(market.terms.base, units) };
+    let units = size * i128::from(market.terms.lot_size);
+    let loss = match side {
+        Side::Bid => rate_up(quote_value_up(state, market, notional), rate) - underlying.value_down(shares, long) - due(units),
+        Side::Ask => {
+            let worth = div_ceil(shares * i128::from(short), underlying.scale()) - due(-units);
+            worth - rate_down(state.quote_value(market, notional), rate)
+        }
+    };
+    loss.max(0) * i128::from(lots.signum())
 }
 
 /// Part of a lent claim's value that counts in R.

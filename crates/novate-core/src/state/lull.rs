@@ -15,6 +15,8 @@ use crate::units::{Lots, Nanos, Price, Ticks, div_floor, narrow, rate_up, scaled
 pub struct Lull {
     number: u64,
     era: u64,
+    /// Counts whatever may change a price, a term or a factor.
+    moment: u64,
     /// The present command is an order's.
     lasts: bool,
     /// From then on a factor may differ; 0 while nobody asked.
@@ -26,7 +28,7 @@ pub struct Lull {
 impl Clone for Lull {
     /// A copy of the state remembers nothing: it may be changed without commands.
     fn clone(&self) -> Self {
-        Self { number: self.number + 1, era: self.era + 1, lasts: false, until_ns: 0, off: self.off }
+        Self { number: self.number + 1, era: self.era + 1, moment: self.moment + 1, lasts: false, until_ns: 0, off: self.off }
     }
 }
 
@@ -41,6 +43,7 @@ impl Lull {
         self.lasts = is_order && !self.off;
         if !self.lasts || self.number == 0 {
             self.number += 1;
+            self.moment += 1;
         }
         if self.era == 0 || self.off || self.until_ns != 0 && now >= self.until_ns {
             self.end_era();
@@ -51,7 +54,20 @@ impl Lull {
     pub const fn end_era(&mut self) {
         self.number += 1;
         self.era += 1;
+        self.moment += 1;
         self.until_ns = 0;
+    }
+
+    /// A price or a mark changes in the midst of a command.
+    pub const fn price_moves(&mut self) {
+        self.moment += 1;
+    }
+
+    /// While it is the same, prices, terms and the factors at initial are; 0 while nothing is remembered.
+    #[inline]
+    #[must_use]
+    pub const fn moment(&self) -> u64 {
+        if self.off { 0 } else { self.moment }
     }
 
     /// The present era; 0 while nothing is remembered.
