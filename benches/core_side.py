@@ -46,6 +46,8 @@ FREE = ("none", "free")
 """Where nobody is pinned."""
 TICK_S = 50e-6
 """The generator looks at the clock this often while it waits."""
+MOST = 4096
+"""Commands in one record, also after a moment that stood still: what a record may have is bounded."""
 WINDOW = 8
 """Buffers in flight in `rate`."""
 
@@ -168,7 +170,7 @@ def ack(work: Encoded, client: CoreClient, offered: int) -> dict[str, Any]:
     clock = time.perf_counter
     start = clock()
     while answered < len(commands):
-        due = min(int((clock() - start) * offered) + 1, len(commands))
+        due = min(int((clock() - start) * offered) + 1, len(commands), sent + MOST)
         if due > sent:
             ends[client.send(stream[starts[sent] : starts[due]])] = due
             sent = due
@@ -221,12 +223,12 @@ def measured(
 ) -> dict[str, Any]:
     """One measurement between its neighbours, with the raw sync before and after it."""
     start_ns = TIME.unpack_from(work.before[0], TIME_OFFSET)[0]
-    bytes_there, memory = expected(work, given.size)
     free = given.busy in FREE
     with neighbours(given.busy) as count:
         if given.realtime:
             run_before_others()
         pin(CORES if free else [CORES[0]])
+        bytes_there, memory = expected(work, given.size)
         raw = syncs(folder, 1.5)
         pin(CORES if free else [CORES[-1]])
         with core(folder / "home", start_ns, given) as client:

@@ -266,14 +266,18 @@ def serve(
         zeros_ahead=True,
         segment_bytes=segment_bytes,
     )
+    path = Path(socket_path)
     try:
-        server = CoreServer(venue.sequencer, _listen(Path(socket_path)), limits)
-        with _stopped_by_signals(server):
-            if on_ready is not None:
-                on_ready(venue)
-            gc.collect()
-            gc.freeze()  # what is here stays: no collection looks through it again
-            server.run()
+        server = CoreServer(venue.sequencer, _listen(path), limits)
+        try:
+            with _stopped_by_signals(server):
+                if on_ready is not None:
+                    on_ready(venue)
+                gc.collect()
+                gc.freeze()  # what is here stays: no collection looks through it again
+                server.run()
+        finally:
+            path.unlink(missing_ok=True)  # while the home is still ours
     finally:
         venue.close()
 
