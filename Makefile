@@ -1,7 +1,7 @@
 # Each target sets up what it needs, the virtual environment .venv included. ARGS goes to the command behind a target,
 # for example: make demo ARGS="--headless --json"
 
-.PHONY: demo test test-long fuzz mutants bench instructions lint fmt venv build wheel clean
+.PHONY: demo test test-long fuzz mutants bench cost instructions lint fmt venv build wheel clean
 
 demo: build      ## replay a real crash through a venue and print the path of the report
 	@.venv/bin/novate demo $(ARGS)
@@ -21,6 +21,9 @@ mutants: venv    ## a night: change margin, ledger and liquidation line by line;
 
 bench: build     ## speed on this machine, against the raw limits of the same run; writes benches/results.json
 	@.venv/bin/python benches/run.py $(ARGS)
+
+cost: build      ## how cost grows with accounts, markets, depth and positions; writes benches/cost.json
+	@.venv/bin/python benches/cost.py $(ARGS)
 
 instructions: venv ## instructions of a command and of an evaluation under callgrind: the same on every run
 	@.venv/bin/python benches/instructions.py

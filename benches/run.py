@@ -1,6 +1,6 @@
 """Speed on this machine, against the raw limits and the peers of the same run: what `make bench` runs.
 
-    run.py [--quick] [--rounds N] [--only WORD ...] [--no-peers]
+    run.py [--quick] [--rounds N] [--seed N] [--only WORD ...] [--no-peers]
 
 Prints a table to standard error and writes `benches/results.json`; the last line on standard output is one JSON object.
 Responsible for: what is measured and what it is compared with. Judges nothing by its exit status: a floor that does not
@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from measure import BENCHES, OUT, ROOT, Figures, Row, Task, built, interleave, machine, right, spread
-from peers.get import exchange_core, python_peers
+from peers.get import exchange_core, liquibook, python_peers
 from rich.console import Console
 from rich.table import Table
 
@@ -39,6 +39,7 @@ CORE = {
     "as many neighbours as processors, real-time": ("--busy", "free", "--realtime"),
 }
 """The core process at 100 k/s offered, and what is beside it; real-time where that is permitted."""
+SEED = 20_260_101
 
 Found = dict[str, list[Figures]]
 console = Console(stderr=True, width=None if sys.stderr.isatty() else 190)
@@ -58,9 +59,9 @@ def ceiling() -> str:
     return str(program)
 
 
-def files(driver: str, commands: int) -> dict[str, Path]:
+def files(driver: str, commands: int, seed: int) -> dict[str, Path]:
     """The workloads, generated once, and each in the venue's own bytes (same name, `.cmds`), outcome compared."""
-    folder = OUT / f"workload-{commands}"
+    folder = OUT / (f"workload-{commands}" if seed == SEED else f"workload-{commands}-{seed}")
     folder.mkdir(parents=True, exist_ok=True)
     found = {}
     for name, (symbols, mix) in WORKLOADS.items():
@@ -68,7 +69,7 @@ def files(driver: str, commands: int) -> dict[str, Path]:
         if not path.exists():
             say(f"generating {name}: {commands:,} commands")
             shape = ("--symbols", str(symbols), "--mix", mix, "--commands", str(commands))
-            generator = (sys.executable, str(BENCHES / "workload" / "gen.py"))
+            generator = (sys.executable, str(BENCHES / "workload" / "gen.py"), "--seed", str(seed))
             subprocess.run((*generator, *shape, str(path)), check=True, capture_output=True)
         say(f"encoding {name} and comparing every trade with the expected one")
         done = subprocess.run(
@@ -139,9 +140,10 @@ class Plan:
     def __init__(self, given: argparse.Namespace) -> None:
         self.quick, self.rounds = given.quick, given.rounds or (1 if given.quick else 3)
         self.driver, self.probe = built(), ceiling()
-        self.files = files(self.driver, 100_000 if given.quick else 1_000_000)
+        self.files = files(self.driver, 100_000 if given.quick else 1_000_000, given.seed)
         self.peers = {} if given.no_peers else python_peers(OUT, say)
         self.java = None if given.no_peers else exchange_core(OUT, say)
+        self.cpp = None if given.no_peers else liquibook(OUT, say)
 
     def engine(self) -> Iterator[Task]:
         """Rates in process, one pinned core."""
@@ -153,6 +155,8 @@ class Plan:
             yield Task(f"ceiling risk16 {name}", (self.probe, work, "risk16", "3"))
             if self.java:
                 yield Task(f"exchange-core book {name}", (*self.java, work, "book", "3"))
+            if self.cpp:
+                yield Task(f"liquibook {name}", (self.cpp, work, "3"))
         if self.java:
             yield Task(
                 "exchange-core full ex1", (*self.java, str(self.files["ex1"]), "core", "1"), pinned=False
@@ -272,6 +276,8 @@ class Rows:
             probe = ("ceiling, 16 scenarios", f"ceiling risk16 {name}", rate)
             self.add(f"engine {name} of the raw limit", unit, f"engine {name}", rate, peer=probe)
             self.add(f"matching alone {name}", unit, f"match {name}", rate, peer=book, floor=1.0)
+            cpp = ("Liquibook (C++)", f"liquibook {name}", rate)
+            self.add(f"matching alone {name}, beside C++", unit, f"match {name}", rate, peer=cpp)
             probe = ("ceiling, matching", f"ceiling match {name}", rate)
             self.add(f"matching alone {name} of the raw limit", unit, f"match {name}", rate, peer=probe)
         full = ("exchange-core, 2 cores", "exchange-core full ex1", "mcmd_s_median")
@@ -299,10 +305,14 @@ class Rows:
             )
 
     def _margin(self) -> None:
-        self.target("margin check, 4 underlyings", "ns", "margin 4", "bulk_ns_median", 150)
-        self.target("margin check, 64 underlyings", "ns", "margin 64", "bulk_ns_median", 500)
+        for count, most in ((4, 150), (64, 500)):
+            task = f"margin {count}"
+            self.target(f"an order's margin check, {count} underlyings", "ns", task, "order_ns_median", most)
+            self.target(f"evaluation with an order, {count} underlyings", "ns", task, "bulk_ns_median", most)
         for words, key in (("p50", "p50_ns"), ("p99", "p99_ns")):
-            self.add(f"margin check, 4 underlyings, {words}", "ns", "margin 4", key, better="less")
+            self.add(
+                f"evaluation with an order, 4 underlyings, {words}", "ns", "margin 4", key, better="less"
+            )
         one_by_one = ("an engine's queries one by one", "margin frame", "queries_rows_s")
         self.add(
             "novate.margin, 5 holdings each, 250 dates", "rows/s", "margin frame", "rows_s", peer=one_by_one
@@ -422,6 +432,7 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="short files, one round")
     parser.add_argument("--rounds", type=int, default=0, help="interleaved rounds (3, or 1 with --quick)")
+    parser.add_argument("--seed", type=int, default=SEED, help="of the workloads")
     parser.add_argument("--only", nargs="*", default=[], help="tasks whose name holds one of these words")
     parser.add_argument("--no-peers", action="store_true", help="install and run no other engine")
     given = parser.parse_args()

@@ -5,6 +5,7 @@ Responsible for: saying how to run a peer, or why it is absent. Nothing here is 
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 PYTHON_PEERS = {"bourse": ("bourse==0.4.0", "tqdm"), "orderly-chaos(py)": ("orderly-chaos==0.2.0",)}
+LIQUIBOOK = "https://github.com/enewhuis/liquibook"
 EXCHANGE_CORE = "exchange.core2:exchange-core:0.5.3"
 POM = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
 <groupId>bench</groupId><artifactId>bench</artifactId><version>1</version><dependencies><dependency>
@@ -58,6 +60,25 @@ def python_peers(out: Path, say: Say) -> dict[str, tuple[str, ...]]:
         else:
             shutil.rmtree(folder, ignore_errors=True)
     return found
+
+
+def liquibook(out: Path, say: Say) -> str | None:
+    """The driver of Liquibook, a C++ order book, compiled; workload file to be appended. None where it can't be had.
+
+    Headers come from a checkout that the environment variable `NOVATE_LIQUIBOOK` names, or are cloned once.
+    """
+    program, source = out / "peers" / "liquibook", HERE / "liquibook_driver.cpp"
+    if program.exists() and program.stat().st_mtime > source.stat().st_mtime:
+        return str(program)
+    (out / "peers").mkdir(parents=True, exist_ok=True)
+    given = os.environ.get("NOVATE_LIQUIBOOK")
+    headers = Path(given) if given else out / "peers" / "liquibook-headers"
+    clone = ("git", "clone", "--quiet", "--depth", "1", LIQUIBOOK, str(headers))
+    if not (headers.exists() or _ran(clone, out, say, "liquibook")):
+        return None
+    options = ("-O3", "-march=native", "-std=c++17", f"-I{HERE}", f"-I{headers / 'src'}")
+    compiled = _ran(("g++", *options, str(source), "-o", str(program)), out, say, "liquibook")
+    return str(program) if compiled else None
 
 
 def exchange_core(out: Path, say: Say) -> tuple[str, ...] | None:

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from novate._core import release
-from novate.errors import ConfigError, NovateError
+from novate.errors import ConfigError, DataError, NovateError
 
 ERROR, USAGE, INTERRUPTED = 1, 2, 130
 ProgressCall = Callable[[float, str], None]
@@ -252,6 +252,8 @@ def margin(
     from novate.embedding.margin import margin as ask
     from novate.embedding.tables import prices_of
 
+    if not portfolio.is_file():
+        raise DataError(f"There is no file {portfolio}.", file=str(portfolio))
     frame = ask(portfolio, prices_of(stated, prices), session, listing)
     console = _console()
     for key, row in zip(frame.index, frame["explanation"], strict=True):

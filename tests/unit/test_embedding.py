@@ -14,7 +14,7 @@ from novate.config import packaged_listing
 from novate.demo.crash import outcome
 from novate.embedding.margin import TERMS, Rules
 from novate.embedding.words import Events
-from novate.errors import ConfigError, DataError, JournalError, Refused
+from novate.errors import ConfigError, DataError, JournalError, Refused, UnitError
 from novate.messages import LiquidationSlice, OrderFilled, PlaceOrder, reports
 from novate.messages.reports import Level, portfolios
 
@@ -360,6 +360,13 @@ def test_a_refusal_is_an_error_here_and_an_event_through_send(traded: tuple[nova
 def test_a_wrong_call_is_named(call: object, said: str) -> None:
     with pytest.raises(DataError, match=said):
         call(opened())
+
+
+@pytest.mark.parametrize("account", ["alice", 1.5, -1, None])
+@pytest.mark.parametrize("ask", ["explain", "what_if", "holdings"])
+def test_a_question_names_an_account_that_is_no_number(ask: str, account: object) -> None:
+    with pytest.raises(UnitError, match="account must be"):
+        getattr(opened(), ask)(account)
 
 
 def test_an_engine_without_a_price_says_so() -> None:

@@ -288,6 +288,7 @@ pub fn market(cx: &mut Context<'_>, command: &ListMarket) -> Result<(), Refusal>
         claims: crate::state::VenueClaims::default(),
         split: crate::units::Ratio::ONE,
         figures: crate::state::lull::Figures::default(),
+        index: (0, 0),
         bound: crate::state::lull::LotBound::default(),
         drift: crate::state::lull::Drift::default(),
     };

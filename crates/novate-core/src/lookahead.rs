@@ -14,6 +14,8 @@ use std::hint::black_box;
 const STEP: usize = 4;
 /// Steps of a command.
 const STEPS: usize = 4;
+/// Where the body of an `AmendOrder` has its new price.
+const AMENDED_PRICE: usize = 24;
 /// Accounts from which looking ahead pays.
 const ACCOUNTS: usize = 512;
 
@@ -95,9 +97,12 @@ fn touch_places(state: &State, next: &Next<'_>) {
         return;
     };
     if let Some(position) = account.position(market) {
-        black_box((position.lots, position.asks.extreme, position.booked, position.seen.round));
+        black_box((position.lots, position.opened, position.seen.round, position.bids.extreme, position.room.most));
     }
     if let Some(market) = state.markets.get(market as usize).and_then(Option::as_ref) {
         black_box(market.book.can_rest(side, price, 1));
+        if next.kind == AmendOrder::KIND {
+            black_box(market.book.can_rest(side, next.number(AMENDED_PRICE) as i64, 1));
+        }
     }
 }

@@ -90,11 +90,13 @@ pub fn remember(state: &mut State, account: u32, green: bool) {
         return;
     }
     for at in 0..state.accounts[account as usize].positions.len() {
-        let market = state.known_market(state.accounts[account as usize].positions[at].market);
+        let id = state.accounts[account as usize].positions[at].market;
+        let market = state.known_market(id);
         if !market.is_perp() {
             continue;
         }
-        let (price, unit) = (state.index_ticks(market), market.unit);
+        let unit = market.unit;
+        let price = state.index_now(id);
         let position = &mut state.accounts[account as usize].positions[at];
         let result = result_at(unit, position, price);
         if green {

@@ -195,6 +195,9 @@ pub struct Market {
     /// Remembered for a lull.
     #[serde(skip)]
     pub figures: Figures,
+    /// A moment and the index in ticks at it.
+    #[serde(skip)]
+    pub index: (u64, Ticks),
     /// Remembered for a lull.
     #[serde(skip)]
     pub bound: LotBound,

@@ -8,7 +8,8 @@ use common::wire::Event;
 use common::{length, told, wire};
 use novate_core::codec::{Body, Header};
 use novate_core::command::{AmendOrder, CancelOrder, OpenAccount, PlaceOrder};
-use novate_core::margin::{Level, cushion};
+use novate_core::order::Side;
+use novate_core::margin::{Change, Level, Plain, Portfolio, Question, cushion, evaluate};
 
 /// Owners with one account and cash alone, beside the stream's own: dollars of each.
 const PLAIN: [i64; 6] = [2_000, 5_000, 10_000, 20_000, 60_000, 500_000];
@@ -61,10 +62,33 @@ fn bounds_hold(stream: &Stream) -> usize {
     all.len()
 }
 
+/// Every account that has a short way is evaluated to the same by it, at all levels, with and without orders and with one more;
+/// returns how many evaluations that were.
+fn short_ways_agree(stream: &Stream) -> u64 {
+    let (state, mut plain, mut portfolio, mut counted) = (stream.venue.state(), Plain::default(), Portfolio::default(), 0);
+    for account in 0..state.accounts.len() as u32 {
+        let market = account % 3 + 1;
+        let perp = state.markets.get(market as usize).and_then(Option::as_ref).is_some_and(|m| m.is_perp());
+        let index = state.index_ticks(state.known_market(market));
+        let sides = [(Side::Bid, index + index / 50), (Side::Ask, index - index / 50), (Side::Bid, index / 2)];
+        let changes = sides.map(|(side, price)| Change::Order { market, side, price, lots: 7 });
+        for level in Level::ALL {
+            for (orders, changes) in [(true, &[][..]), (false, &[][..]), (true, if perp { &changes[..] } else { &[][..] })] {
+                let question = Question { orders, changes, ..Question::at(level) };
+                if let Some(short) = plain.evaluate(state, account, &question) {
+                    assert_eq!(short, evaluate(state, account, &question, &mut portfolio), "account {account}, {question:?}");
+                    counted += 1;
+                }
+            }
+        }
+    }
+    counted
+}
+
 /// Runs streams in which one step of so many is no order of a plain account; returns commands, orders, and those orders and checks
-/// that needed no evaluation.
-fn compare(seeds: std::ops::Range<u64>, others: u64) -> [u64; 4] {
-    let mut counts = [0; 4];
+/// that needed no evaluation, and evaluations that were made both ways.
+fn compare(seeds: std::ops::Range<u64>, others: u64) -> [u64; 5] {
+    let mut counts = [0; 5];
     for seed in seeds {
         let mut stream = with_plain_accounts(seed);
         let mut exact = stream.venue.engine.clone();
@@ -81,6 +105,9 @@ fn compare(seeds: std::ops::Range<u64>, others: u64) -> [u64; 4] {
                 counts[1] += u64::from([PlaceOrder::KIND, CancelOrder::KIND, AmendOrder::KIND].contains(&kind));
             }
             bounds_hold(&stream);
+            if n % 20 == 0 {
+                counts[4] += short_ways_agree(&stream);
+            }
             assert_eq!(exact.state_hash(), stream.venue.engine.state_hash(), "seed {seed}, step {n}: another state");
         }
         counts[2] += stream.venue.engine.orders_spared();
@@ -92,16 +119,16 @@ fn compare(seeds: std::ops::Range<u64>, others: u64) -> [u64; 4] {
 
 #[test]
 fn nothing_depends_on_a_cushion() {
-    let [commands, orders, spared, checks] = compare(90_000..90_000 + 30 * length(), 20);
-    told(&format!("{commands} commands, {orders} of them orders, {spared} of these and {checks} checks without an evaluation, the same with and without cushions"));
-    assert!(orders * 3 > commands * 2 && spared * 10 > orders);
+    let [commands, orders, spared, checks, both] = compare(90_000..90_000 + 30 * length(), 20);
+    told(&format!("{commands} commands, {orders} of them orders, {spared} of these and {checks} checks without an evaluation, the same with and without cushions; {both} evaluations both ways"));
+    assert!(orders * 3 > commands * 2 && spared * 10 > orders && both > 1_000);
 }
 
 #[test]
 fn nothing_depends_on_how_far_prices_may_move() {
-    let [commands, orders, spared, checks] = compare(95_000..95_000 + 30 * length(), 2);
-    told(&format!("{commands} commands, {orders} of them orders, {spared} of these and {checks} checks without an evaluation, the same with and without cushions"));
-    assert!(checks * 20 > commands);
+    let [commands, orders, spared, checks, both] = compare(95_000..95_000 + 30 * length(), 2);
+    told(&format!("{commands} commands, {orders} of them orders, {spared} of these and {checks} checks without an evaluation, the same with and without cushions; {both} evaluations both ways"));
+    assert!(checks * 20 > commands && both > 1_000);
 }
 
 /// After a change of terms, moves of a market count only from its first price on: who came to hold something there before does not

@@ -71,6 +71,7 @@ from novate.messages import (
 from novate.messages import explain as in_words
 from novate.messages.reports import explain as questions
 from novate.messages.reports.portfolios import MarketName, SessionRow
+from novate.messages.wire import checked_integer
 from novate.reader import Reader
 
 START: Final = "2026-01-05 09:30"
@@ -532,11 +533,11 @@ class Engine:
 
     def explain(self, account: int) -> Explained:
         """Why an account's margin is what it is: a sentence, its levels, what each holding makes of it, and how far each state is."""
-        return Explained(explain.account(self.core, account))
+        return Explained(explain.account(self.core, _account_id(account)))
 
     def what_if(self, account: int, *wishes: Wish) -> Outcome:
         """What commands and price shocks would do to an account, on a fork; see `novate.explain.what_if`."""
-        return explain.what_if(self.core, account, wishes)
+        return explain.what_if(self.core, _account_id(account), wishes)
 
     def margin(
         self, positions: Positions, prices: Any = None, session: Any = None, **options: Any
@@ -556,7 +557,7 @@ class Engine:
 
     def holdings(self, account: int) -> pd.DataFrame:
         """What an account holds: quantity in tokens, coins or shares, value at maintenance and a perp's result, dollars."""
-        return views.holdings(self.core, self.instruments, account)
+        return views.holdings(self.core, self.instruments, _account_id(account))
 
     def prices(self) -> pd.DataFrame:
         """Every name's index and stable price (dollars), how far it can be trusted, and its session."""
@@ -614,3 +615,8 @@ def _post_price(number: int, source: int, price: int, time_ns: int, *, nav: bool
         venue_time_ns=time_ns,
         size=_DEEP,
     )
+
+
+def _account_id(account: int) -> int:
+    """An account's id as the engine's questions take it, or a UnitError that says what was given."""
+    return checked_integer(account, "u64", "account")

@@ -14,6 +14,9 @@ pub fn rate(state: &State, underlying: &Underlying, q: Value, volume: i64) -> i6
     if volume <= 0 {
         return config.liquidity_cap_ppm;
     }
+    if q == 0 {
+        return underlying.liquidity.half_spread_ppm.min(config.liquidity_cap_ppm);
+    }
     let million = i128::from(PPM);
     let share = div_ceil(q * million * million, i128::from(volume)).min(million.pow(4));
     let square = div_ceil(share * million * million, i128::from(config.participation_ppm) * i128::from(underlying.terms.session_share_ppm));
@@ -92,8 +95,8 @@ pub fn store(state: &mut State, owner: u32, underlying: u32, extra: (Value, Valu
 /// A size, at least `gross`, that asks for no more than `rate_ppm`, which is at least its rate: rates rise with the size.
 fn most_at(state: &State, underlying: &Underlying, gross: Value, (rate_ppm, volume): (i64, i64)) -> i64 {
     let mut most = gross;
-    if state.lull.stamp() != 0 {
-        let doubled = (0..4).map(|times| gross << times).take_while(|&q| rate(state, underlying, q, volume) <= rate_ppm);
+    if state.lull.stamp() != 0 && gross != 0 {
+        let doubled = (1..4).map(|times| gross << times).take_while(|&q| rate(state, underlying, q, volume) <= rate_ppm);
         most = doubled.last().unwrap_or(gross);
     }
     narrow(most).unwrap_or(0)

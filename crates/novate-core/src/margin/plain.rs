@@ -1,8 +1,9 @@
 //! The short way through the margin rule, for accounts of cash and perps: the same numbers as `evaluate`, to the unit.
 //!
-//! Without tokens a leg's value is its lots times a number that is worked out once per price; rows that can't bind are bounded
-//! instead of rounded one by one. Whatever is not plain (tokens, orders for them, claims on pools, a withdrawal, a shifted price)
-//! has no short way. Debug builds ask `evaluate` as well, each time.
+//! Without tokens a leg's value is its lots times a number that is worked out once per price. Rows are first added up coarsely;
+//! only those that may bind are rounded result by result, as the rule says. Whatever is not plain (tokens, orders for them, claims on
+//! pools, several perps of one underlying, a withdrawal, a shifted price) has no short way. Debug builds ask `evaluate` as well,
+//! each time.
 //!
 //! Responsible for: equity, terms and binding row of a plain account. Never decides anything; keeps nothing an outcome depends on.
 
@@ -11,7 +12,7 @@ use super::portfolio::{Exposure, crowd, order_loss, quote_value_up};
 use super::rates::Rates;
 use super::scenario::{Binding, FRACTIONS, GridRow};
 use super::{Change, Evaluation, Level, Question, Terms};
-use crate::account::Position;
+use crate::account::{LiquidityRate, Position};
 use crate::order::{NIL, Side};
 use crate::state::{Market, State};
 use crate::units::{Lots, Nanos, PPM, Price, Ticks, Value, div_floor, narrow, rate_down, rate_up, scaled_down};
@@ -22,126 +23,123 @@ const ROWS: usize = 16;
 const LARGEST_MOVE: i64 = 4 * PPM;
 /// Gross micro-dollars of an account at most, so that what is summed stays in 64 bits.
 const LARGEST_GROSS: i64 = 1 << 51;
-/// Dated rows are compared in units of so many micro-dollars (a power of two), and each exposure is off by less than `BLUR`.
+/// Coarse sums are in units of so many micro-dollars (a power of two).
 const COARSE: u32 = 10;
-/// Two coarse units at the largest move, and the roundings of a result and of its part that counts.
-const BLUR: i64 = 8_200;
+/// An exposure's coarse result in a row is off by less than so many micro-dollars and `Perp::blur_ppm` of its dollars: of its
+/// dollars, of the part that counts and of the row each a unit at the largest move, and the roundings of the rule.
+const BLUR: i64 = 3 * 4 * (1 << COARSE) + 4;
+/// The most by which a dated move may differ from the bucket's times the name's beta, ppm.
+const LARGEST_BLUR_PPM: i64 = 64;
 
-/// An underlying at a level and a moment.
+/// A perp and its underlying at a level and a moment.
 #[derive(Debug, Default)]
-struct Name {
-    /// Price of a long, a short and a flat exposure.
-    prices: [Price; 3],
-    scale: i64,
-    /// Sizes of the full rise and fall, and of the rotation's.
-    rise: i64,
-    fall: i64,
-    turn_up: i64,
-    turn_down: i64,
-    gain_ppm: i64,
+struct Perp {
+    moment: u64,
+    /// Journal time for the levels below initial, whose factor moves with it.
+    at: Nanos,
+    /// Inside the bounds of this module, and the only perp of its underlying.
+    fits: bool,
+    crowds: bool,
+    /// Its quote has six decimals.
+    in_micros: bool,
+    underlying: u32,
+    /// Refresh of the liquidity inputs.
+    epoch: u32,
+    /// Places of its quote, bucket, sector and gap group.
+    coin_at: u32,
+    bucket_at: u32,
+    sector_at: u32,
+    group_at: u32,
+    /// Micro-dollars of a long and of a short lot, and of the clipped premium; 0 where they are no whole number.
+    worth: [i64; 2],
+    premium_worth: i64,
     gap_ppm: i64,
     room_ppm: i64,
     /// Liquidity rates of an owner for whom none are stored.
     bare_ppm: (i64, i64),
+    rise: i64,
+    fall: i64,
+    gain_ppm: i64,
+    /// Its part of the bucket's dated moves, and by how much its own differ from that.
+    history_ppm: i64,
+    blur_ppm: i64,
     /// BASIS on the gross dollars of a leg; 0 where matched dollars alone count.
     gross_basis_ppm: i64,
-    bucket: u32,
-    /// Places of its sector in its bucket, and of its gap group.
-    sector_at: u32,
-    group_at: u32,
-    crowds: bool,
-    /// Inside the bounds of this module.
-    fits: bool,
-    dated: [i64; ROWS],
+    premium: Price,
+    /// Price of a long and of a short exposure.
+    prices: [Price; 2],
+    scale: i64,
+    /// 1e-9 shares of a lot.
+    share: i64,
+    /// The highest bid and the lowest ask that lose nothing at once.
+    edges: [Ticks; 2],
     rates: Rates,
 }
 
-/// A perp at a level and a moment.
-#[derive(Debug, Default)]
-struct Perp {
-    moment: u64,
-    at: Nanos,
-    underlying: u32,
-    quote: u32,
-    /// 1e-9 shares of a lot.
-    share: i64,
-    /// Micro-dollars of a lot at the three prices; 0 where they are no whole number.
-    worth: [i64; 3],
-    /// Clipped premium of the mark, and micro-dollars of it on a lot; 0 where they are no whole number.
-    premium: Price,
-    premium_worth: i64,
-    /// The highest bid and the lowest ask that lose nothing at once.
-    edges: [Ticks; 2],
-    fits: bool,
+impl Perp {
+    /// Micro-dollars of signed lots at a price, rounded down; `worth` is that of one lot.
+    #[inline]
+    fn value(&self, lots: Lots, worth: i64, price: Price) -> Option<i64> {
+        if worth != 0 || lots == 0 {
+            return lots.checked_mul(worth);
+        }
+        narrow(scaled_down(i128::from(lots.checked_mul(self.share)?), price, i128::from(self.scale)))
+    }
+
+    /// The same at the price of its own sign.
+    #[inline]
+    fn at_index(&self, lots: Lots) -> Option<i64> {
+        let sign = usize::from(lots < 0);
+        self.value(lots, self.worth[sign], self.prices[sign])
+    }
 }
 
-/// An account's part in one underlying: lots of its only perp there, or shares.
-#[derive(Debug, Default)]
+/// An account's exposure to one perp: its smallest and largest value over none, all bids, all asks.
+#[derive(Clone, Copy, Debug)]
 struct Held {
-    underlying: u32,
-    /// 1e-9 shares of a lot; 1 when shares are counted.
-    share: i64,
-    worth: [i64; 3],
-    lots: i64,
-    bids: i64,
-    asks: i64,
     low: i64,
     high: i64,
-    /// Which of the three prices counts without orders.
-    sign: u32,
-    /// Place of its bucket in `sums`.
-    sums: u32,
-    loss: Value,
-}
-
-/// A position in a perp.
-#[derive(Debug)]
-struct Leg {
     market: u32,
-    held: u32,
-    coin: u32,
-    lots: Lots,
-    cost: i64,
-    claim: i64,
-    hedged_claim: i64,
-    debt: i64,
+    bucket_at: u32,
 }
 
-#[derive(Debug)]
+/// Something that several exposures share, in the evaluation that it was last met in.
+#[derive(Debug, Default)]
 struct Coin {
     asset: u32,
+    moment: u64,
+    run: u64,
     price_ppm: i64,
     counted: Value,
     unmatched: Value,
     loses: Value,
 }
 
-/// What a bucket makes: its full rows, up and down, and each dated row coarsely.
+/// What a bucket makes, coarsely, in units times ppm.
 #[derive(Debug, Default)]
-struct Sums {
-    bucket: u32,
+struct Bucket {
+    id: u32,
+    run: u64,
     up: i64,
     down: i64,
+    /// What its names make when it moves by one.
+    history: [i64; 2],
     gross: i64,
-    rises: i64,
-    falls: i64,
-    /// Of the dated row at hand, exactly.
+    /// Of the row at hand, exactly.
     exact: i64,
-    dated: [i64; ROWS],
+    moves: [i64; ROWS],
 }
 
-/// What a bucket's sector makes in the rotation's size, when it rises and when it falls.
+/// A bucket's sector: what it makes in the full rows.
 #[derive(Debug, Default)]
 struct Sector {
     bucket: u32,
-    sector: u32,
-    /// Evaluation that it was met in.
+    id: u32,
     run: u64,
-    rises: i64,
-    falls: i64,
+    up: i64,
+    down: i64,
 }
 
-/// A gap group.
 #[derive(Debug, Default)]
 struct Group {
     id: u32,
@@ -152,25 +150,31 @@ struct Group {
 /// Working memory, and what holds for a moment (`state::lull`).
 #[derive(Debug, Default)]
 pub struct Plain {
-    /// By id and level: initial, below.
-    names: Vec<[Name; 2]>,
-    perps: Vec<[Perp; 2]>,
-    /// By underlying: evaluation in which it was met, and its place.
-    met: Vec<(u64, usize)>,
+    /// By market, initial and the levels below.
+    perps: [Vec<Perp>; 2],
     run: u64,
     held: Vec<Held>,
-    legs: Vec<Leg>,
     coins: Vec<Coin>,
-    sums: Vec<Sums>,
-    /// Every sector and gap group that was ever met, and those of this evaluation.
+    buckets: Vec<Bucket>,
     sectors: Vec<Sector>,
     groups: Vec<Group>,
-    turned: Vec<u32>,
-    jumped: Vec<u32>,
+    /// Places of those met in this evaluation.
+    met: Met,
+    terms: Terms,
+    gross: i64,
+    blur: i64,
+}
+
+#[derive(Debug, Default)]
+struct Met {
+    coins: Vec<u32>,
+    buckets: Vec<u32>,
+    sectors: Vec<u32>,
+    groups: Vec<u32>,
 }
 
 /// `value * rate / 1e6` of a number that is not negative, rounded up.
-#[inline]
+#[inline(always)]
 const fn up(value: u64, rate_ppm: u64) -> i64 {
     match value.checked_mul(rate_ppm) {
         Some(product) => product.div_ceil(PPM as u64) as i64,
@@ -179,7 +183,7 @@ const fn up(value: u64, rate_ppm: u64) -> i64 {
 }
 
 /// The same, rounded down.
-#[inline]
+#[inline(always)]
 const fn down(value: u64, rate_ppm: u64) -> i64 {
     match value.checked_mul(rate_ppm) {
         Some(product) => (product / PPM as u64) as i64,
@@ -188,9 +192,22 @@ const fn down(value: u64, rate_ppm: u64) -> i64 {
 }
 
 /// What dollars make in a move by a size: a loss rounded up, or the part of a gain that counts, rounded down twice.
-#[inline]
+#[inline(always)]
 const fn moved(dollars: i64, size_ppm: i64, gain_ppm: i64) -> i64 {
     if dollars < 0 { -up(dollars.unsigned_abs(), size_ppm as u64) } else { down(down(dollars as u64, size_ppm as u64) as u64, gain_ppm as u64) }
+}
+
+/// Coarse units of what counts of dollars.
+#[inline(always)]
+const fn coarse(dollars: i64, gain_ppm: i64) -> i64 {
+    let units = dollars >> COARSE;
+    if dollars < 0 { units } else { down(units as u64, gain_ppm as u64) }
+}
+
+/// Micro-dollars of coarse units times ppm.
+#[inline(always)]
+const fn dollars(units_ppm: i64) -> i64 {
+    (units_ppm / PPM) << COARSE
 }
 
 impl Plain {
@@ -198,32 +215,36 @@ impl Plain {
     /// only after `State::bound_lull`.
     pub fn evaluate(&mut self, state: &State, account: u32, question: &Question<'_>) -> Option<Evaluation> {
         let special = question.slower || question.drifted || question.withdrawal || question.alone || question.shift.is_some();
+        let special = special || question.changes.iter().any(|c| market_of(c).is_none());
         if special || state.lull.moment() == 0 || state.dated_rows.len() > ROWS {
             return None;
         }
         let level = usize::from(question.level != Level::Initial);
-        self.gather(state, account, question, level)?;
-        self.value(level)?;
-        let mut terms = self.charges(state, account, level);
+        self.begin();
+        self.add_cash(state, account)?;
+        self.add_positions(state, account, question, level)?;
         self.add_order_losses(state, account, question, level);
-        terms.loss = self.held.iter().map(|h| h.loss).sum();
-        let equity = self.equity(state, account, level)?;
-        terms.fx = self.depeg(state);
+        let equity = self.equity(state, account);
+        self.terms.fx = self.depeg(state);
+        self.terms.gap = self.gap(state);
         let (sr, binding) = self.scenario_risk(state, level);
-        terms.sr = sr;
+        self.terms.sr = Value::from(sr);
+        let terms = self.terms;
         let stressed = terms.sr + terms.gap + terms.basis + terms.fx;
         let requirement = rate_up(stressed, question.level.factor_ppm(state)) + terms.liq + terms.crowd + terms.loss;
         Some(Evaluation { equity, terms, requirement, binding })
     }
 
-    /// Collects cash, positions and open orders.
-    fn gather(&mut self, state: &State, account: u32, question: &Question<'_>, level: usize) -> Option<()> {
-        let holder = &state.accounts[account as usize];
+    fn begin(&mut self) {
         self.run += 1;
         self.held.clear();
-        self.legs.clear();
-        self.coins.clear();
-        for balance in &holder.balances {
+        let Met { coins, buckets, sectors, groups } = &mut self.met;
+        [coins, buckets, sectors, groups].into_iter().for_each(Vec::clear);
+        (self.terms, self.gross, self.blur) = (Terms::default(), 0, 0);
+    }
+
+    fn add_cash(&mut self, state: &State, account: u32) -> Option<()> {
+        for balance in &state.accounts[account as usize].balances {
             let due = if balance.due == 0 { 0 } else { rate_down(i128::from(balance.due), state.clearing.config().due_ppm) };
             let amount = state.ledger.pledged_and_lent(balance) + i128::from(balance.escrowed) + due;
             let asset = state.known_asset(balance.asset);
@@ -231,181 +252,185 @@ impl Plain {
                 return None;
             }
             if asset.is_stablecoin() {
-                let at = self.coin(state, balance.asset);
-                self.coins[at].counted = asset.face(amount);
+                let at = place(&mut self.coins, |c| c.asset == balance.asset, || Coin { asset: balance.asset, ..Coin::default() });
+                self.meet_coin(state, at).counted = asset.face(amount);
             }
-        }
-        for position in &holder.positions {
-            let orders = question.orders && position.has_orders();
-            let carries = position.lots != 0 || position.claim != 0 || position.debt != 0 || position.cost != 0;
-            if orders || carries {
-                self.add_position(state, position, (carries, orders), level)?;
-            }
-        }
-        for change in question.changes {
-            let Change::Order { market, side, price, lots } = *change else { return None };
-            let listed = state.known_market(market);
-            if !listed.is_perp() {
-                return None;
-            }
-            let (held, coin) = self.place(state, market, level)?;
-            self.add_open(state, listed, (held, coin), side, lots, i128::from(price) * i128::from(lots))?;
         }
         Some(())
     }
 
-    fn add_position(&mut self, state: &State, position: &Position, (carries, orders): (bool, bool), level: usize) -> Option<()> {
+    /// A coin in this evaluation.
+    #[inline]
+    fn meet_coin(&mut self, state: &State, at: u32) -> &mut Coin {
+        let coin = &mut self.coins[at as usize];
+        if coin.run != self.run {
+            let price_ppm = if coin.moment == state.lull.moment() { coin.price_ppm } else { state.stablecoin_ppm(state.known_asset(coin.asset)) };
+            *coin = Coin { asset: coin.asset, moment: state.lull.moment(), run: self.run, price_ppm, counted: 0, unmatched: 0, loses: 0 };
+            self.met.coins.push(at);
+        }
+        coin
+    }
+
+    fn add_positions(&mut self, state: &State, account: u32, question: &Question<'_>, level: usize) -> Option<()> {
+        let holder = &state.accounts[account as usize];
+        let mut stored = Stored { rates: &state.owners[holder.owner as usize].liquidity, next: 0 };
+        for position in &holder.positions {
+            let wanted = question.orders && position.has_orders();
+            let carries = position.lots != 0 || position.claim != 0 || position.debt != 0 || position.cost != 0;
+            let changed = question.changes.iter().any(|c| market_of(c) == Some(position.market));
+            if !wanted && !carries && !changed {
+                continue;
+            }
+            if !state.known_market(position.market).is_perp() {
+                // What an account is in a spot market is in its balances, but for its orders.
+                if wanted || changed { return None } else { continue }
+            }
+            self.renew(state, position.market, level)?;
+            if carries {
+                self.add_result(state, position, level)?;
+            }
+            let ends = if wanted || changed { self.add_orders(state, Some(position).filter(|_| wanted), position.market, question, level)? } else { [0; 2] };
+            self.add_exposure(state, &mut stored, (holder.owner, position.market, position.lots), ends, level)?;
+        }
+        for (at, change) in question.changes.iter().enumerate() {
+            let market = market_of(change)?;
+            let seen = holder.position(market).is_some() || question.changes[..at].iter().any(|c| market_of(c) == Some(market));
+            if !state.known_market(market).is_perp() {
+                return None;
+            }
+            if !seen {
+                self.renew(state, market, level)?;
+                let ends = self.add_orders(state, None, market, question, level)?;
+                self.add_exposure(state, &mut stored, (holder.owner, market, 0), ends, level)?;
+            }
+        }
+        Some(())
+    }
+
+    /// A position's result in its coin.
+    #[inline]
+    fn add_result(&mut self, state: &State, position: &Position, level: usize) -> Option<()> {
+        let perp = &self.perps[level][position.market as usize];
+        let mut extra = if perp.premium == 0 { 0 } else { perp.value(position.lots, perp.premium_worth, perp.premium)? };
+        if level == 0 {
+            extra = extra.min(0);
+        }
+        let value = perp.at_index(position.lots)?.checked_add(extra)?;
+        let owed = position.claim.checked_sub(position.debt)?;
         let market = state.known_market(position.market);
-        if !market.is_perp() {
-            // What it is in a spot market is in the balances.
-            return if orders { None } else { Some(()) };
+        let [cost, owed, claim, hedged] = if perp.in_micros {
+            [position.cost, owed, position.claim, position.hedged_claim].map(Value::from)
+        } else {
+            let face = |units: i64| state.quote_value(market, i128::from(units));
+            [quote_value_up(state, market, i128::from(position.cost)), face(owed), face(position.claim), face(position.hedged_claim)]
+        };
+        let result = Value::from(value) - cost;
+        let coin = self.meet_coin(state, self.perps[level][position.market as usize].coin_at);
+        coin.counted += owed + result;
+        if level == 0 {
+            coin.unmatched += (result.max(0) + claim - hedged).max(0);
         }
-        let (held, coin) = self.place(state, position.market, level)?;
-        if carries {
-            let Position { lots, cost, claim, hedged_claim, debt, .. } = *position;
-            let counted = self.counted(held, position.market, lots, level)?;
-            let exposure = &mut self.held[held];
-            exposure.lots = exposure.lots.checked_add(counted)?;
-            self.legs.push(Leg { market: position.market, held: held as u32, coin: coin as u32, lots, cost, claim, hedged_claim, debt });
-        }
-        if orders {
+        Some(())
+    }
+
+    /// Fees of a market's open and hypothetical orders, and CROWD; returns the lots of all bids and of all asks.
+    fn add_orders(&mut self, state: &State, position: Option<&Position>, market: u32, question: &Question<'_>, level: usize) -> Option<[i64; 2]> {
+        let listed = state.known_market(market);
+        let mut lots = [0_i64; 2];
+        if let Some(position) = position {
             for side in [Side::Bid, Side::Ask] {
                 let open = position.open(side);
                 if open.orders > 0 {
-                    self.add_open(state, market, (held, coin), side, open.lots, open.ticks_lots)?;
+                    self.add_fee(state, listed, open.ticks_lots, level);
+                    lots[side as usize] = lots[side as usize].checked_add(open.lots)?;
                 }
             }
         }
-        Some(())
-    }
-
-    /// Lots as they are counted in an exposure: as shares where it has several perps.
-    fn counted(&self, held: usize, market: u32, lots: Lots, level: usize) -> Option<i64> {
-        if self.held[held].share == 1 { lots.checked_mul(self.perps[market as usize][level].share) } else { Some(lots) }
-    }
-
-    /// The exposure and the coin of a perp, with all that holds of it now.
-    fn place(&mut self, state: &State, market: u32, level: usize) -> Option<(usize, usize)> {
-        self.renew(state, market, level);
-        let perp = &self.perps[market as usize][level];
-        let (underlying, quote, share, worth) = (perp.underlying, perp.quote, perp.share, perp.worth);
-        if !perp.fits || !self.names[underlying as usize][level].fits {
-            return None;
+        for change in question.changes {
+            if let Change::Order { market: its, side, price, lots: more } = *change
+                && its == market
+            {
+                self.add_fee(state, listed, i128::from(price) * i128::from(more), level);
+                lots[side as usize] = lots[side as usize].checked_add(more)?;
+            }
         }
-        let coin = self.coin(state, quote);
-        let (run, at) = self.met[underlying as usize];
-        if run != self.run {
-            self.met[underlying as usize] = (self.run, self.held.len());
-            // Perps of one underlying may differ in their lots.
-            let only = state.known_underlying(underlying).perps.len() == 1;
-            let (share, worth) = if only { (share, worth) } else { (1, [0; 3]) };
-            self.held.push(Held { underlying, share, worth, ..Held::default() });
-            return Some((self.held.len() - 1, coin));
-        }
-        Some((at, coin))
+        Some(lots)
     }
 
-    fn coin(&mut self, state: &State, asset: u32) -> usize {
-        if let Some(at) = self.coins.iter().position(|c| c.asset == asset) {
-            return at;
-        }
-        let price_ppm = state.stablecoin_ppm(state.known_asset(asset));
-        self.coins.push(Coin { asset, price_ppm, counted: 0, unmatched: 0, loses: 0 });
-        self.coins.len() - 1
-    }
-
-    fn add_open(&mut self, state: &State, market: &Market, (held, coin): (usize, usize), side: Side, lots: Lots, ticks_lots: i128) -> Option<()> {
-        let share = self.held[held].share;
-        let counted = if share == 1 { narrow(state.shares_of(market, i128::from(lots)))? } else { lots };
+    fn add_fee(&mut self, state: &State, market: &Market, ticks_lots: i128, level: usize) {
         let notional = ticks_lots * i128::from(market.unit);
         let fee = rate_up(quote_value_up(state, market, notional), market.terms.taker_fee_ppm);
-        self.coins[coin].loses += fee;
-        let held = &mut self.held[held];
-        held.loss += rate_up(fee, self.coins[coin].price_ppm.max(PPM));
-        let open = if side == Side::Bid { &mut held.bids } else { &mut held.asks };
-        *open = open.checked_add(counted)?;
+        let coin = self.meet_coin(state, self.perps[level][market.terms.market as usize].coin_at);
+        coin.loses += fee;
+        let dear = rate_up(fee, coin.price_ppm.max(PPM));
+        self.terms.loss += dear;
+    }
+
+    /// What an exposure asks by itself, and its part of the rows, coarsely.
+    #[inline]
+    fn add_exposure(&mut self, state: &State, stored: &mut Stored<'_>, (owner, market, lots): (u32, u32, Lots), [bids, asks]: [i64; 2], level: usize) -> Option<()> {
+        let perp = &self.perps[level][market as usize];
+        let now = perp.at_index(lots)?;
+        let (mut low, mut high) = (now, now);
+        if bids != 0 || asks != 0 {
+            for end in [perp.at_index(lots.checked_add(bids)?)?, perp.at_index(lots.checked_sub(asks)?)?] {
+                (low, high) = (low.min(end), high.max(end));
+            }
+            if perp.crowds && level == 0 {
+                let [lots, bids, asks] = [lots, bids, asks].map(|l| i128::from(l) * i128::from(perp.share));
+                let raised = (lots + bids).abs().max((lots - asks).abs()) - lots.abs();
+                self.terms.crowd += crowd(state, state.known_underlying(perp.underlying), raised);
+            }
+        }
+        let most = low.checked_abs()?.max(high.checked_abs()?);
+        self.gross = self.gross.checked_add(most).filter(|&gross| gross < LARGEST_GROSS)?;
+        self.blur += perp.blur_ppm * (most / PPM + 1) + BLUR;
+
+        let (spot_ppm, perp_ppm) = match stored.of(perp.underlying) {
+            Some(r) if r.epoch == perp.epoch => (r.spot_ppm, r.perp_ppm),
+            Some(_) => stored_rates(state, owner, state.known_underlying(perp.underlying)),
+            None => perp.bare_ppm,
+        };
+        self.terms.liq += Value::from(up(most as u64, perp_ppm as u64));
+        if perp.gross_basis_ppm != 0 {
+            self.terms.basis -= div_floor(-(i128::from(most) * i128::from(perp.gross_basis_ppm)), 2 * i128::from(PPM));
+        }
+        let gap_ppm = perp.gap_ppm.min((perp.room_ppm - (3 * spot_ppm + 1).div_euclid(2)).max(0));
+        let (run, group) = (self.run, &mut self.groups[perp.group_at as usize]);
+        if group.run != run {
+            (group.run, group.gap) = (run, 0);
+            self.met.groups.push(perp.group_at);
+        }
+        group.gap += up(most as u64, gap_ppm as u64);
+
+        // The bounds on gross and moves keep all of this in 64 bits.
+        let (rise, fall) = (coarse(low, perp.gain_ppm), coarse(-high, perp.gain_ppm));
+        let bucket = &mut self.buckets[perp.bucket_at as usize];
+        if bucket.run != run {
+            (bucket.run, bucket.up, bucket.down, bucket.history, bucket.gross) = (run, 0, 0, [0; 2], 0);
+            self.met.buckets.push(perp.bucket_at);
+        }
+        let (rises, falls) = (rise * perp.rise, fall * perp.fall);
+        (bucket.up, bucket.down) = (bucket.up + rises, bucket.down + falls);
+        bucket.history[0] += rise * perp.history_ppm;
+        bucket.history[1] += fall * perp.history_ppm;
+        bucket.gross += most;
+        let sector = &mut self.sectors[perp.sector_at as usize];
+        if sector.run != run {
+            (sector.run, sector.up, sector.down) = (run, 0, 0);
+            self.met.sectors.push(perp.sector_at);
+        }
+        (sector.up, sector.down) = (sector.up + rises, sector.down + falls);
+        self.held.push(Held { low, high, market, bucket_at: perp.bucket_at });
         Some(())
-    }
-
-    /// Values of each exposure's corners: none, all bids, all asks.
-    fn value(&mut self, level: usize) -> Option<()> {
-        let mut gross = 0_i64;
-        for held in &mut self.held {
-            let name = &self.names[held.underlying as usize][level];
-            let sign = |lots: i64| if lots > 0 { 0 } else if lots < 0 { 1 } else { 2 };
-            let of = |lots: i64| match held.worth[sign(lots)] {
-                _ if lots == 0 => Some(0),
-                0 => narrow(scaled_down(i128::from(lots) * i128::from(held.share), name.prices[sign(lots)], i128::from(name.scale))),
-                worth => lots.checked_mul(worth),
-            };
-            let now = of(held.lots)?;
-            let (mut low, mut high) = (now, now);
-            if held.bids != 0 || held.asks != 0 {
-                let ends = [of(held.lots.checked_add(held.bids)?)?, of(held.lots.checked_sub(held.asks)?)?];
-                low = low.min(ends[0]).min(ends[1]);
-                high = high.max(ends[0]).max(ends[1]);
-            }
-            gross = gross.checked_add(low.checked_abs()?)?.checked_add(high.checked_abs()?)?;
-            (held.low, held.high, held.sign) = (low, high, sign(held.lots) as u32);
-        }
-        (gross < LARGEST_GROSS).then_some(())
-    }
-
-    /// GAP, BASIS, LIQ and CROWD.
-    fn charges(&mut self, state: &State, account: u32, level: usize) -> Terms {
-        let owner = state.accounts[account as usize].owner;
-        let stored = &state.owners[owner as usize].liquidity;
-        let mut terms = Terms::default();
-        let mut next = 0;
-        self.jumped.clear();
-        for held in &self.held {
-            let name = &self.names[held.underlying as usize][level];
-            let most = held.low.unsigned_abs().max(held.high.unsigned_abs());
-            let underlying = || state.known_underlying(held.underlying);
-            if stored.get(next).is_none_or(|r| r.underlying != held.underlying) {
-                next = stored.partition_point(|r| r.underlying < held.underlying);
-            }
-            let (spot_ppm, perp_ppm) = match stored.get(next) {
-                Some(r) if r.underlying == held.underlying && r.epoch == underlying().liquidity_epoch => (r.spot_ppm, r.perp_ppm),
-                Some(r) if r.underlying == held.underlying => stored_rates(state, owner, underlying()),
-                _ => name.bare_ppm,
-            };
-            next += 1;
-            terms.liq += i128::from(up(most, perp_ppm as u64));
-            let gap_ppm = name.gap_ppm.min((name.room_ppm - (3 * spot_ppm + 1).div_euclid(2)).max(0));
-            let gap = up(most, gap_ppm as u64);
-            let group = &mut self.groups[name.group_at as usize];
-            if group.run != self.run {
-                (group.run, group.gap) = (self.run, 0);
-                self.jumped.push(name.group_at);
-            }
-            group.gap += gap;
-            if name.gross_basis_ppm != 0 {
-                let twice = i128::from(most) * i128::from(name.gross_basis_ppm);
-                terms.basis += -div_floor(-twice, 2 * i128::from(PPM));
-            }
-            if name.crowds && level == 0 && (held.bids != 0 || held.asks != 0) {
-                let share = i128::from(held.share);
-                let [lots, bids, asks] = [held.lots, held.bids, held.asks].map(|l| i128::from(l) * share);
-                terms.crowd += crowd(state, underlying(), (lots + bids).abs().max((lots - asks).abs()) - lots.abs());
-            }
-        }
-        let (mut first, mut second, mut all) = (0, 0, 0);
-        for &at in &self.jumped {
-            let gap = self.groups[at as usize].gap;
-            all += gap;
-            (first, second) = if gap > first { (gap, first) } else { (first, second.max(gap)) };
-        }
-        terms.gap = i128::from(first + second) + rate_up(i128::from(all - first - second), state.config().gap_sum_ppm);
-        terms
     }
 
     /// Losses at once of orders beyond the index.
     fn add_order_losses(&mut self, state: &State, account: u32, question: &Question<'_>, level: usize) {
         let holder = &state.accounts[account as usize];
-        if question.orders {
+        if question.orders && holder.orders != NIL {
             for position in holder.positions.iter().filter(|p| p.has_orders()) {
-                let edges = self.perps[position.market as usize][level].edges;
+                let edges = self.perps[level][position.market as usize].edges;
                 let bids = position.bids.orders > 0 && position.bids.extreme > edges[0];
                 let asks = position.asks.orders > 0 && position.asks.extreme < edges[1];
                 let mut next = if bids || asks { holder.orders } else { NIL };
@@ -426,278 +451,335 @@ impl Plain {
     }
 
     fn add_order_loss(&mut self, state: &State, market: u32, side: Side, price: Ticks, lots: Lots, level: usize) {
-        let perp = &self.perps[market as usize][level];
+        let perp = &self.perps[level][market as usize];
         let inside = if side == Side::Bid { price <= perp.edges[0] } else { price >= perp.edges[1] };
-        let (_, held) = self.met[perp.underlying as usize];
-        let Some(coin) = self.coins.iter_mut().find(|c| c.asset == perp.quote).filter(|_| !inside) else { return };
-        let [long, short, _] = self.names[perp.underlying as usize][level].prices;
-        let loss = order_loss(state, state.known_market(market), [long, short], coin.price_ppm, side, price, lots);
+        if inside {
+            return;
+        }
+        let coin = &mut self.coins[perp.coin_at as usize];
+        let loss = order_loss(state, state.known_market(market), perp.prices, coin.price_ppm, side, price, lots);
         coin.loses += loss;
-        self.held[held].loss += rate_up(loss, coin.price_ppm.max(PPM));
+        self.terms.loss += rate_up(loss, coin.price_ppm.max(PPM));
     }
 
     /// NLV; sets what counts of each coin.
-    fn equity(&mut self, state: &State, account: u32, level: usize) -> Option<Value> {
-        for leg in &self.legs {
-            let perp = &self.perps[leg.market as usize][level];
-            let (held, market) = (&self.held[leg.held as usize], state.known_market(leg.market));
-            let name = &self.names[perp.underlying as usize][level];
-            let at = |worth: i64, price: Price| match worth {
-                0 => Some(scaled_down(i128::from(leg.lots.checked_mul(perp.share)?), price, i128::from(name.scale))),
-                worth => Some(i128::from(leg.lots) * i128::from(worth)),
-            };
-            let mut extra = if perp.premium == 0 { 0 } else { at(perp.premium_worth, perp.premium)? };
-            if level == 0 {
-                extra = extra.min(0);
-            }
-            let face = |units: i64| if units == 0 { 0 } else { state.quote_value(market, i128::from(units)) };
-            let sign = held.sign as usize;
-            let result = at(perp.worth[sign], name.prices[sign])? + extra - quote_value_up(state, market, i128::from(leg.cost));
-            let coin = &mut self.coins[leg.coin as usize];
-            coin.counted += face(leg.claim.checked_sub(leg.debt)?) + result;
-            if level == 0 {
-                coin.unmatched += (result.max(0) + face(leg.claim) - face(leg.hedged_claim)).max(0);
-            }
-        }
+    fn equity(&mut self, state: &State, account: u32) -> Value {
         // Ascending: the cap on unmatched gains is given out in this order.
-        self.coins.sort_unstable_by_key(|c| c.asset);
+        if self.met.coins.len() > 1 {
+            self.met.coins.sort_unstable_by_key(|&at| self.coins[at as usize].asset);
+        }
         let owner = &state.owners[state.accounts[account as usize].owner as usize];
         let mut cap = Value::from(state.config().gain_cap / owner.accounts.len().max(1) as i64);
         let mut total = 0;
-        for coin in &mut self.coins {
+        for &at in &self.met.coins {
+            let coin = &mut self.coins[at as usize];
             let counts = coin.unmatched.min(cap);
             cap -= counts;
             coin.counted -= coin.unmatched - counts;
             total += rate_down(coin.counted, if coin.counted > 0 { coin.price_ppm.min(PPM) } else { coin.price_ppm });
         }
-        Some(total)
+        total
     }
 
     /// FX.
     fn depeg(&self, state: &State) -> Value {
-        let of = |coin: &Coin| {
+        let of = |&at: &u32| {
+            let coin = &self.coins[at as usize];
             let depeg_ppm = state.known_asset(coin.asset).terms.depeg_ppm.max(2 * (995_000 - coin.price_ppm).max(0));
             rate_up(coin.counted.abs().max((coin.counted - coin.loses).abs()), depeg_ppm)
         };
-        self.coins.iter().map(of).sum()
+        self.met.coins.iter().map(of).sum()
     }
 
-    /// SR and the row that binds.
-    fn scenario_risk(&mut self, state: &State, level: usize) -> (Value, Binding) {
-        self.sums.clear();
-        self.turned.clear();
-        for held in &mut self.held {
-            let name = &self.names[held.underlying as usize][level];
-            let sector = &mut self.sectors[name.sector_at as usize];
-            if sector.run != self.run {
-                (sector.run, sector.rises, sector.falls) = (self.run, 0, 0);
-                self.turned.push(name.sector_at);
-            }
-            add_rows(&mut self.sums, sector, held, name);
+    /// GAP: the two largest groups in full, the others at zeta.
+    fn gap(&self, state: &State) -> Value {
+        let (mut first, mut second, mut all) = (0, 0, 0);
+        for &at in &self.met.groups {
+            let gap = self.groups[at as usize].gap;
+            all += gap;
+            (first, second) = if gap > first { (gap, first) } else { (first, second.max(gap)) };
         }
-        let (mut sum, mut largest, mut lead, mut binding) = (0, 0, 0, Binding::None);
-        let mut coarse = [0; ROWS];
-        for sums in &self.sums {
-            let (loss, row) = self.bucket_loss(state, sums, level);
-            sum += loss;
-            // Of equal losses the first bucket's leads.
-            if loss > largest || (loss == largest && loss > 0 && sums.bucket < lead) {
-                (largest, lead) = (loss, sums.bucket);
-                binding = Binding::Grid { bucket: sums.bucket, row };
-            }
-            coarse.iter_mut().zip(&sums.dated).for_each(|(loss, result)| *loss += (-result).max(0));
-        }
-        let mut risk = largest + narrow(rate_up(i128::from(sum - largest), state.config().bucket_sum_ppm)).unwrap_or(i64::MAX);
+        Value::from(first + second) + rate_up(Value::from(all - first - second), state.config().gap_sum_ppm)
+    }
 
+    /// SR and the row that binds: the grid and the dated rows, each exactly only if it may be the larger.
+    fn scenario_risk(&mut self, state: &State, level: usize) -> (i64, Binding) {
+        let rows = state.dated_rows.len();
+        let share = |rest: i64| narrow(rate_up(i128::from(rest), state.config().bucket_sum_ppm)).unwrap_or(i64::MAX);
+        let mut dated = [0_i64; ROWS];
+        let (mut sum, mut largest) = (0, 0);
+        for &at in &self.met.buckets {
+            let bucket = &self.buckets[at as usize];
+            let loss = dollars(-self.coarsest(state, bucket));
+            (sum, largest) = (sum + loss, largest.max(loss));
+            let history = bucket.history.map(|sum| sum / PPM);
+            for (total, &size) in dated[..rows].iter_mut().zip(&bucket.moves) {
+                *total -= (if size > 0 { history[0] * size } else { history[1] * -size }).min(0);
+            }
+        }
+        let grid = largest + share(sum - largest);
+        let most = dollars(dated.iter().copied().max().unwrap_or(0));
+        let mut risk = 0;
+        let mut binding = Binding::None;
+        if grid + self.blur >= most - self.blur {
+            (risk, binding) = self.grid_risk(state, level, share);
+        }
         // A dated row binds only if its coarse loss comes near the largest of all.
-        let blur = BLUR * (self.held.len() as i64 + 1);
-        let coarsely = |loss: i64| (loss >> COARSE) * PPM;
-        let near = coarse.iter().max().map_or(0, |most| most - coarsely(2 * blur) - PPM).max(coarsely(risk - blur));
-        for (row, _) in coarse.iter().enumerate().filter(|(_, loss)| **loss >= near) {
+        let near = (most - 2 * self.blur).max(risk - self.blur);
+        for (row, &loss) in dated[..rows].iter().enumerate() {
+            if dollars(loss) < near {
+                continue;
+            }
             let loss = self.dated_loss(row, level);
             if loss > risk {
                 risk = loss;
                 binding = Binding::Dated { index: row as u32 };
             }
         }
-        (i128::from(risk), binding)
+        (risk, binding)
     }
 
-    /// Loss of a bucket and the first row that sets it.
-    fn bucket_loss(&self, state: &State, sums: &Sums, level: usize) -> (i64, GridRow) {
-        if sums.gross == 0 {
-            return (0, GridRow::Parallel { fraction_ppm: PPM });
+    /// A bucket's least coarse result over its largest parallel rows and its rotations; 0 where it loses in none.
+    fn coarsest(&self, state: &State, bucket: &Bucket) -> i64 {
+        let mut turned = 0;
+        for sector in self.sectors_of(bucket) {
+            turned = turned.min(bucket.down - sector.down + sector.up).min(bucket.up - sector.up + sector.down);
         }
-        let mut worst = (sums.up, GridRow::Parallel { fraction_ppm: PPM });
-        if sums.down < sums.up {
-            worst = (sums.down, GridRow::Parallel { fraction_ppm: -PPM });
+        let parallel = bucket.up.min(bucket.down).min(0).unsigned_abs();
+        let part = |lost: u64, of_ppm: i64| -up(lost, of_ppm.max(0) as u64);
+        part(parallel, tail_ppm(state).max(PPM)).min(part(turned.unsigned_abs(), state.config().rotation_ppm))
+    }
+
+    fn sectors_of(&self, bucket: &Bucket) -> impl Iterator<Item = &Sector> {
+        self.met.sectors.iter().map(|&at| &self.sectors[at as usize]).filter(move |s| s.bucket == bucket.id)
+    }
+
+    /// The grid: the largest bucket's loss in full, a part of the others'.
+    fn grid_risk(&mut self, state: &State, level: usize, share: impl Fn(i64) -> i64) -> (i64, Binding) {
+        let (mut sum, mut largest, mut binding) = (0, 0, Binding::None);
+        if self.met.buckets.len() > 1 {
+            self.met.buckets.sort_unstable_by_key(|&at| self.buckets[at as usize].id);
         }
-        let mut turned = (i64::MAX, u32::MAX, false);
-        for s in self.turned.iter().map(|&at| &self.sectors[at as usize]).filter(|s| s.bucket == sums.bucket) {
-            for (result, rises) in [(sums.falls - s.falls + s.rises, true), (sums.rises - s.rises + s.falls, false)] {
-                if (result, s.sector, !rises) < (turned.0, turned.1, !turned.2) {
-                    turned = (result, s.sector, rises);
-                }
+        for &at in &self.met.buckets {
+            let bucket = &self.buckets[at as usize];
+            let (loss, row) = self.bucket_loss(state, bucket, at, level);
+            sum += loss;
+            if loss > largest {
+                largest = loss;
+                binding = Binding::Grid { bucket: bucket.id, row };
             }
+        }
+        (largest + share(sum - largest), binding)
+    }
+
+    /// Loss of a bucket and the first row that sets it. Rows that are coarsely far from the worst are left out.
+    fn bucket_loss(&self, state: &State, bucket: &Bucket, at: u32, level: usize) -> (i64, GridRow) {
+        let full = GridRow::Parallel { fraction_ppm: PPM };
+        let (blur, config) = (self.blur, state.config());
+        let least = dollars(self.coarsest(state, bucket)) - 1;
+        if bucket.gross == 0 {
+            return (0, full);
         }
         // A smaller move of the same direction loses at most its fraction of the full one, but for roundings: of its size, up to
         // one ppm of the gross, and of each result.
-        let tail_ppm = rate_down(i128::from(state.config().tail_shock_ppm), state.config().tail_weight_ppm) as i64;
+        let tail_ppm = tail_ppm(state);
         let fraction = tail_ppm.max(FRACTIONS[1]);
-        let roundings = sums.gross / PPM + 2 * self.held.len() as i64 + 2;
-        let least = -up(sums.up.min(sums.down).min(0).unsigned_abs(), fraction as u64) - roundings;
-        if fraction >= PPM || worst.0.min(turned.0) >= least {
-            self.smaller_rows(sums.bucket, tail_ppm, level, &mut worst);
+        let lost = dollars(bucket.up.min(bucket.down).min(0)).unsigned_abs() + blur.unsigned_abs();
+        let bound = -up(lost, fraction.max(0) as u64) - blur - bucket.gross / PPM - 2;
+        let all = fraction >= PPM || least + blur >= bound;
+        let mut worst = (i64::MAX, full);
+        let mut consider = |units_ppm: i64, row: GridRow| {
+            if all || dollars(units_ppm) - 1 <= least + 2 * blur {
+                let result = self.exactly(at, row, config.rotation_ppm, level);
+                if result < worst.0 {
+                    worst = (result, row);
+                }
+            }
+        };
+        consider(bucket.up, full);
+        consider(bucket.down, GridRow::Parallel { fraction_ppm: -PPM });
+        if all {
+            for fraction_ppm in [FRACTIONS[1], FRACTIONS[2]] {
+                consider(0, GridRow::Parallel { fraction_ppm });
+                consider(0, GridRow::Parallel { fraction_ppm: -fraction_ppm });
+            }
+            consider(0, GridRow::Tail { fraction_ppm: tail_ppm });
+            consider(0, GridRow::Tail { fraction_ppm: -tail_ppm });
         }
-        if turned.0 < worst.0 {
-            worst = (turned.0, GridRow::Rotation { sector: turned.1, rises: turned.2 });
+        // Of equal rotations the lowest sector's counts, and its rise before its fall.
+        let mut last = None;
+        while let Some(sector) = self.sectors_of(bucket).filter(|s| last.is_none_or(|l| s.id > l)).min_by_key(|s| s.id) {
+            let turned = |units_ppm: i64| rate_down(i128::from(units_ppm), config.rotation_ppm) as i64;
+            consider(turned(bucket.down - sector.down + sector.up), GridRow::Rotation { sector: sector.id, rises: true });
+            consider(turned(bucket.up - sector.up + sector.down), GridRow::Rotation { sector: sector.id, rises: false });
+            last = Some(sector.id);
         }
         ((-worst.0).max(0), worst.1)
     }
 
-    /// The rows after the full ones, in the order in which ties are broken.
-    #[cold]
-    fn smaller_rows(&self, bucket: u32, tail_ppm: i64, level: usize, worst: &mut (i64, GridRow)) {
-        let members = || self.held.iter().map(|h| (h, &self.names[h.underlying as usize][level])).filter(|(_, n)| n.bucket == bucket);
-        for row in 1..4 {
-            let fraction_ppm = if row < 3 { FRACTIONS[row] } else { tail_ppm };
-            let of = |fraction_ppm| if row < 3 { GridRow::Parallel { fraction_ppm } } else { GridRow::Tail { fraction_ppm } };
-            let rises = members().map(|(h, n)| moved(h.low, n.rates.rises[row], n.gain_ppm)).sum::<i64>();
-            let falls = members().map(|(h, n)| moved(-h.high, n.rates.falls[row], n.gain_ppm)).sum::<i64>();
-            for (result, fraction_ppm) in [(rises, fraction_ppm), (falls, -fraction_ppm)] {
-                if result < worst.0 {
-                    *worst = (result, of(fraction_ppm));
+    /// What a bucket makes in a row of the grid.
+    fn exactly(&self, bucket_at: u32, row: GridRow, rotation_ppm: i64, level: usize) -> i64 {
+        let of = |held: &Held| {
+            let perp = &self.perps[level][held.market as usize];
+            let rates = &perp.rates;
+            let (rises, size) = match row {
+                GridRow::Parallel { fraction_ppm } | GridRow::Tail { fraction_ppm } => {
+                    let at = FRACTIONS.iter().position(|&f| f == fraction_ppm.abs()).filter(|_| matches!(row, GridRow::Parallel { .. })).unwrap_or(3);
+                    (fraction_ppm > 0, if fraction_ppm > 0 { rates.rises[at] } else { rates.falls[at] })
                 }
-            }
-        }
+                GridRow::Rotation { sector, rises } => {
+                    debug_assert_eq!(rotation_ppm, rates.rotation_ppm());
+                    let up = (self.sectors[perp.sector_at as usize].id == sector) == rises;
+                    (up, rates.rotations[usize::from(up)])
+                }
+            };
+            moved(if rises { held.low } else { -held.high }, size, perp.gain_ppm)
+        };
+        self.held.iter().filter(|h| h.bucket_at == bucket_at).map(of).sum()
     }
 
     /// Loss of a dated row over all buckets, exactly.
     fn dated_loss(&mut self, row: usize, level: usize) -> i64 {
-        self.sums.iter_mut().for_each(|s| s.exact = 0);
-        for held in &self.held {
-            let name = &self.names[held.underlying as usize][level];
-            let size = name.dated[row];
-            self.sums[held.sums as usize].exact += moved(if size > 0 { held.low } else { -held.high }, size.abs(), name.gain_ppm);
+        for &at in &self.met.buckets {
+            self.buckets[at as usize].exact = 0;
         }
-        self.sums.iter().map(|s| (-s.exact).max(0)).sum()
+        for held in &self.held {
+            let perp = &self.perps[level][held.market as usize];
+            let size = perp.rates.dated[row];
+            self.buckets[held.bucket_at as usize].exact += moved(if size > 0 { held.low } else { -held.high }, size.abs(), perp.gain_ppm);
+        }
+        self.met.buckets.iter().map(|&at| (-self.buckets[at as usize].exact).max(0)).sum()
     }
 
-    /// Brings what holds of a perp and its underlying up to this moment.
-    fn renew(&mut self, state: &State, market: u32, level: usize) {
-        let (id, now) = (market as usize, if level == 0 { 0 } else { state.now });
-        if let Some(known) = self.perps.get(id)
-            && known[level].moment == state.lull.moment()
-            && known[level].at == now
-        {
-            return;
+    /// Brings what holds of a perp up to this moment; `None` where it has no short way.
+    #[inline]
+    fn renew(&mut self, state: &State, market: u32, level: usize) -> Option<()> {
+        let now = if level == 0 { 0 } else { state.now };
+        let known = self.perps[level].get(market as usize);
+        if known.is_none_or(|p| p.moment != state.lull.moment() || p.at != now) {
+            self.work_out(state, state.known_market(market), level, now);
         }
-        self.work_out(state, state.known_market(market), level, now);
+        self.perps[level][market as usize].fits.then_some(())
     }
 
     #[cold]
     fn work_out(&mut self, state: &State, market: &Market, level: usize, now: Nanos) {
-        let (id, underlying) = (market.terms.market as usize, market.terms.underlying);
-        if self.perps.len() < state.markets.len() {
-            self.perps.resize_with(state.markets.len(), Default::default);
+        let id = market.terms.market as usize;
+        if self.perps[level].len() < state.markets.len() {
+            self.perps[level].resize_with(state.markets.len(), Perp::default);
         }
-        if self.names.len() < state.underlyings.len() {
-            self.names.resize_with(state.underlyings.len(), Default::default);
-            self.met.resize(state.underlyings.len(), (0, 0));
+        let perp = &mut self.perps[level][id];
+        perp.work_out(state, market, level);
+        (perp.moment, perp.at) = (state.lull.moment(), now);
+        let terms = &state.known_underlying(perp.underlying).terms;
+        let (bucket, sector, group, asset) = (terms.bucket, terms.sector, terms.gap_group, market.terms.quote);
+        perp.coin_at = place(&mut self.coins, |c| c.asset == asset, || Coin { asset, ..Coin::default() });
+        perp.bucket_at = place(&mut self.buckets, |b| b.id == bucket, || Bucket { id: bucket, ..Bucket::default() });
+        perp.sector_at = place(&mut self.sectors, |s| s.bucket == bucket && s.id == sector, || Sector { bucket, id: sector, ..Sector::default() });
+        perp.group_at = place(&mut self.groups, |g| g.id == group, || Group { id: group, ..Group::default() });
+        let moves = &mut self.buckets[perp.bucket_at as usize].moves;
+        for (to, row) in moves.iter_mut().zip(&state.dated_rows) {
+            *to = row.moves_ppm.get(bucket as usize - 1).copied().unwrap_or(0);
         }
-        let name = &mut self.names[underlying as usize][level];
-        name.work_out(state, underlying, level);
-        let listed = state.known_underlying(underlying);
-        let (bucket, sector, id_of_group) = (listed.terms.bucket, listed.terms.sector, listed.terms.gap_group);
-        name.sector_at = self.sectors.iter().position(|s| s.bucket == bucket && s.sector == sector).unwrap_or_else(|| {
-            self.sectors.push(Sector { bucket, sector, ..Sector::default() });
-            self.sectors.len() - 1
-        }) as u32;
-        name.group_at = self.groups.iter().position(|g| g.id == id_of_group).unwrap_or_else(|| {
-            self.groups.push(Group { id: id_of_group, ..Group::default() });
-            self.groups.len() - 1
-        }) as u32;
-        let worth = |share: i64, price: Price| {
-            let product = i128::from(share) * i128::from(price);
-            if product % i128::from(name.scale) == 0 { narrow(product / i128::from(name.scale)).unwrap_or(0) } else { 0 }
-        };
-        let shares = market.terms.lot_size;
-        let (num, den) = (i128::from(market.split.num), i128::from(market.split.den));
-        let whole = i128::from(shares) * num % den == 0;
-        let share = if whole { narrow(i128::from(shares) * num / den).unwrap_or(0) } else { 0 };
-        let index = listed.price.index();
-        let bound = div_floor(i128::from(listed.terms.basis_ppm) * i128::from(index), i128::from(PPM)) as i64;
-        let premium = if market.mark.mark() == 0 { 0 } else { (market.mark.mark() - index).clamp(-bound, bound) };
-        let [long, short, _] = name.prices;
-        let step = i128::from(market.terms.tick_size) * den;
-        let edge = |product: i128| narrow(div_floor(product, step)).unwrap_or(i64::MAX);
-        self.perps[id][level] = Perp {
-            moment: state.lull.moment(),
-            at: now,
-            underlying,
-            quote: market.terms.quote,
-            share,
-            worth: name.prices.map(|p| worth(share, p)),
-            premium,
-            premium_worth: worth(share, premium),
-            edges: [edge(i128::from(long) * num), edge(i128::from(short) * num + step - 1)],
-            fits: share > 1 && name.prices.iter().all(|&p| p > 0),
-        };
+        perp.set_history(moves);
     }
 }
 
-impl Name {
-    fn work_out(&mut self, state: &State, id: u32, level: usize) {
-        let listed = state.known_underlying(id);
-        let which = if level == 0 { Level::Initial } else { Level::Maintenance };
-        self.rates.renew(state, listed, which);
-        let flat = listed.price.last_external();
-        let (long, short) = if level == 0 { listed.price.initial_prices(false) } else { (flat, flat) };
-        let rates = &self.rates;
-        let sizes = rates.rises.iter().chain(&rates.falls).chain(&rates.rotations);
-        let small = |size: i64| (0..=LARGEST_MOVE).contains(&size);
-        self.fits = sizes.copied().all(small) && rates.dated.iter().all(|d| small(d.abs())) && (0..=PPM).contains(&rates.gain_ppm) && rates.gap_ppm >= 0;
-        self.fits &= rates.dated.len() == state.dated_rows.len();
-        self.prices = [long, short, flat];
-        (self.rise, self.fall, self.gain_ppm) = (rates.rises[0], rates.falls[0], rates.gain_ppm);
-        [self.turn_down, self.turn_up] = rates.rotations;
-        (self.gap_ppm, self.room_ppm) = (rates.gap_ppm, rates.room_ppm);
-        self.dated = [0; ROWS];
-        self.dated.iter_mut().zip(&rates.dated).for_each(|(to, from)| *to = *from);
-        self.scale = narrow(listed.scale()).unwrap_or(0);
-        self.fits &= self.scale > 0;
-        self.bucket = listed.terms.bucket;
-        self.gross_basis_ppm = if Exposure::basis_is_net(state, listed) { 0 } else { listed.terms.basis_ppm };
+impl Perp {
+    fn work_out(&mut self, state: &State, market: &Market, level: usize) {
+        let listed = state.known_underlying(market.terms.underlying);
+        self.underlying = market.terms.underlying;
+        self.epoch = listed.liquidity_epoch;
+        self.in_micros = state.known_asset(market.terms.quote).terms.decimals == 6;
         self.crowds = listed.terms.crowd_ppm != 0;
         self.bare_ppm = bare_rates(state, listed);
+        self.gross_basis_ppm = if Exposure::basis_is_net(state, listed) { 0 } else { listed.terms.basis_ppm };
+        self.rates.renew(state, listed, if level == 0 { Level::Initial } else { Level::Maintenance });
+        (self.rise, self.fall) = (self.rates.rises[0], self.rates.falls[0]);
+        (self.gain_ppm, self.gap_ppm, self.room_ppm) = (self.rates.gain_ppm, self.rates.gap_ppm, self.rates.room_ppm);
+
+        let external = listed.price.last_external();
+        let (long, short) = if level == 0 { listed.price.initial_prices(false) } else { (external, external) };
+        self.prices = [long, short];
+        self.scale = narrow(listed.scale()).unwrap_or(0);
+        let (num, den) = (i128::from(market.split.num), i128::from(market.split.den));
+        let shares = i128::from(market.terms.lot_size) * num;
+        self.share = if shares % den == 0 { narrow(shares / den).unwrap_or(0) } else { 0 };
+        let index = listed.price.index();
+        let bound = div_floor(i128::from(listed.terms.basis_ppm) * i128::from(index), i128::from(PPM)) as i64;
+        self.premium = if market.mark.mark() == 0 { 0 } else { (market.mark.mark() - index).clamp(-bound, bound) };
+        let step = i128::from(market.terms.tick_size) * den;
+        let edge = |product: i128| narrow(div_floor(product, step)).unwrap_or(i64::MAX);
+        self.edges = [edge(i128::from(long) * num), edge(i128::from(short) * num + step - 1)];
+
+        let sizes = self.rates.rises.iter().chain(&self.rates.falls).chain(&self.rates.rotations);
+        let small = |size: i64| (0..=LARGEST_MOVE).contains(&size);
+        self.fits = listed.perps.len() == 1 && self.scale > 0 && self.share > 0 && long > 0 && short > 0;
+        self.fits &= sizes.copied().all(small) && self.rates.dated.iter().all(|d| small(d.abs()));
+        self.fits &= (0..=PPM).contains(&self.gain_ppm) && self.gap_ppm >= 0 && (0..=PPM).contains(&state.config().rotation_ppm);
+        self.fits &= self.rates.dated.len() == state.dated_rows.len();
+        if self.fits {
+            let whole = |price: Price| {
+                let (product, scale) = (i128::from(self.share) * i128::from(price), i128::from(self.scale));
+                if product % scale == 0 { narrow(product / scale).unwrap_or(0) } else { 0 }
+            };
+            (self.worth, self.premium_worth) = (self.prices.map(whole), whole(self.premium));
+        }
+    }
+
+    /// Its part of the bucket's moves, and how far its own dated moves are from that.
+    fn set_history(&mut self, moves: &[i64; ROWS]) {
+        let dated = &self.rates.dated;
+        let Some((row, &largest)) = moves.iter().enumerate().take(dated.len()).max_by_key(|(_, m)| m.abs()).filter(|(_, m)| **m != 0) else {
+            (self.history_ppm, self.blur_ppm) = (0, 2);
+            self.fits &= dated.iter().all(|&d| d == 0);
+            return;
+        };
+        self.history_ppm = div_floor(i128::from(dated[row].abs()) * i128::from(PPM), i128::from(largest.abs())) as i64;
+        let part = |m: i64| m.signum() * rate_down(i128::from(m.abs()), self.history_ppm) as i64;
+        let off = moves.iter().zip(dated).map(|(&m, &d)| (d - part(m)).abs()).max().unwrap_or(0);
+        // One more for what `part` itself lost, and one for the size of a rotation.
+        self.blur_ppm = off + 2;
+        self.fits &= self.history_ppm <= LARGEST_MOVE && self.blur_ppm <= LARGEST_BLUR_PPM;
+        self.fits &= moves.iter().zip(dated).all(|(&m, &d)| d == 0 || d.signum() == m.signum());
     }
 }
 
-/// Adds an exposure to the rows of its bucket and its sector.
-#[inline]
-fn add_rows(sums: &mut Vec<Sums>, sector: &mut Sector, held: &mut Held, name: &Name) {
-    let at = sums.iter().position(|s| s.bucket == name.bucket).unwrap_or_else(|| {
-        sums.push(Sums { bucket: name.bucket, ..Sums::default() });
-        sums.len() - 1
+/// Where something is in a list, put there when it is new.
+fn place<T>(list: &mut Vec<T>, is: impl Fn(&T) -> bool, new: impl FnOnce() -> T) -> u32 {
+    let at = list.iter().position(is).unwrap_or_else(|| {
+        list.push(new());
+        list.len() - 1
     });
-    held.sums = at as u32;
-    let (bucket, gain_ppm) = (&mut sums[at], name.gain_ppm);
-    let (rise, fall) = (held.low, -held.high);
-    bucket.up += moved(rise, name.rise, gain_ppm);
-    bucket.down += moved(fall, name.fall, gain_ppm);
-    bucket.gross += rise.abs().max(fall.abs());
-    let (rises, falls) = (moved(rise, name.turn_up, gain_ppm), moved(fall, name.turn_down, gain_ppm));
-    bucket.rises += rises;
-    bucket.falls += falls;
-    sector.rises += rises;
-    sector.falls += falls;
-    let coarse = |dollars: i64| {
-        let units = dollars >> COARSE;
-        if dollars < 0 { units } else { down(units as u64, gain_ppm as u64) }
-    };
-    // A fall's size is negative: so is what it is multiplied with. The bound on the gross keeps all of it in 64 bits.
-    let (rise, fall) = (coarse(rise), coarse(fall).wrapping_neg());
-    for (sum, &size) in bucket.dated.iter_mut().zip(&name.dated) {
-        *sum = sum.wrapping_add(if size > 0 { rise } else { fall }.wrapping_mul(size));
+    at as u32
+}
+
+/// Size of the tail rows, weight included, as a part of the full shock.
+fn tail_ppm(state: &State) -> i64 {
+    rate_down(i128::from(state.config().tail_shock_ppm), state.config().tail_weight_ppm) as i64
+}
+
+const fn market_of(change: &Change) -> Option<u32> {
+    match change {
+        Change::Order { market, .. } => Some(*market),
+        _ => None,
+    }
+}
+
+/// An owner's stored liquidity rates, read in the order of their underlyings.
+struct Stored<'a> {
+    rates: &'a [LiquidityRate],
+    next: usize,
+}
+
+impl Stored<'_> {
+    #[inline]
+    fn of(&mut self, underlying: u32) -> Option<&LiquidityRate> {
+        if self.rates.get(self.next).is_none_or(|r| r.underlying != underlying) {
+            self.next = self.rates.partition_point(|r| r.underlying < underlying);
+        }
+        let found = self.rates.get(self.next).filter(|r| r.underlying == underlying);
+        self.next += usize::from(found.is_some());
+        found
     }
 }

@@ -218,6 +218,19 @@ fn highest(state: &State, market: &Market, underlying: &Underlying) -> Ticks {
 }
 
 impl State {
+    /// A market's index in ticks, remembered for a moment.
+    pub fn index_now(&mut self, market: u32) -> Ticks {
+        let moment = self.lull.moment();
+        let listed = self.known_market(market);
+        let (known, ticks) = listed.index;
+        if moment != 0 && known == moment {
+            return ticks;
+        }
+        let ticks = self.index_ticks(listed);
+        self.market_mut(market).index = (moment, ticks);
+        ticks
+    }
+
     /// A market's figures, remembered in a lull.
     pub fn figures(&mut self, market: u32) -> Figures {
         let known = self.known_market(market).figures;
