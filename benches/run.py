@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -28,6 +29,16 @@ WORKLOADS = {"ex1": (1, "exchange"), "hft1": (1, "hft"), "ex64": (64, "exchange"
 ENGINE_FLOOR = {"ex1": 0.25, "hft1": 0.4, "ex64": 0.4, "hft64": 0.4}
 PERCENTILES = {"p50_ns": "p50", "p99_ns": "p99", "p999_ns": "p99.9"}
 OFFERED = (20_000, 100_000)
+CORE = {
+    "alone": (),
+    "alone, real-time": ("--realtime",),
+    "neighbour on its processor": ("--busy", "same"),
+    "neighbour on its processor, real-time": ("--busy", "same", "--realtime"),
+    "neighbour on the other, real-time": ("--busy", "other", "--realtime"),
+    "as many neighbours as processors": ("--busy", "free"),
+    "as many neighbours as processors, real-time": ("--busy", "free", "--realtime"),
+}
+"""The core process at 100 k/s offered, and what is beside it; real-time where that is permitted."""
 SEED = 20_260_101
 
 Found = dict[str, list[Figures]]
@@ -86,6 +97,41 @@ def wide_file(quick: bool) -> Path:
         generator = (sys.executable, str(BENCHES / "workload" / "gen.py"))
         subprocess.run((*generator, *shape, str(path)), check=True, capture_output=True)
     return path
+
+
+def restart_home(driver: str, quick: bool) -> Path:
+    """A killed venue with a snapshot and commands after it, built once.
+
+    A million accounts, a million orders at rest and ten million commands, which takes some minutes, 4 GB of disk and 8 GB of
+    memory; or a hundredth of it.
+    """
+    accounts, depth, commands = (10_000, 156, 100_000) if quick else (1_000_000, 15_625, 10_000_000)
+    folder = OUT / ("restart-quick" if quick else "restart")
+    work, cmds, home = folder / "work.bin", folder / "work.cmds", folder / "home"
+    if (home / "live.json").exists():
+        return home
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(home, ignore_errors=True)
+    shape = (
+        "--symbols",
+        "64",
+        "--accounts",
+        str(accounts),
+        "--depth",
+        str(depth),
+        "--commands",
+        str(commands),
+    )
+    for words, command in (
+        ("generating", (sys.executable, str(BENCHES / "workload" / "gen.py"), *shape, str(work))),
+        ("encoding", (driver, "encode", str(work), str(cmds), "--wide")),
+        ("building", (sys.executable, str(BENCHES / "restart_side.py"), "build", str(cmds), str(home))),
+    ):
+        say(f"restart: {words} {accounts:,} accounts, {depth * 64:,} orders, {commands:,} commands")
+        subprocess.run(command, check=True, capture_output=True)
+    cmds.unlink()
+    work.unlink()
+    return home
 
 
 class Plan:
@@ -161,9 +207,27 @@ class Plan:
         where = f"journal:{OUT}"
         yield Task("ceiling journal", (self.probe, str(self.files["ex1"]), where, "1"), pinned=False)
 
+    def core(self) -> Iterator[Task]:
+        """The core process, through its socket."""
+        side = (sys.executable, str(BENCHES / "core_side.py"))
+        cmds = str(self.files["ex1"].with_suffix(".cmds"))
+        count = "50000" if self.quick else "500000"
+        for size in (64, 1024):
+            yield Task(f"core rate {size}", (*side, "rate", cmds, "--size", str(size)), pinned=False)
+        for name, words in CORE.items():
+            command = (*side, "ack", cmds, "--rate", str(max(OFFERED)), "--commands", count, *words)
+            yield Task(f"core ack {name}", command, pinned=False)
+
+    def restart(self) -> Iterator[Task]:
+        """A killed venue comes back. At full size only where it is asked for by name."""
+        side = (sys.executable, str(BENCHES / "restart_side.py"))
+        yield Task("restart", (*side, "restart", str(restart_home(self.driver, self.quick))), pinned=False)
+
     def tasks(self, only: list[str]) -> list[Task]:
         """All, or those whose name holds one of the words."""
-        every = [*self.engine(), *self.wide(), *self.latency(), *self.margin(), *self.python()]
+        every = [*self.engine(), *self.wide(), *self.latency(), *self.margin(), *self.python(), *self.core()]
+        if self.quick or any(word in "restart" for word in only):
+            every += self.restart()
         return [task for task in every if not only or any(word in task.name for word in only)]
 
 
@@ -228,6 +292,7 @@ class Rows:
         self._latencies()
         self._margin()
         self._python()
+        self._core()
         return self.rows
 
     def _latencies(self) -> None:
@@ -245,7 +310,9 @@ class Rows:
             self.target(f"an order's margin check, {count} underlyings", "ns", task, "order_ns_median", most)
             self.target(f"evaluation with an order, {count} underlyings", "ns", task, "bulk_ns_median", most)
         for words, key in (("p50", "p50_ns"), ("p99", "p99_ns")):
-            self.add(f"evaluation with an order, 4 underlyings, {words}", "ns", "margin 4", key, better="less")
+            self.add(
+                f"evaluation with an order, 4 underlyings, {words}", "ns", "margin 4", key, better="less"
+            )
         one_by_one = ("an engine's queries one by one", "margin frame", "queries_rows_s")
         self.add(
             "novate.margin, 5 holdings each, 250 dates", "rows/s", "margin frame", "rows_s", peer=one_by_one
@@ -300,6 +367,29 @@ class Rows:
                 judged = floor if rate == max(OFFERED) else None
                 self.add(name, "us", f"ack {rate}", f"{key}_us", peer=sync, floor=judged, better="less")
             self.add(f"acked at {rate // 1000} k/s offered", "kcmd/s", f"ack {rate}", "acked_kcmd_s")
+
+    def _core(self) -> None:
+        for size in (64, 1024):
+            name, memory = f"core rate {size}", ("own rate in memory", f"core rate {size}", "memory_kcmd_s")
+            words = f"core process, durable, buffers of {size}"
+            self.add(words, "kcmd/s", name, "durable_kcmd_s", peer=memory, floor=0.4)
+        for name in CORE:
+            task = f"core ack {name}"
+            for key, most in (("p50", 3.0), ("p99", 5.0)):
+                sync = (f"fdatasync {key}", task, f"sync_{key}_us")
+                words = f"core process, ack at 100 k/s, {key}, {name}"
+                floor = most if name == "alone" else None
+                self.add(words, "us", task, f"{key}_us", peer=sync, floor=floor, better="less")
+                sync = (f"fdatasync {key}, open loop", task, f"open_sync_{key}_us")
+                self.add(f"{words} (open loop)", "us", task, f"{key}_us", peer=sync, better="less")
+        if any(figures["accounts"] == 1_000_000 for figures in self.found.get("restart", [])):
+            self.target("restart, 1 M accounts, 1 M orders, 10 M commands", "s", "restart", "restart_s", 30.0)
+        else:
+            self.add("restart, a hundredth", "s", "restart", "restart_s", better="less")
+        live = ("own live rate, journaled", "restart", "live_kcmd_s")
+        self.add("restart: replay", "kcmd/s", "restart", "replay_kcmd_s", peer=live)
+        for key, unit in (("judge_s", "s"), ("restore_s", "s"), ("rss_mib", "MiB"), ("snapshot_mib", "MiB")):
+            self.add(f"restart: {key.rsplit('_', 1)[0]}", unit, "restart", key, better="less")
 
 
 def shown(number: float | None) -> str:

@@ -71,6 +71,9 @@ class ChainEngine:
             events += event_of(command)
         return events
 
+    def replay(self, buffer: bytes) -> None:
+        self.apply(buffer)
+
     def snapshot(self) -> bytes:
         return STATE.pack(self.sequence, self.time_ns, self._state)
 

@@ -4,7 +4,7 @@ from typing import Self, final
 
 from typing_extensions import Buffer
 
-__all__ = ["Engine", "definitions", "digest", "refusals", "release", "round_trip", "ruleset"]
+__all__ = ["Engine", "check", "definitions", "digest", "holds", "refusals", "release", "round_trip", "ruleset", "stamp"]
 
 @final
 class Engine:
@@ -20,6 +20,9 @@ class Engine:
 
         A buffer that is not whole messages raises `novate.errors.BadBuffer` and changes nothing. A refused command is an event.
         """
+
+    def replay(self, buffer: Buffer, /) -> None:
+        """As `apply`, without the events: for a replay that tells nobody."""
 
     def query(self, request: Buffer, /) -> bytes:
         """Answer a read-only question. MessagePack in and out; an unknown or malformed question raises `ValueError`."""
@@ -71,6 +74,21 @@ def definitions() -> str:
 
 def digest(message: bytes, /) -> bytes:
     """Return the BLAKE3 of a whole message as it stands in the journal: what a quarantine names it by."""
+
+def stamp(
+    buffer: Buffer, first_sequence: int, time_ns: int | None, last_time_ns: int, /
+) -> tuple[bytes, int, int]:
+    """Return a copy of `buffer` with sequences from `first_sequence` filled, how many messages, and the last one's time.
+
+    All get `time_ns`; with None they carry their own times, which must not decrease. Raises `novate.errors.BadBuffer` for anything
+    but whole messages, `TimeRanBackwards` for a time before `last_time_ns` or before the message in front.
+    """
+
+def check(buffer: bytes, kind: int, /) -> bool:
+    """Return whether one of the messages in `buffer` is of type `kind`; raise `novate.errors.BadBuffer` if `stamp` would."""
+
+def holds(buffer: bytes, kind: int, /) -> bool:
+    """Return whether one of the messages in `buffer` is of type `kind`, looking at their headers alone."""
 
 def round_trip(kind: int, body: bytes, /) -> bytes:
     """Decode the body of a message (an event's without its three leading fields) and encode it again.

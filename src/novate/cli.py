@@ -1,4 +1,4 @@
-"""The command line: `novate demo`, `replay`, `verify journal`, `quarantine`, `explain`, `scenarios`, `refusals`.
+"""The command line: `novate demo`, `replay`, `core`, `verify journal`, `quarantine`, `explain`, `scenarios`, `refusals`.
 
 Responsible for: options, progress, and how a result or an error is told. Never: decides anything about a venue; each command
 calls one function of the package. Heavy modules are imported by the command that needs them, so that help is instant.
@@ -393,6 +393,43 @@ def quarantine(
     )
     if as_json:
         _result({"ok": True, "confirmed": done.confirmed} | asdict(done))
+
+
+@cli.command()
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
+@click.option(
+    "--socket",
+    "socket_path",
+    type=click.Path(path_type=Path),
+    help="Where gateways connect [default: core.sock in DIR].",
+)
+@click.option("--keeper", type=click.IntRange(min=0), default=0, help="Key that says the venue resumes.")
+@click.option("--lockstep", is_flag=True, help="Sync and apply in turn instead of at once: for a single core.")
+@click.option("--realtime", is_flag=True, help="Run before all processes that are not real-time (SCHED_RR); must be permitted.")
+@_common
+def core(
+    directory: Path, socket_path: Path | None, keeper: int, *, lockstep: bool, realtime: bool, as_json: bool
+) -> None:
+    """Serve the venue in DIR to processes on this machine, through a Unix socket, until SIGTERM or SIGINT.
+
+    The one writer: whole buffers of commands in, their events out once they are on disk and applied. Begins an empty venue where
+    DIR holds none.
+    """
+    from novate.core_process import serve
+    from novate.venue import Venue
+
+    console, path = _console(), socket_path or directory / "core.sock"
+    served: list[Venue] = []
+
+    def ready(venue: Venue) -> None:
+        served.append(venue)
+        console.print(f"Serving command {venue.sequence + 1} on from {path}", markup=False, soft_wrap=True)
+
+    directory.mkdir(parents=True, exist_ok=True)
+    serve(directory, path, keeper=keeper, pipelined=not lockstep, realtime=realtime, on_ready=ready)
+    console.print(f"Stopped after command {served[0].sequence}; the journal is sealed.", markup=False)
+    if as_json:
+        _result({"ok": True, "sequence": served[0].sequence, "time_ns": served[0].time_ns})
 
 
 @cli.command()

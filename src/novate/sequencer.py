@@ -8,22 +8,27 @@ in lockstep as in pipelined mode.
     push     one buffer in, the events of the buffer before out: a frame is synced by a helper thread while the engine
              applies the one before it (live; the engine releases the interpreter, so both run at once)
     drain    waits for what is in flight and returns its events
+    commit   as `push`, for several senders' buffers as one frame, each with its own answer; `settle` and `land` are its halves of
+             `drain`: wait until the frame in flight is durable, and apply it (what the core process does between its sockets)
 """
 
 from __future__ import annotations
 
 import operator
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Generic, Self
+from typing import Final, Generic, NamedTuple, Self
 
+from novate._core import check
 from novate.errors import BadBuffer, ConfigError, EngineHalted, LogStopped, NovateError
-from novate.journal.envelope import BytesLike, stamp
+from novate.journal.ahead import BlankSegments
+from novate.journal.envelope import BytesLike, Stamped, stamp
 from novate.journal.log import SEGMENT_BYTES, FileLog, HomeLock, Log, repair_tail
 from novate.journal.quarantine import holds_quarantine
 from novate.journal.recovery import (
@@ -37,9 +42,21 @@ from novate.journal.recovery import (
 )
 from novate.journal.snapshots import SnapshotStore
 from novate.journal.writer import Journal
+from novate.messages import QuarantineCommand
 
 Clock = Callable[[], int]
 """Nanoseconds since 1970, UTC. Must not go back; if it does, commands are refused."""
+
+
+_NO_QUARANTINE: Final = (
+    "A command is put aside while the venue is stopped, with `novate quarantine`; nothing was written."
+)
+
+
+def check_buffer(buffer: bytes) -> None:
+    """Raises BadBuffer for what a sequencer would not take: anything but whole commands, or one that puts another aside."""
+    if check(buffer, QuarantineCommand.KIND):
+        raise BadBuffer(_NO_QUARANTINE)
 
 
 def steady_clock() -> Clock:
@@ -48,11 +65,22 @@ def steady_clock() -> Clock:
     return lambda: offset + time.monotonic_ns()
 
 
+class Answer(NamedTuple):
+    """What one sender's buffer came to, once it is durable and applied."""
+
+    first_sequence: int
+    """Of its first command."""
+    commands: int
+    time_ns: int
+    """Of its last command."""
+    events: bytes
+
+
 @dataclass(slots=True)
 class _Flight:
-    """A frame on its way: its commands wait for `durable` before they are applied."""
+    """A frame on its way: its commands wait for `durable` before they are applied, one sender's after the other's."""
 
-    payload: bytes
+    parts: Sequence[Stamped]
     last_sequence: int
     time_ns: int
     frame_hash: bytes
@@ -79,8 +107,11 @@ class Sequencer(Generic[EngineT]):
         self.engine = engine
         """Read it freely between calls; never apply to it."""
         self.journal = journal
+        self.lockstep_below_bytes = 0
+        """In pipelined mode frames below this size are synced and applied in turn: the hand-over to the helper costs more than the
+        engine's work beside it saves."""
         self._clock = clock
-        self._pool = ThreadPoolExecutor(1, "novate-sync") if pipelined else None
+        self._pool = ThreadPoolExecutor(1, "novate-sync", _ahead_of_its_process) if pipelined else None
         self._flight: _Flight | None = None
         self._snapshots = snapshots
         self._lock = lock
@@ -117,29 +148,35 @@ class Sequencer(Generic[EngineT]):
         Returns the events that became known meanwhile: those of the frame before (b"" if there was none). In lockstep
         they are this buffer's own.
         """
+        return b"".join(answer.events for answer in self._commit((buffer,), time_ns, stamped=stamped))
+
+    def commit(self, buffers: Sequence[BytesLike], time_ns: int | None = None) -> list[Answer]:
+        """As `push`, for buffers of several senders that become one frame; returns one answer for each of them, in order.
+
+        In pipelined mode they are those of the frame before, then those of this one if it is small (`lockstep_below_bytes`). Raises as `submit`; where one buffer is bad nothing of any is
+        written, so a caller with several senders asks `check_buffer` first.
+        """
+        return self._commit(buffers, time_ns)
+
+    def settle(self) -> None:
+        """Waits until the frame in flight, if any, is durable; `commit`, `land` or `drain` applies it."""
         self._refuse_if_halted()
-        journal = self.journal
-        at = None if stamped else self._time(time_ns)
-        filled = stamp(buffer, journal.next_sequence, at, journal.last_time_ns)
-        if holds_quarantine(filled.payload):
-            raise BadBuffer(
-                "A command is put aside while the venue is stopped, with `novate quarantine`; nothing was written."
-            )
-        ready = self._land()  # the frame before must be durable before this one is built: it carries the mark
-        frame = journal.frame(filled.payload, filled.commands, filled.time_ns)
-        flight = _Flight(filled.payload, journal.next_sequence - 1, filled.time_ns, journal.command_hash)
-        if self._pool is None:
-            self._append(frame)
-            return self._apply(flight)
-        flight.durable = self._pool.submit(journal.append, frame)
-        self._flight = flight
-        return self._apply(ready) if ready is not None else b""
+        self._wait()
+
+    def land(self) -> list[Answer]:
+        """Waits until nothing is in flight; returns the answers of what was."""
+        self._refuse_if_halted()
+        ready = self._landed()
+        return self._apply(ready) if ready is not None else []
 
     def drain(self) -> bytes:
         """Waits until nothing is in flight; returns the events of what was."""
-        self._refuse_if_halted()
-        ready = self._land()
-        return self._apply(ready) if ready is not None else b""
+        return b"".join(answer.events for answer in self.land())
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether a frame waits to be durable or applied."""
+        return self._flight is not None
 
     def snapshot(self) -> Path:
         """Writes the state after the last command applied to HOME/snapshots; returns the path.
@@ -191,24 +228,63 @@ class Sequencer(Generic[EngineT]):
             raise ConfigError("Without a clock every buffer needs a time_ns, or stamped=True.")
         return self._clock()
 
-    def _land(self) -> _Flight | None:
-        """Waits for the frame in flight, if any; it is then durable and to be applied."""
-        flight, self._flight = self._flight, None
+    def _commit(
+        self, buffers: Sequence[BytesLike], time_ns: int | None, *, stamped: bool = False
+    ) -> list[Answer]:
+        self._refuse_if_halted()
+        journal = self.journal
+        at = None if stamped else self._time(time_ns)
+        parts: list[Stamped] = []
+        sequence, last = journal.next_sequence, journal.last_time_ns
+        for buffer in buffers:
+            part = stamp(buffer, sequence, at, last)
+            if holds_quarantine(part.payload):
+                raise BadBuffer(_NO_QUARANTINE)
+            parts.append(part)
+            sequence, last = sequence + part.commands, part.time_ns
+        if not parts:
+            return self.land()
+        ready = (
+            self._landed()
+        )  # the frame before must be durable before this one is built: it carries the mark
+        payload = parts[0].payload if len(parts) == 1 else b"".join([part.payload for part in parts])
+        frame = journal.frame(payload, sequence - journal.next_sequence, last)
+        flight = _Flight(parts, sequence - 1, last, journal.command_hash)
+        if self._pool is not None and len(frame) >= self.lockstep_below_bytes:
+            flight.durable = self._pool.submit(journal.append, frame)
+            self._flight = flight
+            return self._apply(ready) if ready is not None else []
+        answers = self._apply(ready) if ready is not None else []
+        self._append(frame)
+        return answers + self._apply(flight)
+
+    def _wait(self) -> None:
+        flight = self._flight
         if flight is not None and flight.durable is not None:
             with self._or_halt("the journal"):
                 flight.durable.result()
+
+    def _landed(self) -> _Flight | None:
+        """Waits for the frame in flight, if any; it is then durable and to be applied."""
+        self._wait()
+        flight, self._flight = self._flight, None
         return flight
 
     def _append(self, frame: bytes) -> None:
         with self._or_halt("the journal"):
             self.journal.append(frame)
 
-    def _apply(self, flight: _Flight) -> bytes:
+    def _apply(self, flight: _Flight) -> list[Answer]:
+        answers: list[Answer] = []
+        sequence = self._applied_sequence + 1
         with self._or_halt("the engine"):
-            events = self.engine.apply(flight.payload)
+            for part in flight.parts:
+                events = self.engine.apply(part.payload)
+                answers.append(Answer(sequence, part.commands, part.time_ns, events))
+                sequence += part.commands
         self._applied_sequence, self._applied_time_ns = flight.last_sequence, flight.time_ns
         self._applied_hash = flight.frame_hash
-        return events
+        return answers
 
     @contextmanager
     def _or_halt(self, where: str) -> Iterator[None]:
@@ -241,6 +317,17 @@ class Sequencer(Generic[EngineT]):
             self._lock.release()
 
 
+def _ahead_of_its_process() -> None:
+    """In a real-time process the syncing thread goes before the others: it begins a sync and sleeps, while they compute."""
+    if hasattr(os, "sched_getscheduler") and (policy := os.sched_getscheduler(0)) in {
+        os.SCHED_RR,
+        os.SCHED_FIFO,
+    }:
+        priority = os.sched_getparam(0).sched_priority + 1
+        with suppress(OSError):
+            os.sched_setscheduler(0, policy, os.sched_param(priority))
+
+
 @dataclass(frozen=True, slots=True)
 class OpenedVenue(Generic[EngineT]):
     """A running sequencer and what it took to get there."""
@@ -262,6 +349,7 @@ def open_venue_log(
     resume_time_ns: int | None = None,
     pipelined: bool = False,
     segment_bytes: int = SEGMENT_BYTES,
+    zeros_ahead: bool = False,
     on_events: Callable[[bytes], None] | None = None,
     wrap_log: Callable[[Log], Log] | None = None,
 ) -> OpenedVenue[EngineT]:
@@ -281,7 +369,9 @@ def open_venue_log(
         resume_time_ns: time of `resume`; by default the clock's, without a clock the last time in the journal.
         pipelined: whether a helper thread syncs one frame while the engine applies the one before.
         segment_bytes: size at which a new segment begins.
-        on_events: gets the events of every replayed frame, in order.
+        zeros_ahead: whether segments are written with zeros before they are needed, so that a sync waits for the disk alone: for
+            a venue that runs all day. It keeps `segment_bytes` more on the disk.
+        on_events: gets the events of all replayed commands, in order.
         wrap_log: puts another log around the files (replication, fault injection).
 
     Raises JournalLocked, JournalDamaged, ReleaseMismatch, ReplayDiverged, EngineHalted, JournalFull, SyncFailed; the
@@ -296,8 +386,14 @@ def open_venue_log(
         judged = judge(paths, ruleset=ruleset)
         kept = repair_tail(paths.journal, judged.walk)
         rebuilt = rebuild(paths, engines, judged, on_events)
+        blanks = BlankSegments(paths.journal, segment_bytes) if zeros_ahead else None
         log = FileLog(
-            paths.journal, judged.walk, release=release, ruleset=ruleset, segment_bytes=segment_bytes
+            paths.journal,
+            judged.walk,
+            release=release,
+            ruleset=ruleset,
+            segment_bytes=segment_bytes,
+            blanks=blanks,
         )
         log = wrap_log(log) if wrap_log else log
         sequencer = Sequencer(

@@ -13,7 +13,7 @@ from typing import Self
 
 from novate._core import Engine, release, ruleset
 from novate.errors import ResumeRefused
-from novate.journal import Recovery
+from novate.journal import SEGMENT_BYTES, Recovery
 from novate.messages import (
     ActivateRelease,
     AdvanceTime,
@@ -25,7 +25,7 @@ from novate.messages import (
     explain,
     iter_events,
 )
-from novate.sequencer import Sequencer, open_venue_log
+from novate.sequencer import Clock, Sequencer, open_venue_log
 
 OPERATOR = 0
 """Account of venue commands."""
@@ -44,10 +44,21 @@ class Venue:
         """What opening the journal took; `recovery.sequence` is 0 for a fresh venue."""
 
     @classmethod
-    def open(cls, home: Path | str, time_ns: int | None = None, *, keeper: int = 0) -> Self:
-        """Opens the venue of `home`; `time_ns` is the time of its first command (default: the journal's last).
+    def open(
+        cls,
+        home: Path | str,
+        time_ns: int | None = None,
+        *,
+        keeper: int = 0,
+        clock: Clock | None = None,
+        pipelined: bool = False,
+        zeros_ahead: bool = False,
+        segment_bytes: int = SEGMENT_BYTES,
+    ) -> Self:
+        """Opens the venue of `home`; `time_ns` is the time of its first command (default: the clock's, else the journal's last).
 
-        `keeper` is the key that says that the venue resumes: on a venue with governance one with the keeper's role.
+        `keeper` is the key that says that the venue resumes: on a venue with governance one with the keeper's role. `clock`,
+        `pipelined`, `zeros_ahead` and `segment_bytes` are for live use, where time is not what the caller says (see `open_venue_log`).
 
         Raises JournalLocked, JournalDamaged, ReleaseMismatch and the other errors of `open_venue_log`; ResumeRefused when that key
         may not resume the venue, which then stays closed.
@@ -59,6 +70,10 @@ class Venue:
             ruleset=ruleset(),
             resume=encode(ResumeVenue(), actor=keeper),
             resume_time_ns=time_ns,
+            clock=clock,
+            pipelined=pipelined,
+            zeros_ahead=zeros_ahead,
+            segment_bytes=segment_bytes,
         )
         for event in iter_events(opened.events, (CommandRefused,)):
             opened.sequencer.close()
@@ -66,7 +81,8 @@ class Venue:
                 raise ResumeRefused(f"The venue can't resume: {explain(event.body)}", keeper=keeper)
         venue = cls(opened.sequencer, opened.recovery)
         if opened.recovery.sequence == 0:
-            venue.send(ActivateRelease(release=release(), ruleset=ruleset()), time_ns=time_ns or 0)
+            at = clock() if time_ns is None and clock is not None else time_ns or 0
+            venue.send(ActivateRelease(release=release(), ruleset=ruleset()), time_ns=at)
         return venue
 
     @property

@@ -27,9 +27,14 @@ def requests_of(events: bytes) -> list[int]:
 
 def writer(home: Path, mode: str, first_request: int) -> None:
     """Sends commands with requests from `first_request` on until killed; a line on standard output for each buffer told."""
-    pipelined = mode == "pipelined"
     sequencer = open_venue_log(
-        home, ChainEngine, clock=steady_clock(), pipelined=pipelined, segment_bytes=200_000, **RELEASE
+        home,
+        ChainEngine,
+        clock=steady_clock(),
+        pipelined=mode != "lockstep",
+        zeros_ahead=mode == "over zeros",
+        segment_bytes=200_000,
+        **RELEASE,
     ).sequencer
     os.write(1, b"open\n")
     dice = random.Random(first_request)
@@ -83,7 +88,7 @@ def recovered_requests(home: Path) -> tuple[list[int], int]:
     return seen, venue.recovery.truncated_tail_bytes
 
 
-@pytest.mark.parametrize("mode", ["lockstep", "pipelined"])
+@pytest.mark.parametrize("mode", ["lockstep", "pipelined", "over zeros"])
 def test_killed_under_load_nothing_told_is_lost_and_nothing_comes_back_twice(tmp_path, mode):
     dice = random.Random(mode)
     next_request = 1

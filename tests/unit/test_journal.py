@@ -257,7 +257,7 @@ def test_an_engine_that_fails_halts_the_sequencer_and_the_command_stays_in_the_j
         with pytest.raises(EngineHalted, match="planted"):
             call()
     sequencer.close()
-    with pytest.raises(EngineHalted, match="commands 2 to 2"):
+    with pytest.raises(EngineHalted, match="commands 1 to 2"):
         open_home(tmp_path)
     report = verify_journal(tmp_path, ChainEngine, ruleset=1)
     assert not report.ok

@@ -6,6 +6,7 @@
 pub mod units;
 pub mod reject;
 pub mod codec;
+pub mod envelope;
 pub mod command;
 pub mod event;
 pub mod params;

@@ -4,22 +4,65 @@
 //! machine: integers only, ordered containers only, look-up tables left out and rebuilt.
 
 use crate::state::State;
+use postcard::ser_flavors::Flavor;
 
 const MAGIC: &[u8; 8] = b"NVSTATE1";
+
+/// Bytes that a digest takes at once: below this, calling it costs more than its work.
+const GULP: usize = 1 << 16;
+
+/// Where the serialised state goes: into `bytes`, or through them into a digest. A state of a million accounts is a gigabyte, and
+/// is never held twice.
+struct Sink {
+    bytes: Vec<u8>,
+    digest: Option<blake3::Hasher>,
+}
+
+impl Sink {
+    fn swallow(&mut self, least: usize) {
+        if let Some(digest) = &mut self.digest
+            && self.bytes.len() >= least
+        {
+            digest.update(&self.bytes);
+            self.bytes.clear();
+        }
+    }
+}
+
+impl Flavor for Sink {
+    type Output = Self;
+
+    #[inline]
+    fn try_extend(&mut self, data: &[u8]) -> postcard::Result<()> {
+        self.bytes.extend_from_slice(data);
+        self.swallow(GULP);
+        Ok(())
+    }
+
+    #[inline]
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.bytes.push(byte);
+        self.swallow(GULP);
+        Ok(())
+    }
+
+    fn finalize(mut self) -> postcard::Result<Self> {
+        self.swallow(0);
+        Ok(self)
+    }
+}
+
+fn serialise(state: &State, into: Sink) -> Sink {
+    postcard::serialize_with_flavor(state, into).expect("a state in memory always serialises")
+}
 
 /// The state's bytes: magic, length, body, and a 32-byte digest of what precedes it.
 #[must_use]
 pub fn write(state: &State) -> Vec<u8> {
-    seal(&postcard::to_allocvec(state).expect("a state in memory always serialises"))
-}
-
-/// A body between its magic and its digest.
-#[must_use]
-pub fn seal(body: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(body.len() + 48);
-    bytes.extend_from_slice(MAGIC);
-    bytes.extend_from_slice(&(body.len() as u64).to_le_bytes());
-    bytes.extend_from_slice(body);
+    let head = [&MAGIC[..], &[0; 8]].concat();
+    let Sink { mut bytes, .. } = serialise(state, Sink { bytes: head, digest: None });
+    let body = bytes.len() as u64 - 16;
+    bytes[8..16].copy_from_slice(&body.to_le_bytes());
     let digest = blake3::hash(&bytes);
     bytes.extend_from_slice(digest.as_bytes());
     bytes
@@ -28,8 +71,9 @@ pub fn seal(body: &[u8]) -> Vec<u8> {
 /// BLAKE3 of the snapshot's body.
 #[must_use]
 pub fn hash(state: &State) -> [u8; 32] {
-    let body = postcard::to_allocvec(state).expect("a state in memory always serialises");
-    *blake3::hash(&body).as_bytes()
+    let bytes = Vec::with_capacity(2 * GULP);
+    let sink = serialise(state, Sink { bytes, digest: Some(blake3::Hasher::new()) });
+    *sink.digest.expect("it was given one").finalize().as_bytes()
 }
 
 /// Reads a snapshot.

@@ -69,6 +69,14 @@ impl Engine {
         Ok(PyBytes::new(py, &events.map_err(errors::bad_buffer)?))
     }
 
+    /// Applies the messages in `buffer` as `apply` does; their events are dropped. What a replay wants that tells nobody.
+    #[pyo3(signature = (buffer, /))]
+    fn replay(&self, py: Python<'_>, buffer: &Bound<'_, PyAny>) -> PyResult<()> {
+        let input = bytes_of(buffer)?;
+        let input = input.as_bytes();
+        self.enter(py, |core| core.apply(input, &mut Vec::with_capacity(input.len() * 2)))?.map_err(errors::bad_buffer)
+    }
+
     /// Answers a read-only question, MessagePack in and out.
     #[pyo3(signature = (request, /))]
     fn query<'py>(&self, py: Python<'py>, request: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
@@ -143,7 +151,7 @@ impl Engine {
 
 /// The bytes of any buffer, structured numpy arrays included. `bytes` are used in place; anything else is copied while the
 /// interpreter is held, because its owner could write to it once the interpreter is released.
-fn bytes_of<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+pub fn bytes_of<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     if let Ok(bytes) = data.cast::<PyBytes>() {
         return Ok(bytes.clone());
     }

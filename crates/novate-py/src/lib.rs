@@ -14,11 +14,13 @@ use pyo3::prelude::*;
 mod _core {
     use novate_core::codec::{Header, VERSION};
     use novate_core::command::{self, Command};
+    use novate_core::envelope;
     use novate_core::event;
     use novate_core::reject::Reject;
-    use pyo3::types::PyBytes;
+    use pyo3::types::{PyBytes, PyBytesMethods};
 
-    use super::{Bound, PyResult, Python, errors, pyfunction};
+    use super::engine::bytes_of;
+    use super::{Bound, PyAny, PyResult, Python, errors, pyfunction};
 
     #[pymodule_export]
     use super::engine::Engine;
@@ -46,6 +48,46 @@ mod _core {
     #[pyo3(signature = (message, /))]
     fn digest<'py>(py: Python<'py>, message: &[u8]) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &novate_core::codec::digest(message))
+    }
+
+    /// A copy of `buffer` with its sequences filled, and its times unless `time_ns` is None; how many messages, the last at which
+    /// time. Raises `BadBuffer` for anything but whole messages, `TimeRanBackwards` for a time before the one in front.
+    #[pyfunction]
+    #[pyo3(signature = (buffer, first_sequence, time_ns, last_time_ns, /))]
+    fn stamp<'py>(
+        py: Python<'py>,
+        buffer: &Bound<'py, PyAny>,
+        first_sequence: u64,
+        time_ns: Option<i64>,
+        last_time_ns: i64,
+    ) -> PyResult<(Bound<'py, PyBytes>, u64, i64)> {
+        let input = bytes_of(buffer)?;
+        let input = input.as_bytes();
+        let mut stamped = Err(envelope::Fault::NoMessage);
+        let filled = PyBytes::new_with(py, input.len(), |out| {
+            out.copy_from_slice(input);
+            stamped = envelope::stamp(out, first_sequence, time_ns, last_time_ns);
+            Ok(())
+        })?;
+        stamped.map_or_else(
+            |fault| Err(errors::unstamped(py, input.len(), fault)),
+            |done| Ok((filled, done.commands, done.time_ns)),
+        )
+    }
+
+    /// Whether one of the messages in `buffer` is of type `kind`, where all of it is messages that `stamp` would take; else raises
+    /// `BadBuffer`.
+    #[pyfunction]
+    #[pyo3(signature = (buffer, kind, /))]
+    fn check(py: Python<'_>, buffer: &[u8], kind: u16) -> PyResult<bool> {
+        envelope::check(buffer, kind).map_err(|fault| errors::unstamped(py, buffer.len(), fault))
+    }
+
+    /// Whether one of the messages in `buffer` is of type `kind`. Their headers are all that is looked at.
+    #[pyfunction]
+    #[pyo3(signature = (buffer, kind, /))]
+    fn holds(buffer: &[u8], kind: u16) -> bool {
+        envelope::holds(buffer, kind)
     }
 
     /// Every command and event the engine knows, as a JSON array: name, kind, form, and fields as name and type.

@@ -112,6 +112,10 @@ class Engine:
         """Applies stamped messages back to back and returns their events, as bytes."""
         return self.core.apply(buffer)
 
+    def replay(self, buffer: bytes, /) -> None:
+        """As `apply`, without the events: for a replay that tells nobody."""
+        self.core.replay(buffer)
+
     def query(self, request: bytes, /) -> bytes:
         """Answers a question, MessagePack in and out: what `novate.messages.reports` asks through."""
         return self.core.query(request)

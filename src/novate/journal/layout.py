@@ -5,7 +5,7 @@ Never: opens a file, decides what damage means (scan.py), or looks inside a comm
 
 Segment header, 128 bytes:
     8s magic | u32 format | u32 ruleset | u64 first sequence | 32s SHA-256 of the last frame of the previous segment
-    64s release, UTF-8, zero padded | u32 zero | u32 CRC32C of the 124 bytes before it
+    64s release, UTF-8, zero padded | u32 flags | u32 CRC32C of the 124 bytes before it
 Frame, 72 bytes + payload + 4 bytes:
     4s magic | u32 length of the whole frame | u64 first sequence | i64 time_ns of its last command
     u64 durable: last sequence known durable before this frame | u32 count of commands | 32s SHA-256 of the previous
@@ -41,6 +41,8 @@ MAX_PAYLOAD_BYTES = 64 << 20
 """Largest payload of one frame. A damaged tail longer than the largest frame is more than one frame."""
 MAX_FRAME_BYTES = MAX_PAYLOAD_BYTES + FRAME_OVERHEAD_BYTES
 RELEASE_BYTES = 64
+ZEROS_AHEAD = 1
+"""Flag of a segment that was written with zeros before its first frame: those at its end are no part of the journal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,12 @@ class SegmentHeader:
     first_sequence: int
     previous_hash: bytes
     release: str
+    flags: int = 0
+
+    @property
+    def zeros_ahead(self) -> bool:
+        """Whether zeros at the end of the file are none of the journal's bytes."""
+        return bool(self.flags & ZEROS_AHEAD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +82,30 @@ def check_release(release: str) -> str:
     return release
 
 
-def pack_segment_header(release: str, ruleset: int, first_sequence: int, previous_hash: bytes) -> bytes:
+def pack_segment_header(
+    release: str, ruleset: int, first_sequence: int, previous_hash: bytes, flags: int = 0
+) -> bytes:
     """128 bytes."""
     name = check_release(release).encode()
-    body = _SEGMENT.pack(SEGMENT_MAGIC, FORMAT, ruleset, first_sequence, previous_hash, name, 0)
+    body = _SEGMENT.pack(SEGMENT_MAGIC, FORMAT, ruleset, first_sequence, previous_hash, name, flags)
     return body + _U32.pack(google_crc32c.value(body))
 
 
 def parse_segment_header(raw: bytes) -> SegmentHeader | None:
-    """The header, or None if `raw` is short or its magic, padding or checksum is wrong."""
+    """The header, or None if `raw` is short or its magic, flags or checksum is wrong."""
     if len(raw) != SEGMENT_HEADER_BYTES:
         return None
     body = raw[: _SEGMENT.size]
-    magic, version, ruleset, first, previous, name, zero = _SEGMENT.unpack(body)
-    if magic != SEGMENT_MAGIC or zero or _U32.unpack(raw[_SEGMENT.size :])[0] != google_crc32c.value(body):
+    magic, version, ruleset, first, previous, name, flags = _SEGMENT.unpack(body)
+    if (
+        magic != SEGMENT_MAGIC
+        or flags > ZEROS_AHEAD
+        or _U32.unpack(raw[_SEGMENT.size :])[0] != google_crc32c.value(body)
+    ):
         return None
-    return SegmentHeader(version, ruleset, first, previous, name.rstrip(b"\0").decode(errors="replace"))
+    return SegmentHeader(
+        version, ruleset, first, previous, name.rstrip(b"\0").decode(errors="replace"), flags
+    )
 
 
 def pack_frame(

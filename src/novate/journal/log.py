@@ -10,11 +10,13 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 from novate.errors import JournalFull, JournalLocked, LogStopped, SyncFailed
 from novate.journal import layout
+from novate.journal.ahead import BlankSegments
 from novate.journal.scan import TornTail, Walk, segment_name, segment_paths
 
 SEGMENT_BYTES = 1 << 30
@@ -62,13 +64,21 @@ class HomeLock:
 class FileLog:
     """Frames in segment files of at most `segment_bytes` (a single larger frame gets a segment of its own).
 
-    Opens at the end that `walk` found; `repair_tail` must have run. Creates nothing before the first `append`.
-    Files are not preallocated: the end of the last file is the end of the journal, which is what lets a reader tell
-    a torn tail from bytes behind it.
+    Opens at the end that `walk` found; `repair_tail` must have run. Creates no segment before the first `append`.
+    Without `blanks` the end of the last file is the end of the journal, which is what lets a reader tell a torn tail from bytes
+    behind it. With them a segment is a file of zeros that is written over, and its header says so; a file that is left, for the
+    next one or at `close`, ends where its last frame does. What is in no blank file moves on to one as soon as there is one.
     """
 
     def __init__(
-        self, journal_dir: Path, walk: Walk, *, release: str, ruleset: int, segment_bytes: int = SEGMENT_BYTES
+        self,
+        journal_dir: Path,
+        walk: Walk,
+        *,
+        release: str,
+        ruleset: int,
+        segment_bytes: int = SEGMENT_BYTES,
+        blanks: BlankSegments | None = None,
     ) -> None:
         self._dir = journal_dir
         self._release = layout.check_release(release)
@@ -77,6 +87,8 @@ class FileLog:
         self._fd = -1
         self._size = 0
         self._segment_first = 0
+        self._blanks = blanks
+        self._over_zeros = False
         self._next = walk.next_sequence
         self._stopped: BaseException | None = None
         self._new_release = walk.header is not None and walk.header.release != release
@@ -108,8 +120,13 @@ class FileLog:
     def close(self) -> None:
         """Closes the file. Later appends raise LogStopped."""
         if self._fd >= 0:
+            if self._over_zeros and self._stopped is None:
+                with suppress(OSError):  # zeros that stay are no harm
+                    self._cut_zeros()
             os.close(self._fd)
             self._fd = -1
+        if self._blanks is not None:
+            self._blanks.close()
         self._stopped = self._stopped or LogStopped("it was closed")
 
     def _open_last(self, path: Path, first_sequence: int) -> None:
@@ -120,17 +137,34 @@ class FileLog:
     def _rotation_due(self, frame_bytes: int) -> bool:
         """A segment is named by its first command, so one without any is never left."""
         holds_command = self._next > self._segment_first
-        return holds_command and (self._new_release or self._size + frame_bytes > self._segment_bytes)
+        better = self._blanks is not None and self._blanks.ready and not self._over_zeros
+        full = self._size + frame_bytes > self._segment_bytes
+        return holds_command and (self._new_release or full or better)
 
     def _start_segment(self, first_sequence: int, previous_hash: bytes) -> None:
         """The header is durable before the name is: a reader never meets half a header."""
         path = self._dir / segment_name(first_sequence)
-        header = layout.pack_segment_header(self._release, self._ruleset, first_sequence, previous_hash)
-        write_file_durably(path, header)
+        blank = self._blanks.take() if self._blanks is not None else None
+        flags = layout.ZEROS_AHEAD if blank is not None else 0
+        header = layout.pack_segment_header(
+            self._release, self._ruleset, first_sequence, previous_hash, flags
+        )
+        if self._over_zeros:
+            self._cut_zeros()  # zeros ahead are an end only in the last segment
+        if blank is None or self._blanks is None:
+            write_file_durably(path, header)
+        else:
+            _name_durably(blank, path, header)
+            self._blanks.taken()
         if self._fd >= 0:
             os.close(self._fd)
         self._open_last(path, first_sequence)
+        self._size, self._over_zeros = len(header), blank is not None
         self._new_release = False
+
+    def _cut_zeros(self) -> None:
+        os.ftruncate(self._fd, self._size)
+        os.fsync(self._fd)
 
 
 class MemoryLog:
@@ -156,7 +190,7 @@ class MemoryLog:
 def repair_tail(journal_dir: Path, walk: Walk) -> Path | None:
     """Makes the end that `walk` found the durable end of the journal, before anything is applied.
 
-    Cuts a torn tail, after keeping its bytes in `<segment>.<offset>.cut` (the path returned). Then writes the last
+    Cuts a torn tail, after keeping its bytes in `<segment>.<offset>.cut` (the path returned), and zeros written ahead. Then writes the last
     frame again, with the same bytes in the same place, and syncs: a killed writer may have left it in memory only,
     and after a failed sync memory claims it is on disk. Raises SyncFailed or JournalFull.
     """
@@ -169,6 +203,8 @@ def repair_tail(journal_dir: Path, walk: Walk) -> Path | None:
         try:
             if walk.torn is not None:
                 kept = _cut(fd, path, walk.torn)
+            elif walk.blank is not None:
+                os.ftruncate(fd, walk.blank)
             if walk.last is not None and walk.last.segment == path.name:
                 write_fully(fd, os.pread(fd, walk.last.length, walk.last.offset), walk.last.offset)
             os.fsync(fd)
@@ -198,16 +234,31 @@ def write_fully(fd: int, data: bytes, offset: int) -> None:
         offset += written
 
 
-def write_file_durably(path: Path, data: bytes) -> None:
-    """Puts `data` at `path`, all or nothing: temporary file, sync, rename, sync of the directory. Raises OSError."""
+def write_file_durably(path: Path, *parts: bytes) -> None:
+    """Puts `parts`, back to back, at `path`, all or nothing: temporary file, sync, rename, sync of the directory. Raises OSError."""
     temporary = path.with_name(path.name + ".tmp")
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
-        write_fully(fd, data, 0)
+        offset = 0
+        for part in parts:
+            write_fully(fd, part, offset)
+            offset += len(part)
         os.fsync(fd)
     finally:
         os.close(fd)
     temporary.rename(path)
+    sync_directory(path.parent)
+
+
+def _name_durably(blank: Path, path: Path, header: bytes) -> None:
+    """Makes a blank file the segment at `path`: its header is on disk before it has its name. Raises OSError."""
+    fd = os.open(blank, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        write_fully(fd, header, 0)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    blank.rename(path)
     sync_directory(path.parent)
 
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from novate._core import holds
 from novate.errors import NovateError
 from novate.journal.scan import Frame, Walk, segment_paths, walk_journal
-from novate.messages import QuarantineCommand, decode_command, encode, split
+from novate.messages import QuarantineCommand, decode_command, encode
 
 _KIND_AND_VERSION: Final = encode(QuarantineCommand(quarantined=1, digest=b""))[4:8]
 _LENGTH: Final = struct.Struct("<I")
@@ -47,9 +48,7 @@ class Quarantines:
 
 def holds_quarantine(payload: bytes) -> bool:
     """Whether one of the commands is a `QuarantineCommand`."""
-    if _KIND_AND_VERSION not in payload:
-        return False
-    return any(header.kind == QuarantineCommand.KIND for header, _ in split(payload))
+    return holds(payload, QuarantineCommand.KIND)
 
 
 def whole_messages(payload: bytes) -> list[bytes]:

@@ -8,14 +8,25 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Final, Generic, Protocol, Self, TypeVar
 
 from novate.errors import EngineHalted, JournalDamaged, JournalError, ReplayDiverged
 from novate.journal.quarantine import Quarantines
 from novate.journal.scan import Frame, Walk, segment_name, segment_paths, walk_journal
-from novate.journal.snapshots import BadSnapshot, Snapshot, read_snapshot, snapshot_paths
+from novate.journal.snapshots import (
+    BadSnapshot,
+    Snapshot,
+    SnapshotFile,
+    peek_snapshot,
+    read_snapshot,
+    snapshot_paths,
+)
+
+_RUN_BYTES: Final = 1 << 18
+"""A replay applies frames together up to about this size, so that small ones cost no more than large ones."""
 
 
 class Engine(Protocol):
@@ -28,6 +39,10 @@ class Engine(Protocol):
 
     def apply(self, buffer: bytes, /) -> bytes:
         """Applies stamped commands back to back; returns their events. Deterministic."""
+        ...
+
+    def replay(self, buffer: bytes, /) -> None:
+        """As `apply`, for a replay that tells nobody: the events are dropped."""
         ...
 
     def state_hash(self) -> bytes:
@@ -86,10 +101,10 @@ class HomePaths:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The outcome of reading everything: where the journal ends, and the sound snapshots, newest first."""
+    """The outcome of reading everything: where the journal ends, and the snapshots that belong to it, newest first."""
 
     walk: Walk
-    snapshots: tuple[Snapshot, ...] = ()
+    snapshots: tuple[SnapshotFile, ...] = ()
     skipped: tuple[str, ...] = ()
     quarantined: Mapping[int, bytes] = field(default_factory=dict)
     """Commands that two messages put aside, each with the digest of its message."""
@@ -116,33 +131,42 @@ class Recovery:
 
 
 def judge(paths: HomePaths, *, ruleset: int | None = None) -> Judged:
-    """Reads every frame and snapshot. Raises JournalDamaged or ReleaseMismatch; changes nothing.
+    """Reads every frame, and what every snapshot says about itself. Raises JournalDamaged or ReleaseMismatch; changes nothing.
 
     A sound snapshot is proof that the commands up to its sequence were durable: a journal that ends before one has
-    lost commands and is refused.
+    lost commands and is refused. Snapshots that belong here are read in full when they are restored, not here: a home keeps
+    all it ever took.
     """
-    sound, skipped = _read_snapshots(paths.snapshots, ruleset)
-    walk = Walk(watch=frozenset(snapshot.sequence for snapshot in sound))
+    files, skipped = _peek_snapshots(paths.snapshots, ruleset)
+    walk = Walk(watch=frozenset(file.sequence for file in files))
     quarantines = Quarantines()
     for frame in walk_journal(paths.journal, walk, ruleset=ruleset):
         quarantines.take(frame)
-    end = walk.next_sequence - 1
-    if sound and sound[0].sequence > end:
-        torn = walk.torn
-        last = segment_paths(paths.journal)
-        raise JournalDamaged(
-            segment=torn.segment if torn else last[-1].name if last else segment_name(1),
-            offset=torn.offset if torn else last[-1].stat().st_size if last else 0,
-            sequence=end + 1,
-            what=f"it ends at command {end}, but a snapshot was taken after command {sound[0].sequence}",
-        )
     belonging = []
-    for snapshot in sound:
-        if walk.hash_at.get(snapshot.sequence) == snapshot.frame_hash:
-            belonging.append(snapshot)
-        else:
-            skipped.append(f"snapshot {snapshot.sequence}: it was taken of another journal")
+    for file in files:
+        if walk.hash_at.get(file.sequence) == file.frame_hash:
+            belonging.append(file)
+            continue
+        try:
+            read_snapshot(file.path)
+        except BadSnapshot as bad:
+            skipped.append(f"{file.path.name}: {bad}")
+            continue
+        if file.sequence >= walk.next_sequence:
+            raise _lost(paths, walk, file.sequence)
+        skipped.append(f"snapshot {file.sequence}: it was taken of another journal")
     return Judged(walk, tuple(belonging), tuple(skipped), quarantines.confirmed)
+
+
+def _lost(paths: HomePaths, walk: Walk, snapshot: int) -> JournalDamaged:
+    """The journal ends before the command that a sound snapshot was taken after."""
+    end, torn, segments = walk.next_sequence - 1, walk.torn, segment_paths(paths.journal)
+    return JournalDamaged(
+        segment=torn.segment if torn else segments[-1].name if segments else segment_name(1),
+        offset=torn.offset if torn else segments[-1].stat().st_size if segments else 0,
+        sequence=end + 1,
+        what=f"it ends at command {end}, but a snapshot was taken after command {snapshot}",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,33 +189,81 @@ def rebuild(
 ) -> Rebuilt[EngineT]:
     """The engine at the end of the judged journal, from the newest snapshot that restores.
 
-    `on_events` gets the events of every replayed frame, in order. Raises EngineHalted if the engine fails inside a
+    `on_events` gets the events of all replayed commands, in order, those of several frames at a time. Raises EngineHalted if the engine fails inside a
     command, ReplayDiverged if a seal on the way recorded another state, JournalError unless two people `confirmed` each
     command that was put aside.
     """
     engine, base, skipped = restore_newest(engines, judged.snapshots)
     put_aside(engine, judged.quarantined)
     replayed = 0
-    for frame in frames_after(paths.journal, base):
-        if frame.is_seal:
-            check_seal(engine, frame)
+    for run in _ahead(_runs(frames_after(paths.journal, base))):
+        if run.is_seal:
+            check_seal(engine, run)
             continue
-        events = apply_frame(engine, frame)
-        replayed += frame.count
-        if on_events is not None:
-            on_events(events)
+        apply_frame(engine, run, on_events)
+        replayed += run.count
     if confirmed:
         check_confirmed(engine, judged.quarantined)
     return Rebuilt(engine, base, replayed, judged.skipped + skipped)
 
 
 def frames_after(journal_dir: Path, sequence: int) -> Iterator[Frame]:
-    """The frames behind command `sequence`, and the seals there, reading only the segments that hold them."""
+    """The frames behind command `sequence`, and the seals there, reading only the segments that hold them.
+
+    For a journal that was judged: what the checksums and marks say is checked again, the hashes are not.
+    """
     firsts = [int(path.stem) for path in segment_paths(journal_dir)]
     start = max(bisect_right(firsts, sequence + 1) - 1, 0)
-    for frame in walk_journal(journal_dir, Walk(), start=start):
+    for frame in walk_journal(journal_dir, Walk(judged=True), start=start):
         if frame.last_sequence > sequence or (frame.is_seal and frame.last_sequence == sequence):
             yield frame
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Frames of commands in a row, taken together; or one seal."""
+
+    first_sequence: int
+    count: int
+    payload: bytes
+
+    @property
+    def is_seal(self) -> bool:
+        """Whether this is the mark of a clean shutdown."""
+        return self.count == 0
+
+    @property
+    def last_sequence(self) -> int:
+        """Sequence of the last command up to and including these."""
+        return self.first_sequence + self.count - 1
+
+
+def _runs(frames: Iterator[Frame]) -> Iterator[Run]:
+    """The same commands and seals in the same order, small frames joined."""
+    waiting: list[bytes] = []
+    first, count, size = 0, 0, 0
+    for frame in frames:
+        if waiting and (frame.is_seal or size + len(frame.payload) > _RUN_BYTES):
+            yield Run(first, count, b"".join(waiting))
+            waiting.clear()
+        if frame.is_seal:
+            yield Run(frame.first_sequence, 0, frame.payload)
+            continue
+        if not waiting:
+            first, count, size = frame.first_sequence, 0, 0
+        waiting.append(frame.payload)
+        count, size = count + frame.count, size + len(frame.payload)
+    if waiting:
+        yield Run(first, count, b"".join(waiting))
+
+
+def _ahead(runs: Iterator[Run]) -> Iterator[Run]:
+    """The same, the next one read by a helper thread while the engine, which needs no interpreter, applies this one."""
+    with ThreadPoolExecutor(1, "novate-read") as helper:
+        coming = helper.submit(next, runs, None)
+        while (run := coming.result()) is not None:
+            coming = helper.submit(next, runs, None)
+            yield run
 
 
 def restore_checked(engines: EngineFactory[EngineT], snapshot: Snapshot) -> EngineT:
@@ -206,11 +278,16 @@ def restore_checked(engines: EngineFactory[EngineT], snapshot: Snapshot) -> Engi
 
 
 def restore_newest(
-    engines: EngineFactory[EngineT], snapshots: tuple[Snapshot, ...]
+    engines: EngineFactory[EngineT], snapshots: tuple[SnapshotFile, ...]
 ) -> tuple[EngineT, int, tuple[str, ...]]:
-    """The newest snapshot that restores, else a fresh engine; with what was skipped on the way."""
+    """The newest snapshot that is sound and restores, else a fresh engine; with what was skipped on the way."""
     skipped: list[str] = []
-    for snapshot in snapshots:
+    for file in snapshots:
+        try:
+            snapshot = read_snapshot(file.path)
+        except BadSnapshot as bad:
+            skipped.append(f"{file.path.name}: {bad}")
+            continue
         try:
             return restore_checked(engines, snapshot), snapshot.sequence, tuple(skipped)
         except BadSnapshot as bad:
@@ -234,10 +311,13 @@ def check_confirmed(engine: Engine, quarantined: Mapping[int, bytes]) -> None:
         )
 
 
-def apply_frame(engine: Engine, frame: Frame) -> bytes:
-    """Applies one frame of commands. Raises EngineHalted, naming the command or the frame, whatever the engine raised."""
+def apply_frame(engine: Engine, frame: Frame | Run, on_events: Callable[[bytes], None] | None = None) -> None:
+    """Applies commands; `on_events` gets their events. Raises EngineHalted, naming command or commands, whatever the engine raised."""
     try:
-        return engine.apply(frame.payload)
+        if on_events is None:
+            engine.replay(frame.payload)
+            return
+        events = engine.apply(frame.payload)
     except Exception as error:
         at = error.facts.get("sequence") if isinstance(error, EngineHalted) else None
         if at is not None:
@@ -252,9 +332,10 @@ def apply_frame(engine: Engine, frame: Frame) -> bytes:
             first_sequence=frame.first_sequence,
             last_sequence=frame.last_sequence,
         ) from error
+    on_events(events)
 
 
-def check_seal(engine: Engine, frame: Frame) -> None:
+def check_seal(engine: Engine, frame: Frame | Run) -> None:
     """Raises ReplayDiverged unless the engine is in the state the seal recorded."""
     state = engine.state_hash()
     if state != frame.payload:
@@ -265,18 +346,18 @@ def check_seal(engine: Engine, frame: Frame) -> None:
         )
 
 
-def _read_snapshots(directory: Path, ruleset: int | None) -> tuple[list[Snapshot], list[str]]:
-    """The sound snapshots, newest first, and one line for each file that is not."""
-    sound: list[Snapshot] = []
+def _peek_snapshots(directory: Path, ruleset: int | None) -> tuple[list[SnapshotFile], list[str]]:
+    """The files that say they are snapshots of this ruleset, newest first, and one line for each other one."""
+    files: list[SnapshotFile] = []
     skipped: list[str] = []
     for path in reversed(snapshot_paths(directory)):
         try:
-            snapshot = read_snapshot(path)
+            file = peek_snapshot(path)
         except BadSnapshot as bad:
             skipped.append(f"{path.name}: {bad}")
             continue
-        if ruleset is not None and snapshot.ruleset != ruleset:
-            skipped.append(f"{path.name}: it was taken under ruleset {snapshot.ruleset}")
+        if ruleset is not None and file.ruleset != ruleset:
+            skipped.append(f"{path.name}: it was taken under ruleset {file.ruleset}")
         else:
-            sound.append(snapshot)
-    return sound, skipped
+            files.append(file)
+    return files, skipped

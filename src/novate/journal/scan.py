@@ -9,7 +9,8 @@ What is wrong at offset o, where command q was expected, is a torn tail only if
     2. it does not hold a sound frame that breaks the chain,
     3. nothing follows it: if its header is sound, the file ends within its length; if not, no sound frame header
        written after it is found behind it, and no more bytes than one frame can have are left.
-Everything else is damage.
+Everything else is damage. In a segment that was written with zeros ahead (its header says so) the zeros at the end of the file are not
+there, in all of this; and where nothing but zeros is left, nothing is wrong: it is the end.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from novate.errors import JournalDamaged, ReleaseMismatch
 from novate.journal import layout
 from novate.journal.layout import FrameHeader, SegmentHeader
 
+_CHUNK_BYTES = 1 << 20
+_ZEROS = bytes(_CHUNK_BYTES)
 _SEGMENT_NAME = re.compile(r"\d{20}\.log")
 
 
@@ -74,11 +77,16 @@ class Walk:
     header: SegmentHeader | None = None
     last: Frame | None = None
     torn: TornTail | None = None
+    blank: int | None = None
+    """Where zeros begin that were written ahead, in the last segment; None where there are none behind the last frame."""
     command_hash: bytes = layout.NO_HASH
     """Hash of the last frame that held commands (the last frame may be a seal)."""
     hash_at: dict[int, bytes] = field(default_factory=lambda: {0: layout.NO_HASH})
     """`command_hash` after each sequence in `watch`: snapshots prove with it that they belong here."""
     watch: frozenset[int] = frozenset()
+    judged: bool = False
+    """Whether this process has just walked the same bytes: then checksums, numbers and marks are checked again, but not the hashes
+    of the chain, and frames come without their own."""
 
 
 def segment_name(first_sequence: int) -> str:
@@ -135,6 +143,7 @@ def walk_segment(
         whole = raw + rest
         if header is None or len(whole) < header.length or not layout.frame_checksum_holds(whole):
             walk.torn = _judge(header, whole, stream, name, offset, walk, last)
+            walk.blank = offset if walk.torn is None else None
             return
         _check_chain(header, name, offset, walk)
         frame = Frame(
@@ -145,7 +154,7 @@ def walk_segment(
             header.count,
             header.time_ns,
             layout.frame_payload(whole),
-            layout.frame_hash(whole),
+            layout.NO_HASH if walk.judged else layout.frame_hash(whole),
         )
         _step(walk, frame)
         yield frame
@@ -182,7 +191,7 @@ def _check_segment_header(
             0,
             f"command {walk.next_sequence} was expected here: commands before this segment are missing",
         )
-    if header.previous_hash != walk.previous_hash:
+    if header.previous_hash != walk.previous_hash and not walk.judged:
         raise _damaged(walk, name, 0, "it does not follow the last frame of the segment before it")
     return header
 
@@ -193,7 +202,7 @@ def _check_chain(header: FrameHeader, name: str, offset: int, walk: Walk) -> Non
         what = (
             f"a sound frame of command {header.first_sequence} stands where {walk.next_sequence} was expected"
         )
-    elif header.previous_hash != walk.previous_hash:
+    elif header.previous_hash != walk.previous_hash and not walk.judged:
         what = "a sound frame does not carry the hash of the frame before it"
     elif header.durable != walk.next_sequence - 1:
         what = f"its durable mark is {header.durable}, not {walk.next_sequence - 1}"
@@ -222,24 +231,51 @@ def _step(walk: Walk, frame: Frame) -> None:
 
 def _judge(
     header: FrameHeader | None, whole: bytes, stream: BinaryIO, name: str, offset: int, walk: Walk, last: bool
-) -> TornTail:
-    """A torn tail, or raises JournalDamaged. `whole` is what was read of the bad frame, `stream` stands behind it."""
+) -> TornTail | None:
+    """A torn tail, or None for zeros ahead alone, or raises JournalDamaged.
+
+    `whole` is what was read of the bad frame, `stream` stands behind it.
+    """
     what = "the frame is cut short or fails its checksum" if header else "no sound frame header"
     if not last:
         raise _damaged(walk, name, offset, f"{what}, and a later segment proves it was durable")
+    ahead = walk.header is not None and walk.header.zeros_ahead
     if header is not None:
         _check_chain(header, name, offset, walk)
-        if stream.read(1):
+        if _tail(stream, b"", ahead=ahead) != b"":
             raise _damaged(walk, name, offset, f"{what}, and bytes behind it prove it was durable")
         return TornTail(name, offset, len(whole), what)
-    rest = whole + stream.read(layout.MAX_FRAME_BYTES + 1)
-    if len(rest) > layout.MAX_FRAME_BYTES:
+    rest = _tail(stream, whole, ahead=ahead)
+    if rest is None:
         raise _damaged(walk, name, offset, f"{what}, and more than one frame of bytes behind it")
+    if not rest:
+        return None
     if later := _later_header(rest, walk.next_sequence):
         raise _damaged(
             walk, name, offset, f"{what}, and the frame of command {later.first_sequence} behind it is sound"
         )
     return TornTail(name, offset, len(rest), what)
+
+
+def _tail(stream: BinaryIO, start: bytes, *, ahead: bool) -> bytes | None:
+    """`start` and what is left of the file; None if that is more than one frame can have.
+
+    Without the zeros at its end, if they were written `ahead`.
+    """
+    parts: list[bytes] = []
+    chunk, size, end = start or stream.read(_CHUNK_BYTES), 0, 0
+    while chunk:
+        if not ahead:
+            end = size + len(chunk)
+        elif chunk != _ZEROS[: len(chunk)]:
+            end = size + len(chunk.rstrip(b"\0"))
+        if end > layout.MAX_FRAME_BYTES:
+            return None
+        size += len(chunk)
+        if size <= layout.MAX_FRAME_BYTES + _CHUNK_BYTES:
+            parts.append(chunk)
+        chunk = stream.read(_CHUNK_BYTES)
+    return b"".join(parts)[:end]
 
 
 def _later_header(rest: bytes, sequence: int) -> FrameHeader | None:

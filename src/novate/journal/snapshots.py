@@ -14,6 +14,7 @@ import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import google_crc32c
 
@@ -38,6 +39,15 @@ class Snapshot:
     release: str
     ruleset: int
     engine: bytes
+
+
+class SnapshotFile(NamedTuple):
+    """What a snapshot's header says, as far as choosing one needs it. Nothing is proven before `read_snapshot`."""
+
+    path: Path
+    sequence: int
+    frame_hash: bytes
+    ruleset: int
 
 
 class BadSnapshot(ValueError):
@@ -73,33 +83,54 @@ def write_snapshot(directory: Path, snapshot: Snapshot) -> Path:
         len(snapshot.engine),
         bytes(32),
     )
-    body = header + snapshot.engine
+    checksum = google_crc32c.extend(google_crc32c.value(header), snapshot.engine)
     path = directory / snapshot_name(snapshot.sequence)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        write_file_durably(path, body + _CRC.pack(google_crc32c.value(body)))
+        write_file_durably(path, header, snapshot.engine, _CRC.pack(checksum))
     except OSError as error:
         raise storage_error(error, f"snapshot after command {snapshot.sequence}") from error
     return path
 
 
+def peek_snapshot(path: Path) -> SnapshotFile:
+    """What the snapshot at `path` says about itself. Raises BadSnapshot if that is impossible already."""
+    try:
+        with path.open("rb") as stream:
+            header, size = stream.read(_HEADER.size), path.stat().st_size
+    except OSError as error:
+        raise BadSnapshot(f"it cannot be read ({error.strerror})") from error
+    if len(header) < _HEADER.size or size < _HEADER.size + _CRC.size:
+        raise BadSnapshot("it is cut short")
+    magic, version, ruleset, sequence, _, _, frame, _, length, _ = _HEADER.unpack(header)
+    sound = magic == _MAGIC and version == FORMAT and path.name == snapshot_name(sequence)
+    if not sound or size != _HEADER.size + length + _CRC.size:
+        read_snapshot(path)  # says in its own words what is wrong
+        raise BadSnapshot("its header is not what the file is")
+    return SnapshotFile(path, sequence, frame, ruleset)
+
+
 def read_snapshot(path: Path) -> Snapshot:
     """The snapshot at `path`. Raises BadSnapshot for anything less than a sound one."""
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as stream:
+            size = path.stat().st_size
+            header = stream.read(_HEADER.size)
+            engine = stream.read(max(size - _HEADER.size - _CRC.size, 0))
+            checksum = stream.read(_CRC.size)
     except OSError as error:
         raise BadSnapshot(f"it cannot be read ({error.strerror})") from error
-    if len(raw) < _HEADER.size + _CRC.size:
+    if len(header) < _HEADER.size or len(checksum) < _CRC.size:
         raise BadSnapshot("it is cut short")
-    if _CRC.unpack(raw[-4:])[0] != google_crc32c.value(raw[:-4]):
+    if _CRC.unpack(checksum)[0] != google_crc32c.extend(google_crc32c.value(header), engine):
         raise BadSnapshot("its checksum fails")
-    magic, version, ruleset, sequence, time_ns, state, frame, release, size, _ = _HEADER.unpack_from(raw)
+    magic, version, ruleset, sequence, time_ns, state, frame, release, length, _ = _HEADER.unpack(header)
     if magic != _MAGIC or version != FORMAT:
         raise BadSnapshot(f"it is not a snapshot of format {FORMAT}")
-    if size != len(raw) - _HEADER.size - _CRC.size or path.name != snapshot_name(sequence):
+    if length != len(engine) or path.name != snapshot_name(sequence):
         raise BadSnapshot("its name or size is not the one in its header")
     name = release.rstrip(b"\0").decode(errors="replace")
-    return Snapshot(sequence, time_ns, state, frame, name, ruleset, raw[_HEADER.size : -4])
+    return Snapshot(sequence, time_ns, state, frame, name, ruleset, engine)
 
 
 @dataclass(frozen=True, slots=True)
