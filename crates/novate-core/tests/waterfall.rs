@@ -1,12 +1,14 @@
-//! Stage 7 by figures: who has won how much at what leverage, what each carries, and which tokens lose their perp (RULES
-//! section 10).
+//! Stages 5 and 7 by figures: a discount's limit; who has won how much at what leverage, what each carries, and which tokens
+//! lose their perp (RULES section 10).
 
 mod common;
 
 use common::venue::{STANDARD, Venue};
+use novate_core::backstop::discount;
 use novate_core::command::{Deposit, FundInsurance, OpenAccount};
 use novate_core::deleveraging::{Taken, Winner, take_hedged, winners};
 use novate_core::margin::Portfolio;
+use novate_core::state::liquidation::Auction;
 use novate_core::units::SECOND;
 
 const DOLLAR: i64 = 1_000_000;
@@ -72,4 +74,15 @@ fn as_many_tokens_are_freed_as_lots_were_closed() {
     assert_eq!(v.state().accounts[0].lots(1), -3_000);
     let freed: Vec<_> = v.state().clearing.freed.iter().map(|(&k, &units)| (k, units)).collect();
     assert_eq!(freed, [((0, 2), 60 * DOLLAR), ((0, 9), 10 * DOLLAR)]);
+}
+
+/// 0.1 % and 0.05 % a second for ten seconds, then 0.01 %; a day later still a half.
+#[test]
+fn a_discount_never_passes_a_half() {
+    let v = Venue::standard();
+    let terms = v.state().liquidation.terms();
+    let auction = Auction { end_ns: 86_400 * SECOND, fast_ns: 10 * SECOND, ..Auction::default() };
+    assert_eq!(discount(terms, &auction, 4_940 * SECOND), 499_000);
+    assert_eq!(discount(terms, &auction, 4_950 * SECOND), 500_000);
+    assert_eq!(discount(terms, &auction, 86_400 * SECOND), 500_000);
 }
