@@ -56,13 +56,19 @@ pub fn run(cx: &mut Context<'_>) {
     }
     reduction::fill_budgets(cx.state);
     let accounts: Vec<u32> = cx.state.liquidating.iter().copied().collect();
-    let deficits: Vec<Value> = accounts.iter().map(|&a| (-careful(cx, a, Level::LiquidationEnd, true).1.excess()).max(0)).collect();
+    let deficits: Vec<Value> = accounts.iter().map(|&a| deficit(cx, a)).collect();
     let total: Value = deficits.iter().sum();
     let budgets = Pace::budgets(cx.state);
     for (&account, &deficit) in accounts.iter().zip(&deficits) {
         let share_ppm = if total > 0 { narrow(div_ceil(deficit * i128::from(PPM), total)).unwrap_or(PPM) } else { PPM };
         work(cx, account, &Pace::of(cx.state, &budgets, share_ppm));
     }
+}
+
+/// What an account lacks of its requirement at liquidation-end, or of cash that is due: the larger.
+fn deficit(cx: &mut Context<'_>, account: u32) -> Value {
+    let due = cash_deficit::due(cx.state, account).map_or(0, |d| cx.state.known_asset(d.asset).face(i128::from(d.amount)));
+    due.max(-careful(cx, account, Level::LiquidationEnd, true).1.excess())
 }
 
 fn work(cx: &mut Context<'_>, account: u32, pace: &Pace) {
