@@ -37,7 +37,7 @@ pub fn discount(terms: &ConfigureLiquidation, auction: &Auction, now: Nanos) -> 
 /// The discount an auction of normal length ends with.
 #[must_use]
 pub fn last_discount(terms: &ConfigureLiquidation) -> i64 {
-    let auction = Auction { end_ns: terms.auction_duration_ns, fast_ns: terms.auction_fast_ns, slowed: 1, ..Auction::default() };
+    let auction = Auction { end_ns: terms.auction_duration_ns, fast_ns: terms.auction_fast_ns, ..Auction::default() };
     discount(terms, &auction, terms.auction_duration_ns)
 }
 

@@ -16,7 +16,7 @@ use crate::matching::{self, Taker};
 use crate::order::{SelfTrade, Side};
 use crate::perp;
 use crate::price::{Action, Permission};
-use crate::reduction;
+use crate::reduction::{self, Pace};
 use crate::stage::Cause;
 use crate::state::State;
 use crate::units::{Amount, Lots, PPM, Ticks, Value, div_ceil, div_floor, narrow, rate_down};
@@ -61,14 +61,14 @@ fn open_deficit(state: &State, account: u32) -> Option<Deficit> {
 /// Whether anything sells for the deficit now.
 pub fn can_sell(cx: &mut Context<'_>, account: u32) -> bool {
     let Some(deficit) = open_deficit(cx.state, account) else { return false };
-    ranked(cx.state, account).into_iter().any(|asset| propose(cx, account, asset, deficit, PPM).is_some())
+    ranked(cx.state, account).into_iter().any(|asset| propose(cx, account, asset, deficit, &Pace::default()).is_some())
 }
 
 /// One slice; true when there is more to do in this command.
-pub fn run(cx: &mut Context<'_>, account: u32, share_ppm: i64) -> bool {
+pub fn run(cx: &mut Context<'_>, account: u32, pace: &Pace) -> bool {
     if let Some(deficit) = open_deficit(cx.state, account) {
         for asset in ranked(cx.state, account) {
-            if let Some(sale) = propose(cx, account, asset, deficit, share_ppm)
+            if let Some(sale) = propose(cx, account, asset, deficit, pace)
                 && sell(cx, account, &sale, deficit)
             {
                 return true;
@@ -85,12 +85,12 @@ pub fn run(cx: &mut Context<'_>, account: u32, share_ppm: i64) -> bool {
 
 /// The largest slice of a token that the deficit, the depth, the speed limit and its hedge allow: in the book while that fetches
 /// more than a redemption, net of fees; else by redemption.
-fn propose(cx: &mut Context<'_>, account: u32, asset: u32, deficit: Deficit, share_ppm: i64) -> Option<Sale> {
-    let listed = cx.state.known_underlying(cx.state.known_asset(asset).terms.underlying);
-    if listed.price.permission(Action::Liquidate) == Permission::No {
+fn propose(cx: &mut Context<'_>, account: u32, asset: u32, deficit: Deficit, pace: &Pace) -> Option<Sale> {
+    let underlying = cx.state.known_asset(asset).terms.underlying;
+    if cx.state.known_underlying(underlying).price.permission(Action::Liquidate) == Permission::No {
         return None;
     }
-    let budget = rate_down(i128::from(listed.speed_budget), share_ppm);
+    let budget = pace.left(cx.state, underlying);
     let redemption = redemption(cx.state, account, asset, deficit, budget).filter(|sale| keeps_requirement(cx, account, sale, deficit));
     let book = in_book(cx.state, account, asset, deficit, budget, redemption.is_some());
     book.filter(|sale| keeps_requirement(cx, account, sale, deficit)).or(redemption)

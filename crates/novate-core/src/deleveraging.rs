@@ -131,7 +131,7 @@ fn haircut(found: Lots, size: Lots, lots: Lots, open: i64) -> i64 {
 /// Closes a leg against winners for what is still open; sets what remains open.
 pub fn run(cx: &mut Context<'_>, account: u32, leg: &mut Leg) {
     let (lots, open) = (lots_for(leg), leg.open);
-    if lots == 0 || open == 0 {
+    if lots == 0 {
         return;
     }
     let owner = cx.state.accounts[account as usize].owner;

@@ -260,16 +260,15 @@ fn has_orders(cx: &Context<'_>, account: u32) -> bool {
     cx.state.accounts[account as usize].orders != NIL
 }
 
-/// Nothing at stake any more: green, unless a debt is left.
+/// Nothing at stake any more, nothing owed: green.
 fn settle_down(cx: &mut Context<'_>, account: u32) {
     let initial = cx.evaluate(account, &Question::at(Level::Initial));
-    let state = if initial.equity < 0 { AccountState::Black } else { AccountState::Green };
-    tell_state(cx, account, &Standing { state, initial, maintenance: None, close_out: None });
+    tell_state(cx, account, &Standing { state: AccountState::Green, initial, maintenance: None, close_out: None });
     end_if_healthy(cx, account);
-    if state == AccountState::Green && cx.state.accounts[account as usize].stage == Stage::CancelRisk {
+    if cx.state.accounts[account as usize].stage == Stage::CancelRisk {
         step(cx, account, Cause::Restored);
     }
-    perp::remember(cx.state, account, state == AccountState::Green);
+    perp::remember(cx.state, account, true);
 }
 
 /// Keeps the set of black accounts: those whose loss is still being covered.

@@ -13,7 +13,7 @@ use crate::ladder::{self, careful, shown};
 use crate::margin::Level;
 use crate::outage;
 use crate::params::check_liquidation;
-use crate::reduction::{self, Reduced};
+use crate::reduction::{self, Pace, Reduced};
 use crate::reject::{Refusal, Reject, require};
 use crate::stage::{Cause, Stage};
 use crate::units::{PPM, Value, div_ceil, narrow};
@@ -56,23 +56,30 @@ pub fn run(cx: &mut Context<'_>) {
     }
     reduction::fill_budgets(cx.state);
     let accounts: Vec<u32> = cx.state.liquidating.iter().copied().collect();
-    let deficits: Vec<Value> = accounts.iter().map(|&a| (-careful(cx, a, Level::LiquidationEnd, true).1.excess()).max(0)).collect();
+    let deficits: Vec<Value> = accounts.iter().map(|&a| deficit(cx, a)).collect();
     let total: Value = deficits.iter().sum();
+    let budgets = Pace::budgets(cx.state);
     for (&account, &deficit) in accounts.iter().zip(&deficits) {
         let share_ppm = if total > 0 { narrow(div_ceil(deficit * i128::from(PPM), total)).unwrap_or(PPM) } else { PPM };
-        work(cx, account, share_ppm);
+        work(cx, account, &Pace::of(cx.state, &budgets, share_ppm));
     }
 }
 
-fn work(cx: &mut Context<'_>, account: u32, share_ppm: i64) {
+/// What an account lacks of its requirement at liquidation-end, or of cash that is due: the larger.
+fn deficit(cx: &mut Context<'_>, account: u32) -> Value {
+    let due = cash_deficit::due(cx.state, account).map_or(0, |d| cx.state.known_asset(d.asset).face(i128::from(d.amount)));
+    due.max(-careful(cx, account, Level::LiquidationEnd, true).1.excess())
+}
+
+fn work(cx: &mut Context<'_>, account: u32, pace: &Pace) {
     lending::bring_home(cx, account);
     for _ in 0..STEPS {
         ladder::check(cx, account);
         let going = match cx.state.accounts[account as usize].stage {
             Stage::Free | Stage::CancelRisk | Stage::CancelAll | Stage::Exhausted => false,
-            Stage::Reduce => reduce(cx, account, share_ppm),
-            Stage::Pace => unpace(cx, account, share_ppm),
-            Stage::SellCollateral => collateral_sale::run(cx, account, share_ppm),
+            Stage::Reduce => reduce(cx, account, pace),
+            Stage::Pace => unpace(cx, account, pace),
+            Stage::SellCollateral => collateral_sale::run(cx, account, pace),
             Stage::Backstop => offer(cx, account),
             Stage::Insurance | Stage::Deleverage | Stage::ShareLoss => cover(cx, account),
         };
@@ -84,7 +91,7 @@ fn work(cx: &mut Context<'_>, account: u32, share_ppm: i64) {
 }
 
 /// Stage 2; true when there is more to do in this command.
-fn reduce(cx: &mut Context<'_>, account: u32, share_ppm: i64) -> bool {
+fn reduce(cx: &mut Context<'_>, account: u32, pace: &Pace) -> bool {
     if cash_deficit::due(cx.state, account).is_some() && collateral_sale::can_sell(cx, account) {
         ladder::step(cx, account, Cause::CashDue);
         return true;
@@ -95,7 +102,7 @@ fn reduce(cx: &mut Context<'_>, account: u32, share_ppm: i64) -> bool {
         return false;
     }
     recovery::buy_residues(cx, account);
-    let cause = match reduction::run(cx, account, share_ppm) {
+    let cause = match reduction::run(cx, account, pace) {
         Reduced::Traded => return true,
         Reduced::Waits => return false,
         Reduced::Paced => Cause::Paced,
@@ -111,8 +118,8 @@ fn reduce(cx: &mut Context<'_>, account: u32, share_ppm: i64) -> bool {
 }
 
 /// Stage 3: back to stage 2 as soon as the budget has room for a slice.
-fn unpace(cx: &mut Context<'_>, account: u32, share_ppm: i64) -> bool {
-    if reduction::is_paced(cx, account, share_ppm) {
+fn unpace(cx: &mut Context<'_>, account: u32, pace: &Pace) -> bool {
+    if reduction::is_paced(cx, account, pace) {
         return false;
     }
     ladder::step(cx, account, Cause::Refilled);

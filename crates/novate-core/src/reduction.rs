@@ -78,6 +78,34 @@ struct Before {
     maintenance: Evaluation,
 }
 
+/// What one account leaves of every underlying's budget to the others in one command: all but its part of what was there when
+/// the command came to the accounts.
+#[derive(Clone, Debug, Default)]
+pub struct Pace {
+    kept: Vec<Value>,
+}
+
+impl Pace {
+    /// Every budget as it is now.
+    #[must_use]
+    pub fn budgets(state: &State) -> Vec<Value> {
+        state.underlyings.iter().map(|u| u.as_ref().map_or(0, |u| Value::from(u.speed_budget))).collect()
+    }
+
+    /// An account's pace, when it is its turn: `share_ppm` of what the budgets were.
+    #[must_use]
+    pub fn of(state: &State, budgets: &[Value], share_ppm: i64) -> Self {
+        let kept = |(now, all): (Value, &Value)| (now - rate_down(*all, share_ppm)).max(0);
+        Self { kept: Self::budgets(state).into_iter().zip(budgets).map(kept).collect() }
+    }
+
+    /// What the account may still take of an underlying's budget.
+    #[must_use]
+    pub fn left(&self, state: &State, underlying: u32) -> Value {
+        Value::from(state.known_underlying(underlying).speed_budget) - self.kept.get(underlying as usize).copied().unwrap_or(0)
+    }
+}
+
 /// Fills every underlying's budget: the listed part of a day's volume, spread over a session, a quarter of it while closed.
 pub fn fill_budgets(state: &mut State) {
     let now = state.now;
@@ -97,8 +125,8 @@ pub fn fill_budgets(state: &mut State) {
 }
 
 /// Takes the best slice there is.
-pub fn run(cx: &mut Context<'_>, account: u32, share_ppm: i64) -> Reduced {
-    match best_candidate(cx, account, share_ppm) {
+pub fn run(cx: &mut Context<'_>, account: u32, pace: &Pace) -> Reduced {
+    match best_candidate(cx, account, pace) {
         Ok(best) if execute(cx, account, &best) => Reduced::Traded,
         Ok(_) => Reduced::Nothing,
         Err(reasons) if reasons.contains(&Skip::SpeedLimit) => Reduced::Paced,
@@ -108,8 +136,8 @@ pub fn run(cx: &mut Context<'_>, account: u32, share_ppm: i64) -> Reduced {
 }
 
 /// Whether it is the speed limit alone that leaves no slice.
-pub fn is_paced(cx: &mut Context<'_>, account: u32, share_ppm: i64) -> bool {
-    best_candidate(cx, account, share_ppm).is_err_and(|reasons| reasons.contains(&Skip::SpeedLimit))
+pub fn is_paced(cx: &mut Context<'_>, account: u32, pace: &Pace) -> bool {
+    best_candidate(cx, account, pace).is_err_and(|reasons| reasons.contains(&Skip::SpeedLimit))
 }
 
 /// Takes a trade's value out of an underlying's budget.
@@ -119,14 +147,14 @@ pub fn spend(state: &mut State, underlying: u32, value: i64) {
 }
 
 /// The slice with the greatest fall of R per cost.
-fn best_candidate(cx: &mut Context<'_>, account: u32, share_ppm: i64) -> Result<Candidate, Vec<Skip>> {
+fn best_candidate(cx: &mut Context<'_>, account: u32, pace: &Pace) -> Result<Candidate, Vec<Skip>> {
     let (question, end) = careful(cx, account, Level::LiquidationEnd, true);
     let (_, maintenance) = careful(cx, account, Level::Maintenance, true);
     let before = Before { question, end, maintenance };
     let mut best: Option<Candidate> = None;
     let mut reasons = Vec::new();
     for (leg, pair, underlying) in proposals(cx, account) {
-        match weigh(cx, account, (leg, pair, underlying), share_ppm, &before) {
+        match weigh(cx, account, (leg, pair, underlying), pace, &before) {
             Ok(found) => {
                 let better = best.as_ref().is_none_or(|b| found.relief * (b.fee + 1) > b.relief * (found.fee + 1));
                 if better {
@@ -151,7 +179,7 @@ fn tell_skip(cx: &mut Context<'_>, account: u32, leg: Leg, reason: Skip) {
 
 /// What could be closed: hedged pairs, unhedged perps, unhedged tokens, borrowed ones too. Sizes are the most that reduces.
 fn proposals(cx: &mut Context<'_>, account: u32) -> Vec<(Leg, Option<Leg>, u32)> {
-    cx.evaluate_exposures(account, &Question { orders: false, ..Question::at(Level::LiquidationEnd) });
+    cx.evaluate_exposures(account, &Question::at(Level::LiquidationEnd));
     let mut found = Vec::new();
     let exposures = cx.scratch.portfolio.exposures.clone();
     for exposure in &exposures {
@@ -224,14 +252,14 @@ fn weigh(
     cx: &mut Context<'_>,
     account: u32,
     (leg, pair, underlying): (Leg, Option<Leg>, u32),
-    share_ppm: i64,
+    pace: &Pace,
     before: &Before,
 ) -> Result<Candidate, Skip> {
     let listed = cx.state.known_underlying(underlying);
     if listed.price.permission(Action::Liquidate) == Permission::No {
         return Err(Skip::PriceQuality);
     }
-    let budget = rate_down(i128::from(listed.speed_budget), share_ppm);
+    let budget = pace.left(cx.state, underlying);
     let index = cx.state.index_ticks(cx.state.known_market(leg.market));
     let per_lot = notional(cx.state, leg.market, 1, index).max(1) * if pair.is_some() { 2 } else { 1 };
     let affordable = narrow(budget / per_lot).unwrap_or(i64::MAX);
