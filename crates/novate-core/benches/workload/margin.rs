@@ -65,7 +65,7 @@ pub fn check(underlyings: u32, reps: usize) -> String {
         }
     }
     let means = Figures::of(means);
-    let order = order_check(state, accounts, underlyings, reps);
+    let order = order_check(state, accounts, reps);
     format!(
         "{{\"peer\":\"novate margin\",\"underlyings\":{underlyings},\"dated_rows\":{},\"below\":{below},\"order_ns_median\":{:.1},\"order_ns_min\":{:.1},\"order_ns_max\":{:.1},\"bulk_ns_median\":{:.1},\"bulk_ns_min\":{:.1},\"bulk_ns_max\":{:.1},{}}}",
         state.dated_rows.len(),
@@ -81,10 +81,11 @@ pub fn check(underlyings: u32, reps: usize) -> String {
 
 /// The check of an order as the engine makes it between two prices, from what the account surely has left: nanoseconds. Each order is
 /// a little larger than nothing, so that none is refused; what is left of every account is worked out before the clock starts.
-fn order_check(state: &State, accounts: u32, underlyings: u32, reps: usize) -> Figures {
+fn order_check(state: &State, accounts: u32, reps: usize) -> Figures {
     let (mut state, mut memory, mut means) = (state.clone(), Memory::default(), Vec::new());
     state.lull.begin(true, state.now);
-    let market_of = |account: u32| account % underlyings + 1;
+    let markets: Vec<u32> = state.accounts.iter().map(|a| a.positions.get(a.id as usize % a.positions.len().max(1)).map_or(1, |p| p.market)).collect();
+    let market_of = |account: u32| markets[account as usize];
     let growth = 100_000_000;
     for account in 0..accounts {
         let excess = memory.evaluate(&state, account, &Question::at(Level::Initial)).excess();
