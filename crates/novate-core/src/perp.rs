@@ -110,7 +110,7 @@ pub fn remember(state: &mut State, account: u32, green: bool) {
 
 /// The same for a green account and the one perp that may differ since, while no account is black.
 pub fn remember_one(state: &mut State, account: u32, market: u32) {
-    let (price, round) = (state.figures(market).index, state.liquidation.calm_rounds);
+    let (price, round) = (state.index_now(market), state.liquidation.calm_rounds);
     let listed = state.known_market(market);
     let (unit, is_perp) = (listed.unit, listed.is_perp());
     let Some(position) = state.accounts[account as usize].position_of(market).filter(|_| is_perp) else { return };

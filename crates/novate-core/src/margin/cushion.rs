@@ -216,7 +216,7 @@ pub fn spares(state: &mut State, account: u32, market: u32, order: (Ticks, Lots,
     if growth != 0 && !state.accounts[account as usize].position(market).is_some_and(fits) {
         return false;
     }
-    let need = most(state, market, order.1, order.0, order.2).filter(|&need| need <= left);
+    let need = most_in(state, state.known_market(market), &bound, order).filter(|&need| need <= left);
     need.inspect(|&need| spend(state, account, need)).is_some()
 }
 
@@ -261,15 +261,36 @@ fn dearer(state: &mut State, account: u32, market: u32, before: LiquidityRate, n
 #[must_use]
 pub fn most(state: &mut State, market: u32, lots: Lots, price: Ticks, fee: i64) -> Option<Value> {
     let bound = bound(state, market);
+    most_in(state, state.known_market(market), &bound, (price, lots, fee))
+}
+
+fn most_in(state: &State, market: &Market, bound: &LotBound, (price, lots, fee): (Ticks, Lots, i64)) -> Option<Value> {
     if bound.high == 0 {
         return None;
     }
-    let (listed, lots) = (state.known_market(market), i128::from(lots.unsigned_abs()));
+    if bound.in_micros
+        && let Some(most) = most_in_micros(bound, market.unit, (price, lots, fee))
+    {
+        return Some(Value::from(most));
+    }
+    let lots = i128::from(lots.unsigned_abs());
     let of = |each: i64| lots * i128::from(each);
-    let limit = state.quote_value(listed, i128::from(price) * lots * i128::from(listed.unit));
+    let limit = state.quote_value(market, i128::from(price) * lots * i128::from(market.unit));
     let away = (of(bound.high) - limit).max(limit + 1 - of(bound.low)).max(0);
-    let fees = -state.quote_value(listed, -i128::from(fee));
+    let fees = -state.quote_value(market, -i128::from(fee));
     Some(rate_up(of(bound.high), bound.charge_ppm) + 3 * (of(bound.apart) + away + fees) + ROUNDING)
+}
+
+/// The same where the quote has six decimals; `None` where 64 bits are too few.
+#[inline]
+fn most_in_micros(bound: &LotBound, unit: i64, (price, lots, fee): (Ticks, Lots, i64)) -> Option<i64> {
+    let lots = lots.checked_abs()?;
+    let high = lots.checked_mul(bound.high)?;
+    let limit = price.checked_mul(lots)?.checked_mul(unit)?;
+    let away = high.checked_sub(limit)?.max(limit.checked_sub(lots.checked_mul(bound.low)?)?.checked_add(1)?).max(0);
+    let apart = lots.checked_mul(bound.apart)?.checked_add(away)?.checked_add(fee)?;
+    let charge = high.checked_mul(bound.charge_ppm)?.checked_add(PPM - 1)? / PPM;
+    charge.checked_add(apart.checked_mul(3)?)?.checked_add(ROUNDING as i64)
 }
 
 /// A market's bound per lot, remembered in a lull.
@@ -303,6 +324,7 @@ fn lot_bound(state: &State, market: &Market) -> Option<LotBound> {
         apart: narrow(dear(underlying, shares, high - low))?,
         charge_ppm: charge_ppm(state, underlying)?,
         only: underlying.perps.len() == 1,
+        in_micros: state.known_asset(market.terms.quote).terms.decimals == 6,
     })
 }
 

@@ -115,6 +115,8 @@ pub struct LotBound {
     pub charge_ppm: i64,
     /// It is the only perp of its underlying.
     pub only: bool,
+    /// Its quote has six decimals.
+    pub in_micros: bool,
 }
 
 /// What moves a perp's part of an excess while its terms stand, as last noted.
