@@ -6,7 +6,8 @@ mod common;
 use common::venue::{STANDARD, Venue};
 use novate_core::command::{Deposit, OpenAccount};
 use novate_core::margin::collateral::loans;
-use novate_core::margin::{Change, Evaluation, Level, Portfolio, Question, evaluate};
+use novate_core::margin::scenario::GridRow;
+use novate_core::margin::{Binding, Change, Evaluation, Level, Portfolio, Question, evaluate};
 use novate_core::order::Side;
 use novate_core::units::SECOND;
 
@@ -139,6 +140,27 @@ fn the_cap_on_gains_is_given_out_by_coin() {
     assert_eq!(alone(&v, &[long(1)]).equity, 50_000_000);
 }
 
+/// Long in two sectors, short in the one between, of 10,000, 20,000 and 10,000: the worst is that one up and the others down, by half
+/// of 10.8, 8 and 9 %.
+#[test]
+fn every_sector_turns_against_the_others() {
+    let mut v = Venue::standard();
+    let like = |name: &str| STANDARD.lines().find(|l| l.contains(&format!(" name={name} "))).expect("a listing");
+    v.tell(&format!("{} underlying=5 name=QQQ sector=3 gap_group=5", like("SPY")));
+    for (source, name) in [(1, "north"), (2, "south"), (3, "west")] {
+        v.tell(&format!("ListSource underlying=5 source={source} name={name}"));
+    }
+    v.tell(&format!("{} market=6 name=QQQ-PERP underlying=5", like("SPY-PERP")));
+    v.tell("SetSession underlying=5 session=2 next_session=2");
+    v.price(2, 500 * DOLLAR);
+    v.price(5, 500 * DOLLAR);
+    let v = opened(v, 100 * DOLLAR, DOLLAR);
+    let trade = |market, lots, price| Change::Trade { market, lots, price };
+    let found = alone(&v, &[trade(1, 10_000, 10_000), trade(3, -4_000, 50_000), trade(6, 2_000, 50_000)]);
+    let row = GridRow::Rotation { sector: 2, rises: true };
+    assert_eq!((found.terms.sr, found.binding), (1_790_000_000, Binding::Grid { bucket: 1, row }));
+}
+
 /// What an account has for a withdrawal, and in all.
 fn equities(v: &Venue, account: u64) -> (i128, i128) {
     let question = Question::at(Level::Initial);
@@ -183,6 +205,25 @@ fn no_gain_of_a_doubtful_price_is_withdrawn() {
     assert_eq!(free, all);
     let (free, all) = equities(&doubted(v), 1);
     assert_eq!(all - free, i128::from(claim));
+}
+
+/// 20 NVDAx against 15 short in three markets of the name, at 100: gains of 300 and 300, a loss of 200. The name's net gain of 400 is
+/// taken once, not from each market that gains.
+#[test]
+fn a_names_markets_share_the_gain_that_does_not_count() {
+    let mut v = Venue::standard();
+    let like = STANDARD.lines().find(|l| l.contains(" name=NVDA-PERP ")).expect("a listing");
+    v.tell(&format!("{like} market=9 name=NVDA-SECOND"));
+    v.tell(&format!("{like} market=10 name=NVDA-THIRD"));
+    let v = opened(v, 100 * DOLLAR, DOLLAR);
+    let trade = |market, lots, price| Change::Trade { market, lots, price };
+    let changes = [Change::Balance { asset: 2, amount: 20 * DOLLAR }, trade(1, -1_000, 13_000), trade(9, -1_000, 13_000), trade(10, 500, 14_000)];
+    let asked = |v: &Venue| {
+        let question = Question { alone: true, withdrawal: true, changes: &changes, ..Question::at(Level::Initial) };
+        evaluate(v.state(), 0, &question, &mut Portfolio::default()).equity
+    };
+    assert_eq!(asked(&v), 2_400_000_000);
+    assert_eq!(asked(&doubted(v)), 2_000_000_000);
 }
 
 /// A pool of NVDAx that has 1,000 of Larry's, of which Bob sold 50 at 100 and offers 20 more; Alice has 10, and bids for 5 with
