@@ -4,11 +4,13 @@
 mod common;
 
 use common::stream::Stream;
+use common::venue::{STANDARD, Venue};
 use common::wire::Event;
 use common::{length, told, wire};
 use novate_core::codec::{Body, Header};
 use novate_core::command::{AmendOrder, CancelOrder, OpenAccount, PlaceOrder};
 use novate_core::order::Side;
+use novate_core::units::SECOND;
 use novate_core::margin::{Change, Level, Plain, Portfolio, Question, cushion, evaluate};
 
 /// Owners with one account and cash alone, beside the stream's own: dollars of each.
@@ -162,4 +164,33 @@ fn nothing_is_believed_across_a_price_that_was_not_noted() {
     bounds_hold(&stream);
     bid(&mut stream, 1, 1_000);
     bounds_hold(&stream);
+}
+
+/// Ten NVDA bid at 102 where all prices are 100, with a fee of 0.357: 40.6 % (the day of 2025 12.6, gap 6, twice the basis 2, exit 10,
+/// crowd 10) of what a lot and the smallest part of a share are worth, 1.000001 a lot, and three times the distance and the fee. A coin
+/// with more decimals asks for the same.
+#[test]
+fn a_bound_is_the_same_in_any_coin() {
+    let mut venue = Venue::standard();
+    let like = |name: &str| STANDARD.lines().find(|l| l.contains(&format!(" name={name} "))).expect("a listing");
+    venue.tell(&format!("{} asset=9 name=USDF decimals=8", like("USDC")));
+    venue.tell(&format!("{} market=9 name=NVDA-USDF quote=9", like("NVDA-PERP")));
+    let bounds = |venue: &Venue, price: i64, lots: i64, fee: i64| {
+        let mut state = venue.state().clone();
+        let each = [(1, fee), (9, fee * 100)].map(|(market, fee)| cushion::most(&mut state, market, lots, price, fee));
+        assert_eq!(each[0], each[1], "{lots} lots at {price}, a fee of {fee}");
+        each[0]
+    };
+    assert_eq!(bounds(&venue, 10_200, 1_000, 357_000), None, "no price, no bound");
+    venue.price(1, 100_000_000);
+    assert_eq!(bounds(&venue, 10_200, 1_000, 357_000), Some(467_071_609));
+    // Index and stable price apart: of every lot that too, three times.
+    venue.advance(SECOND);
+    venue.price(1, 104_000_000);
+    let (long, short) = venue.state().known_underlying(1).price.initial_prices(false);
+    assert!(long < short);
+    for (price, lots, fee) in [(10_000, 1_000_i64, 357_000), (10_200, -1_000, 0), (9_000, 3, 94), (11_700, 70_000, 1)] {
+        let spread = 3 * i128::from(short - long) * i128::from(lots.abs()) / 100;
+        assert!(bounds(&venue, price, lots, fee).is_some_and(|most| most > spread));
+    }
 }

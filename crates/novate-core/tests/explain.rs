@@ -112,6 +112,26 @@ fn orders_are_told_by_underlying_and_by_their_dollars() {
     assert_eq!(parts[5..], named(&[("orders NVDA", 140_900_000), ("orders BTC", 126_810_000)]));
 }
 
+/// 18,000 long in NVDA and as much short in SPY lose most where NVDA's sector falls by half of 10.8 % and SPY's rises by half of 8 %.
+/// GAP 1,080 and a basis point for the one, BASIS 0.2 % and half a basis point for the other.
+#[test]
+fn a_rotation_is_told_by_its_two_sides() {
+    let v = venue([100 * DOLLAR, 600 * DOLLAR, 90_000 * DOLLAR]);
+    let changes = [trade(1, 18_000, 10_000), trade(3, -3_000, 60_000), Change::Balance { asset: 1, amount: 1_000 * DOLLAR }];
+    let parts = [("NVDA-PERP", 972_000_000 + 1_081_800_000), ("SPY-PERP", 720_000_000 + 36_900_000), ("USDC", 10_000_000)];
+    assert_eq!(told(&v, Level::Initial, &changes), (named(&parts), 2_820_700_000));
+}
+
+/// On the day of 2020 NVDA's 10,000 long lose 1,152. BTC's 450 short gain on it: nothing of that crosses the buckets, so BTC has no
+/// part of SR, only its GAP and exit.
+#[test]
+fn a_bucket_that_gains_on_the_binding_day_has_no_part_of_it() {
+    let v = venue([100 * DOLLAR, 600 * DOLLAR, 90_000 * DOLLAR]);
+    let changes = [trade(1, 10_000, 10_000), trade(5, -50, 90_000), Change::Balance { asset: 1, amount: 1_000 * DOLLAR }];
+    let parts = [("NVDA-PERP", 1_753_000_000), ("BTC-PERP", 13_522_500), ("USDC", 10_000_000)];
+    assert_eq!(told(&v, Level::Initial, &changes), (named(&parts), 1_776_522_500));
+}
+
 /// An account's own open order: SR 115.20 (11.52 % on the day of 2020), GAP 60, 525 ppm of exit for a group that orders 1,000 of
 /// 50 million a day, a fee of 0.35.
 #[test]
