@@ -7,6 +7,8 @@ use crate::state::State;
 use postcard::ser_flavors::Flavor;
 
 const MAGIC: &[u8; 8] = b"NVSTATE1";
+/// The magic, and room for the body's length.
+const HEAD: &[u8; 16] = b"NVSTATE1\0\0\0\0\0\0\0\0";
 
 /// Bytes that a digest takes at once: below this, calling it costs more than its work.
 const GULP: usize = 1 << 16;
@@ -59,10 +61,19 @@ fn serialise(state: &State, into: Sink) -> Sink {
 /// The state's bytes: magic, length, body, and a 32-byte digest of what precedes it.
 #[must_use]
 pub fn write(state: &State) -> Vec<u8> {
-    let head = [&MAGIC[..], &[0; 8]].concat();
-    let Sink { mut bytes, .. } = serialise(state, Sink { bytes: head, digest: None });
-    let body = bytes.len() as u64 - 16;
-    bytes[8..16].copy_from_slice(&body.to_le_bytes());
+    closed(serialise(state, Sink { bytes: HEAD.to_vec(), digest: None }).bytes)
+}
+
+/// A body between its magic and its digest.
+#[must_use]
+pub fn seal(body: &[u8]) -> Vec<u8> {
+    closed([&HEAD[..], body].concat())
+}
+
+/// Fills the head's length in and adds the digest.
+fn closed(mut bytes: Vec<u8>) -> Vec<u8> {
+    let body = (bytes.len() - HEAD.len()) as u64;
+    bytes[MAGIC.len()..HEAD.len()].copy_from_slice(&body.to_le_bytes());
     let digest = blake3::hash(&bytes);
     bytes.extend_from_slice(digest.as_bytes());
     bytes
@@ -83,13 +94,13 @@ pub fn hash(state: &State) -> [u8; 32] {
 pub fn read(bytes: &[u8]) -> Result<State, String> {
     let damaged = |what: &str| format!("not a snapshot of this release: {what}");
     let (covered, digest) = bytes.split_at_checked(bytes.len().saturating_sub(32)).ok_or_else(|| damaged("too short"))?;
-    if covered.len() < 16 || &covered[..8] != MAGIC {
+    if covered.len() < HEAD.len() || &covered[..MAGIC.len()] != MAGIC {
         return Err(damaged("the magic is missing"));
     }
     if blake3::hash(covered).as_bytes() != digest {
         return Err(damaged("the digest does not match"));
     }
-    let mut state: State = postcard::from_bytes(&covered[16..]).map_err(|e| damaged(&e.to_string()))?;
+    let mut state: State = postcard::from_bytes(&covered[HEAD.len()..]).map_err(|e| damaged(&e.to_string()))?;
     state.rebuild_indexes();
     check(&state).map_err(|e| damaged(&e))?;
     Ok(state)
