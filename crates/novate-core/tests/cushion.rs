@@ -137,32 +137,38 @@ fn nothing_depends_on_how_far_prices_may_move() {
 /// know what it lost by that price.
 #[test]
 fn nothing_is_believed_across_a_price_that_was_not_noted() {
+    for (side, moved, dollars) in [(0, 272_000_000, 400_000), (1, 2_040_000_000, 150_000)] {
+        across_a_price(side, moved, dollars);
+    }
+}
+
+fn across_a_price(side: u8, moved: i64, dollars: i64) {
     let mut stream = with_plain_accounts(1);
     let account = FIRST + 5;
-    let bid = |s: &mut Stream, market: u32, dollars: i64| {
+    let order = |s: &mut Stream, market: u32, dollars: i64| {
         let listed = s.venue.state().known_market(market);
         let (price, unit) = (s.venue.state().index_ticks(listed), listed.unit);
-        let order = PlaceOrder { market, side: 0, kind: 0, time_in_force: 0, flags: 0, price, lots: dollars * 1_000_000 / (price * unit), client_id: [0; 16] };
-        let events = s.venue.send(account, &order);
-        assert!(events.iter().all(|e| e.refusal().is_none()));
+        let wish = PlaceOrder { market, side, kind: 0, time_in_force: 0, flags: 0, price, lots: dollars * 1_000_000 / (price * unit), client_id: [0; 16] };
+        let events = s.venue.send(account, &wish);
+        assert_eq!(events.iter().find_map(|e| e.refusal().map(|r| format!("{r:?}"))), None);
         events
     };
-    let first = bid(&mut stream, 3, 1_000);
-    let order = first.iter().find_map(common::wire::Event::as_a::<novate_core::event::OrderPlaced>).expect("it rests").order;
-    stream.venue.send(account, &CancelOrder { order, client_id: [0; 16] });
+    let first = order(&mut stream, 3, 1_000);
+    let placed = first.iter().find_map(common::wire::Event::as_a::<novate_core::event::OrderPlaced>).expect("it rests").order;
+    stream.venue.send(account, &CancelOrder { order: placed, client_id: [0; 16] });
     // One of three sources alone moves no index; the second one will, with the first post of the era.
-    stream.venue.quote(2, 1, 272_000_000, 1_000_000);
+    stream.venue.quote(2, 1, moved, 1_000_000);
     stream.venue.tell("SetSession underlying=1 session=2 next_session=2");
-    bid(&mut stream, 1, 1_000);
+    order(&mut stream, 1, 1_000);
     stream.venue.price(1, 180_100_000);
-    bid(&mut stream, 1, 1_000);
-    bid(&mut stream, 3, 400_000);
+    order(&mut stream, 1, 1_000);
+    order(&mut stream, 3, dollars);
     assert_eq!(bounds_hold(&stream), 1);
     let before = stream.venue.excess(account, Level::Initial);
-    stream.venue.quote(2, 2, 272_000_000, 1_000_000);
+    stream.venue.quote(2, 2, moved, 1_000_000);
     assert!(stream.venue.excess(account, Level::Initial) < before - 10_000_000_000);
     bounds_hold(&stream);
-    bid(&mut stream, 1, 1_000);
+    order(&mut stream, 1, 1_000);
     bounds_hold(&stream);
 }
 
