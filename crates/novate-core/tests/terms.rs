@@ -55,7 +55,7 @@ fn joined(v: &mut Venue, account: u64, deposits: &[(u32, i64)]) {
 #[test]
 fn where_cash_is_owed_a_bid_adds_to_the_charge_on_it() {
     let v = venue(100 * DOLLAR, DOLLAR);
-    assert_eq!(alone(&v, &[cash(-1_000)]).terms.fx, 10 * DOLLAR as i128);
+    assert_eq!(alone(&v, &[cash(-1_000)]).terms.fx, 10 * i128::from(DOLLAR));
     let found = alone(&v, &[cash(-1_000), order(NVDAX, Side::Bid, 100)]);
     assert_eq!((found.terms.fx, found.terms.loss), (20_004_000, 400_000));
     // A perp's order pays its fee of 0.35 alone.
@@ -100,9 +100,9 @@ fn a_coin_above_a_dollar_is_owed_at_its_price_and_held_at_a_dollar() {
 fn no_cap_binds_a_portfolio_that_is_asked_about() {
     let v = venue(100 * DOLLAR, DOLLAR);
     let tokens = Change::Balance { asset: 2, amount: 150_000 * DOLLAR };
-    assert_eq!(alone(&v, &[tokens]).equity, 15_000_000 * DOLLAR as i128);
+    assert_eq!(alone(&v, &[tokens]).equity, 15_000_000 * i128::from(DOLLAR));
     let own = Question { changes: &[tokens], ..Question::at(Level::Initial) };
-    assert_eq!(v.evaluate(1, &own).equity, 10_000_000 * DOLLAR as i128);
+    assert_eq!(v.evaluate(1, &own).equity, 10_000_000 * i128::from(DOLLAR));
 }
 
 /// One lot is open, so the ramp is at its end: 10 % of the 1,000 that asks alone can add.
