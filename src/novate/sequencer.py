@@ -244,9 +244,8 @@ class Sequencer(Generic[EngineT]):
             sequence, last = sequence + part.commands, part.time_ns
         if not parts:
             return self.land()
-        ready = (
-            self._landed()
-        )  # the frame before must be durable before this one is built: it carries the mark
+        # The frame before must be durable before this one is built: it carries the mark.
+        ready = self._landed()
         payload = parts[0].payload if len(parts) == 1 else b"".join([part.payload for part in parts])
         frame = journal.frame(payload, sequence - journal.next_sequence, last)
         flight = _Flight(parts, sequence - 1, last, journal.command_hash)

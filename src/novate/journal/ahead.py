@@ -76,9 +76,8 @@ class BlankSegments:
                 os.fsync(fd)
             finally:
                 os.close(fd)
-        except (
-            OSError
-        ):  # no room, most likely: segments grow as they are written, and say so when there is none for them
+        except OSError:
+            # No room, most likely: segments grow as they are written, and say so when there is none for them.
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
             return

@@ -15,7 +15,7 @@ from typing import Final, Generic, Protocol, Self, TypeVar
 
 from novate.errors import EngineHalted, JournalDamaged, JournalError, ReplayDiverged
 from novate.journal.quarantine import Quarantines
-from novate.journal.scan import Frame, Walk, segment_name, segment_paths, walk_journal
+from novate.journal.scan import Frame, Span, Walk, segment_name, segment_paths, walk_journal
 from novate.journal.snapshots import (
     BadSnapshot,
     Snapshot,
@@ -220,22 +220,12 @@ def frames_after(journal_dir: Path, sequence: int) -> Iterator[Frame]:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class Run(Span):
     """Frames of commands in a row, taken together; or one seal."""
 
     first_sequence: int
     count: int
     payload: bytes
-
-    @property
-    def is_seal(self) -> bool:
-        """Whether this is the mark of a clean shutdown."""
-        return self.count == 0
-
-    @property
-    def last_sequence(self) -> int:
-        """Sequence of the last command up to and including these."""
-        return self.first_sequence + self.count - 1
 
 
 def _runs(frames: Iterator[Frame]) -> Iterator[Run]:

@@ -30,8 +30,26 @@ _ZEROS = bytes(_CHUNK_BYTES)
 _SEGMENT_NAME = re.compile(r"\d{20}\.log")
 
 
+class Span:
+    """Commands in a row: `count` of them from `first_sequence` on. None is the mark of a clean shutdown."""
+
+    __slots__ = ()
+    first_sequence: int
+    count: int
+
+    @property
+    def is_seal(self) -> bool:
+        """Whether this is the mark of a clean shutdown and holds no command."""
+        return self.count == 0
+
+    @property
+    def last_sequence(self) -> int:
+        """Sequence of the last command up to and including these."""
+        return self.first_sequence + self.count - 1
+
+
 @dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Span):
     """One sound frame in its place. `payload` is whole stamped commands, or the state hash if `is_seal`."""
 
     segment: str
@@ -42,16 +60,6 @@ class Frame:
     time_ns: int
     payload: bytes
     hash: bytes
-
-    @property
-    def is_seal(self) -> bool:
-        """Whether this is the mark of a clean shutdown and holds no command."""
-        return self.count == 0
-
-    @property
-    def last_sequence(self) -> int:
-        """Sequence of the last command up to and including this frame."""
-        return self.first_sequence + self.count - 1
 
 
 @dataclass(frozen=True, slots=True)
