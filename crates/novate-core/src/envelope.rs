@@ -3,11 +3,7 @@
 //! Responsible for: a buffer is whole messages back to back, or is refused as a whole. Never looks at an account or a body.
 //! The engine itself refuses a wrong sequence or time again; this fills them, once, for a whole buffer at a time.
 
-use crate::codec::HEADER;
-
-/// Where the sequence lies in a header, and behind it the time.
-const SEQUENCE: usize = 32;
-const TIME: usize = 40;
+use crate::codec::{HEADER, Header};
 
 /// Why a buffer is not stamped; nothing of it counts then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,17 +59,15 @@ pub fn stamp(
     }
     let (mut offset, mut sequence, mut at) = (0, first_sequence, last_time_ns);
     while offset < buffer.len() {
-        let (message, length) = header(buffer, offset)?;
-        let message = &mut buffer[message];
-        let own = time_ns.unwrap_or_else(|| i64::from_le_bytes(eight(message, TIME)));
+        let header = header(buffer, offset)?;
+        let own = time_ns.unwrap_or(header.time_ns);
         if own < at {
             return Err(Fault::Backwards { sequence, time_ns: own, last_time_ns: at });
         }
         at = own;
-        message[SEQUENCE..TIME].copy_from_slice(&sequence.to_le_bytes());
-        message[TIME..HEADER].copy_from_slice(&at.to_le_bytes());
+        buffer[offset..offset + HEADER].copy_from_slice(&Header { sequence, time_ns: at, ..header }.bytes());
         sequence = sequence.wrapping_add(1);
-        offset += length;
+        offset += header.length as usize;
     }
     Ok(Stamped { commands: sequence.wrapping_sub(first_sequence), time_ns: at })
 }
@@ -88,9 +82,9 @@ pub fn check(buffer: &[u8], kind: u16) -> Result<bool, Fault> {
     }
     let (mut offset, mut found) = (0, false);
     while offset < buffer.len() {
-        let (message, length) = header(buffer, offset)?;
-        found |= buffer[message][4..6] == kind.to_le_bytes();
-        offset += length;
+        let header = header(buffer, offset)?;
+        found |= header.kind == kind;
+        offset += header.length as usize;
     }
     Ok(found)
 }
@@ -99,30 +93,23 @@ pub fn check(buffer: &[u8], kind: u16) -> Result<bool, Fault> {
 #[must_use]
 pub fn holds(buffer: &[u8], kind: u16) -> bool {
     let mut offset = 0;
-    while let Ok((message, length)) = header(buffer, offset) {
-        if buffer[message][4..6] == kind.to_le_bytes() {
+    while let Ok(header) = header(buffer, offset) {
+        if header.kind == kind {
             return true;
         }
-        offset += length;
+        offset += header.length as usize;
     }
     false
 }
 
-/// The range of the header at `offset`, and the bytes of its message, all of which are there.
-fn header(buffer: &[u8], offset: usize) -> Result<(std::ops::Range<usize>, usize), Fault> {
+/// The header at `offset` of a message that is there whole.
+fn header(buffer: &[u8], offset: usize) -> Result<Header, Fault> {
     let cut = Fault::CutShort { offset };
-    let Some(bytes) = buffer.get(offset..offset + HEADER) else { return Err(cut) };
-    let length = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-    if (length as usize) < HEADER {
-        return Err(Fault::TooShort { offset, length });
+    let header = Header::read(&buffer[offset..]).ok_or(cut)?;
+    if (header.length as usize) < HEADER {
+        return Err(Fault::TooShort { offset, length: header.length });
     }
-    if length as usize > buffer.len() - offset { Err(cut) } else { Ok((offset..offset + HEADER, length as usize)) }
-}
-
-fn eight(message: &[u8], at: usize) -> [u8; 8] {
-    let mut out = [0; 8];
-    out.copy_from_slice(&message[at..at + 8]);
-    out
+    if header.length as usize > buffer.len() - offset { Err(cut) } else { Ok(header) }
 }
 
 #[cfg(test)]
