@@ -25,6 +25,8 @@ from rich.console import Console
 from rich.table import Table
 
 RATE = "mcmd_s_median"
+KINDS = {"order": ("order's check", "order_ns_median"), "margin": ("evaluation", "bulk_ns_median")}
+"""Modes of the driver that take a number of positions: what they measure, and its figure."""
 POSITIONS = (1, 2, 4, 8, 16, 32, 64)
 console = Console(stderr=True, width=None if sys.stderr.isatty() else 150)
 
@@ -87,7 +89,8 @@ def tasks(given: argparse.Namespace, driver: str) -> Iterator[Task]:
         if book:
             yield Task(f"liquibook {shape.name}", (book, path, "1"))
     for count in POSITIONS:
-        yield Task(f"margin {count}", (driver, "margin", str(count), "--reps", "1"))
+        for mode in KINDS:
+            yield Task(f"{mode} {count}", (driver, mode, str(count), "--reps", "1"))
 
 
 def main() -> None:
@@ -138,11 +141,9 @@ def main() -> None:
     for heading in ("positions", "an order's check", "evaluation with an order"):
         drawn.add_column(heading, justify="right")
     for count in POSITIONS:
-        names = ("order_ns_median", "bulk_ns_median")
-        words = ("order's check", "evaluation")
         pair = [
-            row(f"{word}, {count} positions", "ns", f"margin {count}", name, "less")
-            for word, name in zip(words, names, strict=True)
+            row(f"{words}, {count} positions", "ns", f"{mode} {count}", key, "less")
+            for mode, (words, key) in KINDS.items()
         ]
         rows += [r for r in pair if r]
         drawn.add_row(str(count), *(f"{r.value:,.0f}" if r and r.value else "-" for r in pair))

@@ -183,7 +183,8 @@ class Plan:
     def margin(self) -> Iterator[Task]:
         """The requirement alone."""
         for underlyings in (4, 64):
-            yield Task(f"margin {underlyings}", (self.driver, "margin", str(underlyings), "--reps", "3"))
+            for mode in ("margin", "order"):
+                yield Task(f"{mode} {underlyings}", (self.driver, mode, str(underlyings), "--reps", "3"))
         side = (sys.executable, str(BENCHES / "margin_frame.py"))
         yield Task("margin frame", (*side, "--portfolios", "100" if self.quick else "1000"))
         yield Task("rebuild", (self.driver, "rebuild", "20000" if self.quick else "100000", "--reps", "3"))
@@ -306,9 +307,9 @@ class Rows:
 
     def _margin(self) -> None:
         for count, most in ((4, 150), (64, 500)):
-            task = f"margin {count}"
-            self.target(f"an order's margin check, {count} underlyings", "ns", task, "order_ns_median", most)
-            self.target(f"evaluation with an order, {count} underlyings", "ns", task, "bulk_ns_median", most)
+            order, whole = f"order {count}", f"margin {count}"
+            self.target(f"an order's margin check, {count} underlyings", "ns", order, "order_ns_median", most)
+            self.target(f"evaluation with an order, {count} underlyings", "ns", whole, "bulk_ns_median", most)
         for words, key in (("p50", "p50_ns"), ("p99", "p99_ns")):
             self.add(
                 f"evaluation with an order, 4 underlyings, {words}", "ns", "margin 4", key, better="less"

@@ -2,14 +2,15 @@
 //!
 //!     workload engine  FILE [--reps N] [--batch N] [--wide] [--latency] [--count]
 //!     workload match   FILE [--reps N] [--latency]
-//!     workload margin  UNDERLYINGS [--reps N]
+//!     workload margin  UNDERLYINGS [--reps N]      an evaluation with an order
+//!     workload order   UNDERLYINGS [--reps N]      an order's check from what its account surely has left
 //!     workload rebuild ACCOUNTS [--reps N]
 //!     workload sweep   ACCOUNTS [--reps N]
 //!     workload encode  FILE OUT [--wide]       the same commands as the venue's bytes, for `engine` and for Python
 //!     workload sizes
 //!
 //! Responsible for: reading the arguments and printing. Never a rule of the venue: the modes drive the real engine
-//! through its bytes, but for `match` (book and slab alone) and `margin` and `rebuild` (the requirement alone).
+//! through its bytes, but for `match` (book and slab alone) and `margin`, `order` and `rebuild` (the requirement alone).
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,
@@ -78,11 +79,12 @@ fn run() -> Result<String, String> {
         "match" => book::run(&file::Workload::read(&given.file(0)?)?, given.reps, given.latency),
         "encode" => engine::encode(&given.file(0)?, given.wide, &given.file(1)?),
         "margin" => Ok(margin::check(given.number(0)?, given.reps)),
+        "order" => Ok(margin::order(given.number(0)?, given.reps)),
         "rebuild" => Ok(margin::rebuild(given.number(0)?, given.reps)),
         "sweep" => Ok(margin::sweep(given.number(0)?, given.reps)),
         "sizes" => Ok(figures::sizes()),
         _ => {
-            Err("usage: workload engine|match|encode FILE .. | margin UNDERLYINGS | rebuild ACCOUNTS | sweep ACCOUNTS | sizes"
+            Err("usage: workload engine|match|encode FILE .. | margin|order UNDERLYINGS | rebuild ACCOUNTS | sweep ACCOUNTS | sizes"
                 .to_owned())
         }
     }

@@ -112,12 +112,6 @@ impl Rates {
         self.gap_ppm = scale_up(self.stressed(inputs.gap_ppm).max(inputs.event_ppm), inputs.leverage_ppm);
     }
 
-    /// Size of the rotation, as a part of the full shock.
-    #[must_use]
-    pub const fn rotation_ppm(&self) -> i64 {
-        self.inputs.rotation_ppm
-    }
-
     /// Session factor at the level.
     #[must_use]
     pub const fn factor_ppm(&self) -> i64 {

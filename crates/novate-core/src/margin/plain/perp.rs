@@ -10,7 +10,7 @@ use crate::margin::rates::Rates;
 use crate::state::{Market, State};
 use crate::units::{Lots, Nanos, PPM, Price, Ticks, div_floor, narrow, rate_down, scaled_down};
 
-/// A perp and its underlying at a level and a moment.
+/// A perp and its underlying at a level and a moment. What every position reads comes first, also of `rates`; rows read the rest.
 #[derive(Debug, Default)]
 pub struct Perp {
     pub(super) moment: u64,

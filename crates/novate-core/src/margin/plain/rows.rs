@@ -172,7 +172,7 @@ impl Plain {
         let mut worst = (i64::MAX, full);
         let mut consider = |units_ppm: i64, row: GridRow| {
             if all || dollars(units_ppm) - 1 <= least + 2 * blur {
-                let result = self.exactly(at, row, config.rotation_ppm, level);
+                let result = self.exactly(at, row, level);
                 if result < worst.0 {
                     worst = (result, row);
                 }
@@ -200,7 +200,7 @@ impl Plain {
     }
 
     /// What a bucket makes in a row of the grid.
-    fn exactly(&self, bucket_at: u32, row: GridRow, rotation_ppm: i64, level: usize) -> i64 {
+    fn exactly(&self, bucket_at: u32, row: GridRow, level: usize) -> i64 {
         let of = |held: &Held| {
             let perp = &self.perps[level][held.market as usize];
             let rates = &perp.rates;
@@ -210,7 +210,6 @@ impl Plain {
                     (fraction_ppm > 0, if fraction_ppm > 0 { rates.rises[at] } else { rates.falls[at] })
                 }
                 GridRow::Rotation { sector, rises } => {
-                    debug_assert_eq!(rotation_ppm, rates.rotation_ppm());
                     let up = (self.sectors[perp.sector_at as usize].id == sector) == rises;
                     (up, rates.rotations[usize::from(up)])
                 }
