@@ -611,6 +611,14 @@ def test_report_is_json_and_back() -> None:
 # --- terminal -------------------------------------------------------------------------------------------------------
 
 
+def test_the_accounts_are_told_whole_on_eighty_columns() -> None:
+    lines = terminal(report(), 80).splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith("Accounts: "))
+    table = lines[start : lines.index("", start)]
+    assert len(table) > 2 * len(report().accounts)
+    assert not any("…" in line for line in table)
+
+
 def test_terminal_fits_a_hundred_columns_and_says_the_same() -> None:
     text = terminal(report())
     assert max(len(line) for line in text.splitlines()) <= 100

@@ -75,9 +75,12 @@ def _checks(report: Report) -> Table:
 
 
 def _overview(report: Report) -> Table:
-    columns = ("account", "worst state", "equity before", "after", "initial", "excess", "excess at worst")
+    # Two figures a cell: six columns of money would cut the names off on 80 columns.
+    columns = ("account", "worst", "equity", "initial", "excess at worst")
     table = plain_table(
-        "Accounts (requirement and excess at initial; worst at maintenance)", *columns, left=2
+        "Accounts: equity before, below it after; initial requirement, below it excess; worst at maintenance",
+        *columns,
+        left=2,
     )
     for account in report.accounts:
         initial, worst = account.before.level("initial"), account.worst.level("maintenance")
@@ -85,10 +88,8 @@ def _overview(report: Report) -> Table:
             *plain_cells(
                 account.name,
                 _state(account.worst.state),
-                money(account.before.equity_micro),
-                money(account.after.equity_micro),
-                money(account.before.initial_micro),
-                money(initial.excess_micro) if initial else "–",
+                _two(account.before.equity_micro, account.after.equity_micro),
+                _two(account.before.initial_micro, initial.excess_micro if initial else 0),
                 money(worst.excess_micro) if worst else "–",
             )
         )
@@ -117,9 +118,9 @@ def _compared(report: Report) -> Table:
     return table
 
 
-def _two(requirement: int, excess: int) -> Text:
-    text = Text(money(requirement) + "\n")
-    text.append(money(excess), style="red" if excess < 0 else QUIET)
+def _two(above: int, below: int) -> Text:
+    text = Text(money(above) + "\n")
+    text.append(money(below), style="red" if below < 0 else QUIET)
     return text
 
 
