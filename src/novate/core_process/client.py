@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from novate.core_process import wire
-from novate.core_process.wire import Answered, BadRecord, CoreRefused, Welcome
+from novate.core_process.wire import Answered, BadRecord, CoreRefused, Refusal, Welcome
 from novate.errors import NovateError
 from novate.journal.envelope import BytesLike
 
@@ -94,10 +94,20 @@ class CoreClient:
             self._received = others
 
     def send(self, commands: BytesLike) -> int:
-        """Sends whole commands as one buffer; returns its tag, from 1 on: an answer with it, or a higher one, covers it. Raises CoreGone."""
+        """Sends whole commands as one buffer; returns its tag, from 1 on: an answer with it, or a higher one, covers it.
+
+        Raises CoreRefused for more than the core takes at once, with nothing sent; CoreGone.
+        """
+        head, most = wire.pack_commands_head(self._tag + 1, len(commands)), self.welcome.record_bytes
+        if len(head) + len(commands) > most:
+            raise CoreRefused(
+                f"A record of {len(head) + len(commands)} bytes; the core takes at most {most} at once.",
+                refusal=Refusal.RECORD_TOO_LARGE,
+                tag=self._tag + 1,
+            )
         self._tag += 1
         try:
-            self._sock.sendall(wire.pack_commands_head(self._tag, len(commands)) + commands)
+            self._sock.sendall(head + commands)
         except OSError as error:
             raise CoreGone(f"The core has hung up ({error.strerror or error}).") from error
         return self._tag

@@ -63,7 +63,7 @@ impl Arguments {
     }
 
     fn number(&self, at: usize) -> Result<u32, String> {
-        self.plain.get(at).and_then(|n| n.parse().ok()).ok_or_else(|| "a number is missing".to_owned())
+        self.plain.get(at).and_then(|n| n.parse().ok()).filter(|&n| n > 0).ok_or_else(|| "a number above 0 is missing".to_owned())
     }
 }
 
