@@ -1,8 +1,9 @@
-//! What an account is: balances, positions, open-order totals, client ids, and its place on the risk ladder.
+//! What an account is: balances, positions, client ids, and its place on the risk ladder.
 //!
 //! Responsible for: the records and their small invariants (sorted, no empty rows invented twice). Never moves money
 //! between accounts (the ledger does) and never values anything (margin does).
 
+use crate::open_orders::{OpenOrders, Place, RateRoom, Totals};
 use crate::order::{NIL, Side};
 use crate::stage::Stage;
 use crate::units::{Amount, Lots, Nanos, Ticks};
@@ -97,19 +98,6 @@ impl Balance {
     }
 }
 
-/// Totals of the open orders of one side of one market.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OpenSide {
-    /// Orders open.
-    pub orders: u32,
-    /// Their lots.
-    pub lots: Lots,
-    /// Their sum of price times lots, in ticks x lots.
-    pub ticks_lots: i128,
-    /// The most aggressive price since this side was last empty: no order of it is worse for its owner.
-    pub extreme: Ticks,
-}
-
 /// What a position was when its account was looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
@@ -119,143 +107,94 @@ pub struct Moment {
     pub lots: Lots,
     /// Maintenance price.
     pub price: Ticks,
-    /// Rounds over all accounts without a black one that were through (`state::liquidation::Liquidation::calm_rounds`).
-    pub round: u64,
 }
 
-/// Up to which size nothing in the market asks for a higher liquidity rate than the stored one, for the only account of an owner who
-/// holds nothing else of the underlying.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RateRoom {
-    /// Lull in which it holds.
-    pub stamp: u64,
-    /// Micro-dollars.
-    pub most: i64,
-}
-
-/// An account's place in one market: position (perps) and open orders (both kinds). What every evaluation reads comes first and
-/// lies together.
+/// An account's place in one market: a perp position, or orders alone. Two cache lines, of which an evaluation reads the first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[repr(C)]
+#[repr(C, align(64))]
 pub struct Position {
     /// The market.
     pub market: u32,
-    /// Open orders of both sides.
+    /// Where the totals of its open orders stand.
     #[serde(skip)]
-    orders: u32,
+    open: Place,
     /// Signed lots; a spot market keeps 0.
     pub lots: Lots,
     /// Signed cost of those lots in quote units: what was paid for longs, minus what was received for shorts.
     pub cost: i64,
-    /// Realised and not yet paid out, in quote units.
-    pub claim: i64,
-    /// Part of `claim` that was earned hedged.
+    /// Realised and not yet paid, in quote units: a claim on the market's clearing account, or below zero a debt to it.
+    pub owed: i64,
+    /// Part of a claim that was earned hedged.
     pub hedged_claim: i64,
-    /// Realised against the account and not yet paid, in quote units.
-    pub debt: i64,
     /// The market's path of moves up to which the account's cushion was brought; 0 when it never was.
     #[serde(skip)]
     pub path: i64,
-    /// Part of `debt` that a settlement left unpaid: it bears interest until the next one.
-    pub overdue: i64,
     /// All results booked so far, fees and funding included, in quote units: what is open is not in it.
     pub booked: i64,
     /// `booked` when the position was last opened from nothing.
     pub opened: i64,
     /// Booked and open results when the account was last seen green.
     pub green_result: i64,
-    /// The same when the account was last seen while no account was black.
+    /// When the account was last seen while no account was black.
     pub seen: Moment,
-    /// The same in an earlier round over all accounts: the start of shared gains until the round of `seen` is through.
+    /// In an earlier round over all accounts: the start of shared gains until the round of `seen` is through.
     pub calm: Moment,
-    /// Open bids.
-    pub bids: OpenSide,
-    /// Open asks.
-    pub asks: OpenSide,
-    /// Remembered for a lull.
-    #[serde(skip)]
-    pub room: RateRoom,
+    /// Rounds over all accounts without a black one that were through at `seen` (`state::liquidation::Liquidation::calm_rounds`).
+    pub seen_round: u64,
 }
 
 impl Position {
+    /// Realised and not yet paid out, in quote units.
+    #[inline]
+    #[must_use]
+    pub fn claim(&self) -> i64 {
+        self.owed.max(0)
+    }
+
+    /// Realised against the account and not yet paid, in quote units.
+    #[inline]
+    #[must_use]
+    pub fn debt(&self) -> i64 {
+        (-self.owed).max(0)
+    }
+
     /// Its last moment without a black account in the venue: everyone was looked at, at the prices of that round.
     #[must_use]
     pub const fn calm(&self, rounds: u64) -> &Moment {
-        if self.seen.round < rounds { &self.seen } else { &self.calm }
+        if self.seen_round < rounds { &self.seen } else { &self.calm }
     }
 
-    /// Remembers a moment without a black account in the venue.
-    pub const fn remember(&mut self, moment: Moment) {
-        self.calm = *self.calm(moment.round);
-        self.seen = moment;
+    /// Remembers a moment without a black account in the venue, and the rounds that were through.
+    pub const fn remember(&mut self, moment: Moment, rounds: u64) {
+        self.calm = *self.calm(rounds);
+        (self.seen, self.seen_round) = (moment, rounds);
     }
 
     /// Whether an order is open, on either side.
     #[inline]
     #[must_use]
-    pub const fn has_orders(&self) -> bool {
-        self.orders > 0
+    pub fn has_orders(&self) -> bool {
+        self.open != Place::NOWHERE
     }
 
-    /// Lots of open orders, both sides.
+    /// Whether it is or was a perp position of which something is left: lots, or what is owed.
     #[inline]
     #[must_use]
-    pub fn wanted(&self) -> i128 {
-        if self.orders == 0 { 0 } else { i128::from(self.bids.lots) + i128::from(self.asks.lots) }
-    }
-
-    /// The totals of one side.
-    #[must_use]
-    pub fn open(&self, side: Side) -> &OpenSide {
-        match side {
-            Side::Bid => &self.bids,
-            Side::Ask => &self.asks,
-        }
-    }
-
-    fn open_mut(&mut self, side: Side) -> &mut OpenSide {
-        match side {
-            Side::Bid => &mut self.bids,
-            Side::Ask => &mut self.asks,
-        }
-    }
-
-    fn add_order(&mut self, side: Side, price: Ticks, lots: Lots) {
-        self.orders += 1;
-        let open = self.open_mut(side);
-        let fresh = open.orders == 0;
-        open.extreme = match side {
-            _ if fresh => price,
-            Side::Bid => open.extreme.max(price),
-            Side::Ask => open.extreme.min(price),
-        };
-        open.orders += 1;
-        open.lots += lots;
-        open.ticks_lots += i128::from(price) * i128::from(lots);
-    }
-
-    fn shrink_order(&mut self, side: Side, price: Ticks, lots: Lots, gone: bool) {
-        self.orders -= u32::from(gone);
-        let open = self.open_mut(side);
-        open.orders -= u32::from(gone);
-        open.lots -= lots;
-        open.ticks_lots -= i128::from(price) * i128::from(lots);
+    pub const fn carries(&self) -> bool {
+        self.lots != 0 || self.owed != 0 || self.cost != 0
     }
 
     /// Books a signed result in quote units into claim or debt, netting the two. `hedged_ppm` of a gain is hedged.
     pub fn book_result(&mut self, result: i64, hedged_ppm: i64) {
         self.booked = self.booked.saturating_add(result);
         if result >= 0 {
-            let pays = result.min(self.debt);
-            self.debt -= pays;
-            let gain = result - pays;
-            self.claim += gain;
+            let gain = (result - self.debt()).max(0);
+            self.owed += result;
             self.hedged_claim += crate::units::rate_down(i128::from(gain), hedged_ppm) as i64;
         } else {
-            let loss = -result;
-            let nets = loss.min(self.claim);
+            let nets = self.claim().min(-result);
             self.reduce_claim(nets);
-            self.debt += loss - nets;
+            self.owed += result + nets;
         }
     }
 
@@ -264,9 +203,9 @@ impl Position {
         if amount == 0 {
             return;
         }
-        let left = i128::from(self.claim - amount);
-        self.hedged_claim = (i128::from(self.hedged_claim) * left / i128::from(self.claim)) as i64;
-        self.claim -= amount;
+        let left = i128::from(self.owed - amount);
+        self.hedged_claim = (i128::from(self.hedged_claim) * left / i128::from(self.owed)) as i64;
+        self.owed -= amount;
     }
 
     /// Changes the position by signed lots at a signed cost; returns what the closed part realised.
@@ -295,7 +234,7 @@ impl Position {
     /// Whether the row carries anything at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.lots == 0 && self.cost == 0 && self.claim == 0 && self.debt == 0 && self.orders == 0
+        !self.carries() && !self.has_orders()
     }
 }
 
@@ -409,9 +348,9 @@ pub struct Account {
     pub positions: Vec<Position>,
     /// Orders that wait outside the books: triggers and parent orders.
     pub waiting: u32,
-    /// Open orders in all markets.
+    /// What its open orders add up to.
     #[serde(skip)]
-    resting: u32,
+    open: Totals,
     /// Markets of the first positions: a look-up reads no position that it does not want.
     #[serde(skip)]
     places: [u32; PLACES],
@@ -445,7 +384,7 @@ impl Account {
             balances: Vec::new(),
             positions: Vec::new(),
             waiting: 0,
-            resting: 0,
+            open: Totals::default(),
             places: [0; PLACES],
             cushion: Cushion::default(),
             rate_ns: 0,
@@ -500,12 +439,17 @@ impl Account {
 
     /// The same for a change whose bound was taken from the account's cushion.
     pub fn counted_position(&mut self, market: u32) -> &mut Position {
+        let at = self.counted_place(market);
+        &mut self.positions[at]
+    }
+
+    fn counted_place(&mut self, market: u32) -> usize {
         let at = self.place(market);
         if self.positions.get(at).is_none_or(|p| p.market != market) {
             self.positions.insert(at, Position { market, ..Position::default() });
             self.index_places();
         }
-        &mut self.positions[at]
+        at
     }
 
     /// Signed lots in a market.
@@ -517,13 +461,43 @@ impl Account {
     /// Open orders in all markets and waiting ones.
     #[must_use]
     pub const fn order_count(&self) -> u32 {
-        self.resting + self.waiting
+        self.open.len() + self.waiting
     }
 
-    /// Works out anew what a snapshot leaves out.
+    /// Open orders in a position's market.
+    #[inline]
+    #[must_use]
+    pub fn open(&self, position: &Position) -> &OpenOrders {
+        self.open.at(position.open)
+    }
+
+    /// Open orders in a market.
+    #[must_use]
+    pub fn open_in(&self, market: u32) -> &OpenOrders {
+        self.position(market).map_or(&OpenOrders::NONE, |p| self.open(p))
+    }
+
+    /// What is remembered of sizes in a market.
+    #[must_use]
+    pub fn room(&self, market: u32) -> Option<RateRoom> {
+        self.open.room(market)
+    }
+
+    /// Remembers it.
+    pub fn set_room(&mut self, market: u32, room: RateRoom) {
+        self.open.set_room(market, room);
+    }
+
+    /// Works out anew what a snapshot leaves out; its open orders are counted in after it.
     pub fn index(&mut self) {
-        self.positions.iter_mut().for_each(|p| p.orders = p.bids.orders + p.asks.orders);
-        self.resting = self.positions.iter().map(|p| p.orders).sum();
+        self.open = Totals::default();
+        self.positions.iter_mut().for_each(|p| p.open = Place::NOWHERE);
+        self.index_places();
+    }
+
+    /// Puts balances and positions back as they were; no order came or went in between.
+    pub fn put_back(&mut self, balances: Vec<Balance>, positions: Vec<Position>) {
+        (self.balances, self.positions) = (balances, positions);
         self.index_places();
     }
 
@@ -535,14 +509,14 @@ impl Account {
 
     /// Counts an order in.
     pub fn add_order(&mut self, market: u32, side: Side, price: Ticks, lots: Lots) {
-        self.resting += 1;
-        self.counted_position(market).add_order(side, price, lots);
+        let at = self.counted_place(market);
+        self.open.add(&mut self.positions[at].open, market, (side, price, lots));
     }
 
     /// Takes lots of an order out: a fill, a smaller amendment, or (with `gone`) its end.
     pub fn shrink_order(&mut self, market: u32, side: Side, price: Ticks, lots: Lots, gone: bool) {
-        self.resting -= u32::from(gone);
-        self.counted_position(market).shrink_order(side, price, lots, gone);
+        let at = self.counted_place(market);
+        self.open.shrink(&mut self.positions[at].open, (side, price, lots), gone);
     }
 
     /// Whether anything but unencumbered money is here: the sweep skips accounts without risk.
@@ -616,9 +590,9 @@ mod tests {
         let mut p = Position::default();
         p.book_result(-30, 0);
         p.book_result(50, 500_000);
-        assert_eq!((p.claim, p.hedged_claim, p.debt), (20, 10, 0));
+        assert_eq!((p.owed, p.hedged_claim), (20, 10));
         p.book_result(-35, 0);
-        assert_eq!((p.claim, p.hedged_claim, p.debt), (0, 0, 15));
+        assert_eq!((p.owed, p.hedged_claim), (-15, 0));
     }
 
     #[test]

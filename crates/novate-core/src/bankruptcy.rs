@@ -139,7 +139,7 @@ pub fn insure(cx: &mut Context<'_>, account: u32, case: &mut Case) {
 /// Unsettled perp debts of the account, ascending by market: market and quote units.
 #[must_use]
 pub fn debts(state: &State, account: u32) -> Vec<(u32, Amount)> {
-    state.accounts[account as usize].positions.iter().filter(|p| p.debt > 0).map(|p| (p.market, p.debt)).collect()
+    state.accounts[account as usize].positions.iter().filter(|p| p.owed < 0).map(|p| (p.market, p.debt())).collect()
 }
 
 /// What is missing without a leg, or beyond the perp loss, and is still an unsettled perp debt: the insurance of its bucket

@@ -9,7 +9,7 @@ use crate::lending::utilisation;
 use crate::ledger::Party;
 use crate::margin::explain::allocate;
 use crate::session::Session;
-use crate::settlement::pay_debt;
+use crate::settlement::{overdue, pay_debt};
 use crate::state::State;
 use crate::state::lending::{CallReason, CashCall, LoanCall};
 use crate::units::{Amount, PPM, Value, div_floor, narrow};
@@ -17,7 +17,7 @@ use crate::units::{Amount, PPM, Value, div_floor, narrow};
 /// What is open of a cash call: the debt that settlements left unpaid, at most what was called.
 #[must_use]
 pub fn open_cash(state: &State, account: u32, market: u32) -> Amount {
-    let unpaid = state.accounts[account as usize].position(market).map_or(0, |p| p.overdue.min(p.debt));
+    let unpaid = overdue(state, account, market);
     state.lending.cash_calls.get(&(account, market)).map_or(0, |c| unpaid.min(c.amount))
 }
 
@@ -88,8 +88,7 @@ pub fn answer(cx: &mut Context<'_>, account: u32) {
         let at = cx.state.accounts[account as usize].positions.partition_point(|p| p.market < market);
         let paid = if open > 0 { pay_debt(cx.state, account, at, market, asset, open) } else { 0 };
         if paid > 0 {
-            let position = &mut cx.state.accounts[account as usize].positions[at];
-            position.overdue = (position.overdue - paid).max(0);
+            cx.state.lending.set_overdue(account, market, cx.state.lending.overdue(account, market) - paid);
             cx.tell_account(account, &CashCallPaid { market, asset, amount: paid, left: open - paid });
         }
         if paid == open {
@@ -119,7 +118,7 @@ pub fn advance(cx: &mut Context<'_>) {
     let Some(terms) = cx.state.lending.terms.clone() else { return };
     let late: Vec<((u32, u32), i64)> = cx.state.lending.unsettled.iter().map(|(&k, &since)| (k, since)).collect();
     for ((account, market), since) in late {
-        let unpaid = cx.state.accounts[account as usize].position(market).map_or(0, |p| p.overdue.min(p.debt));
+        let unpaid = overdue(cx.state, account, market);
         if unpaid == 0 {
             cx.state.lending.unsettled.remove(&(account, market));
         } else if cx.state.now - since >= terms.unsettled_after_ns && !cx.state.lending.cash_calls.contains_key(&(account, market)) {

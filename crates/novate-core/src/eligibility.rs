@@ -52,7 +52,8 @@ pub fn may_trade(state: &State, account: u32, market: u32, side: Side, lots: Lot
         return Ok(());
     }
     let listed = state.known_market(market);
-    let (held, open) = state.accounts[account as usize].position(market).map_or((0, 0), |p| (p.lots, p.open(side).lots));
+    let holder = &state.accounts[account as usize];
+    let (held, open) = holder.position(market).map_or((0, 0), |p| (p.lots, holder.open(p).side(side).lots));
     let leaves = if listed.is_perp() { i128::from(open) + i128::from(lots) <= i128::from(-side.sign() * held) } else { side == Side::Ask };
     if leaves {
         return Ok(());

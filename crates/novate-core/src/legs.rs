@@ -291,9 +291,7 @@ pub fn rehearse<T>(cx: &mut Context<'_>, account: u32, parts: &[Part], ask: impl
     parts.iter().for_each(|part| book(cx.state, account, part));
     store_rates(cx.state, account, parts);
     let answer = ask(cx);
-    let holder = &mut cx.state.accounts[index];
-    (holder.balances, holder.positions) = (balances, positions);
-    holder.index();
+    cx.state.accounts[index].put_back(balances, positions);
     cx.state.owners[owner].liquidity = rates;
     for (asset, units) in admitted {
         cx.state.asset_mut(asset).admitted = units;

@@ -12,6 +12,7 @@ pub mod event;
 pub mod params;
 pub mod stage;
 pub mod order;
+pub mod open_orders;
 pub mod account;
 pub mod pool;
 pub mod ledger;

@@ -65,8 +65,8 @@ pub fn closes(state: &State, intent: &Intent) -> bool {
 
 /// Signed lots towards the side, and open lots of the side.
 fn place(state: &State, account: u32, market: u32, side: Side) -> (i128, i128) {
-    let found = state.accounts[account as usize].position(market);
-    found.map_or((0, 0), |p| (i128::from(p.lots * side.sign()), i128::from(p.open(side).lots)))
+    let holder = &state.accounts[account as usize];
+    holder.position(market).map_or((0, 0), |p| (i128::from(p.lots * side.sign()), i128::from(holder.open(p).side(side).lots)))
 }
 
 /// Lots that the account has, or would have with its open orders, on a side; none when it stands on the other.

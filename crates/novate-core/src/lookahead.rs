@@ -48,10 +48,11 @@ pub struct Lookahead<'a> {
 }
 
 impl<'a> Lookahead<'a> {
-    /// Over a buffer of whole messages; `None` where it would not pay.
+    /// Over a buffer of whole messages; `None` where it would not pay: few accounts, or a single message.
     #[must_use]
     pub fn over(input: &'a [u8], state: &State) -> Option<Self> {
-        (state.accounts.len() >= ACCOUNTS).then(|| {
+        let several = Header::read(input).is_some_and(|first| input.len() > first.length as usize);
+        (several && state.accounts.len() >= ACCOUNTS).then(|| {
             let mut ahead = Self { rest: input, ring: [Next::default(); STEP * STEPS], read: 0 };
             (0..STEP * STEPS).for_each(|_| ahead.step(state));
             ahead
@@ -62,7 +63,10 @@ impl<'a> Lookahead<'a> {
     pub fn step(&mut self, state: &State) {
         let [read, found, near, nearest] = [0, 1, 2, 3].map(|step| (self.read + STEP * (STEPS - step)) % (STEP * STEPS));
         self.ring[read] = self.read_one();
-        self.ring[found].dense = state.account_index.get(&self.ring[found].account).copied().unwrap_or(u32::MAX);
+        let next = &mut self.ring[found];
+        if !next.body.is_empty() {
+            next.dense = state.account_index.get(&next.account).copied().unwrap_or(u32::MAX);
+        }
         touch_records(state, &self.ring[near]);
         touch_places(state, &self.ring[nearest]);
         self.read += 1;
@@ -97,7 +101,8 @@ fn touch_places(state: &State, next: &Next<'_>) {
         return;
     };
     if let Some(position) = account.position(market) {
-        black_box((position.lots, position.opened, position.seen.round, position.bids.extreme, position.room.most));
+        let open = account.open(position);
+        black_box((position.lots, position.seen_round, open.bids.lots, open.asks.lots));
     }
     if let Some(market) = state.markets.get(market as usize).and_then(Option::as_ref) {
         black_box(market.book.can_rest(side, price, 1));

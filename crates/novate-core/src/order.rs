@@ -197,6 +197,12 @@ impl Order {
         self.account
     }
 
+    /// Whether it is live and the first of its account's list.
+    #[must_use]
+    pub fn is_first_of_account(&self) -> bool {
+        self.stage != Stage::Free && self.prev_in_account == NIL
+    }
+
     /// Dense index of the market.
     #[inline]
     #[must_use]

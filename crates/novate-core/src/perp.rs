@@ -103,20 +103,20 @@ pub fn remember(state: &mut State, account: u32, green: bool) {
             position.green_result = result;
         }
         if calm {
-            position.remember(Moment { result, lots: position.lots, price, round: rounds });
+            position.remember(Moment { result, lots: position.lots, price }, rounds);
         }
     }
 }
 
 /// The same for a green account and the one perp that may differ since, while no account is black.
 pub fn remember_one(state: &mut State, account: u32, market: u32) {
-    let (price, round) = (state.index_now(market), state.liquidation.calm_rounds);
+    let (price, rounds) = (state.index_now(market), state.liquidation.calm_rounds);
     let listed = state.known_market(market);
     let (unit, is_perp) = (listed.unit, listed.is_perp());
     let Some(position) = state.accounts[account as usize].position_of(market).filter(|_| is_perp) else { return };
     let result = result_at(unit, position, price);
     position.green_result = result;
-    position.remember(Moment { result, lots: position.lots, price, round });
+    position.remember(Moment { result, lots: position.lots, price }, rounds);
 }
 
 /// What an account's perps of a bucket have made since a remembered moment, micro-dollars at face: signed.

@@ -224,13 +224,13 @@ fn account_report(state: &State, id: u64) -> Result<AccountReport, String> {
             perp: market.is_perp(),
             lots: p.lots,
             cost: p.cost,
-            claim: p.claim,
+            claim: p.claim(),
             hedged_claim: p.hedged_claim,
-            debt: p.debt,
+            debt: p.debt(),
             value: small(value),
             result: leg.map_or(0, |l| small(l.result)),
-            bid_lots: p.bids.lots,
-            ask_lots: p.asks.lots,
+            bid_lots: account.open(p).bids.lots,
+            ask_lots: account.open(p).asks.lots,
         }
     });
     let orders = state.orders.of_account(account.orders).map(|slot| {

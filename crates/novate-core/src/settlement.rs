@@ -114,8 +114,8 @@ fn debit(cx: &mut Context<'_>, job: &mut Settlement, account: u32) {
 
 /// Interest on what the last settlement left unpaid, at the loan rate: the quote's borrow index.
 fn charge_overdue(cx: &mut Context<'_>, job: &Settlement, account: u32, at: usize) {
-    let position = &cx.state.accounts[account as usize].positions[at];
-    let (id, overdue) = (position.market, position.overdue.min(position.debt));
+    let id = cx.state.accounts[account as usize].positions[at].market;
+    let overdue = overdue(cx.state, account, id);
     let asset = cx.state.known_market(id).terms.quote;
     let Some(&(from, to)) = job.growth.get(&asset).filter(|_| overdue > 0) else { return };
     let late = grown_up(overdue, from, to) - overdue;
@@ -124,7 +124,7 @@ fn charge_overdue(cx: &mut Context<'_>, job: &Settlement, account: u32, at: usiz
     }
     let position = &mut cx.state.accounts[account as usize].positions[at];
     position.book_result(-late, 0);
-    position.overdue += late;
+    cx.state.lending.set_overdue(account, id, cx.state.lending.overdue(account, id) + late);
     cx.state.market_mut(id).claims.insurance += late;
     let balance = cx.state.accounts[account as usize].balance(asset).map_or(0, |b| b.pledged);
     cx.tell_account(account, &InterestPaid { asset, amount: -late, balance });
@@ -145,18 +145,25 @@ fn mark(cx: &mut Context<'_>, terms: &mut SettlementTerms, account: u32, at: usi
     position.cost += result;
     position.book_result(result, hedged);
     position.book_result(-owed, 0);
-    let debt = position.debt;
+    let debt = position.debt();
     cx.state.market_mut(id).claims.rounding += owed;
     let paid = if terms.settles { pay_debt(cx.state, account, at, id, quote, debt) } else { 0 };
-    let position = &mut cx.state.accounts[account as usize].positions[at];
-    let (claim, debt) = (position.claim, position.debt);
-    position.overdue = if terms.settles { debt } else { position.overdue.min(debt) };
-    let unpaid = position.overdue;
+    let position = &cx.state.accounts[account as usize].positions[at];
+    let (claim, debt) = (position.claim(), position.debt());
+    let unpaid = if terms.settles { debt } else { cx.state.lending.overdue(account, id).min(debt) };
+    cx.state.lending.set_overdue(account, id, unpaid);
     terms.claims += i128::from(claim);
     lending::note_unsettled(cx.state, account, id, unpaid);
     if result != 0 || owed != 0 || paid != 0 {
         cx.tell_account(account, &Settled { market: id, price: terms.price, result, funding: -owed, cash: -paid, claim, debt });
     }
+}
+
+/// Part of a debt that a settlement left unpaid: it bears interest until the next one.
+#[must_use]
+pub fn overdue(state: &State, account: u32, market: u32) -> Amount {
+    let left = state.lending.overdue(account, market);
+    if left == 0 { 0 } else { state.accounts[account as usize].position(market).map_or(0, |p| left.min(p.debt())) }
 }
 
 /// Pays a debt from cash, then from a pool loan within liquidity and caps.
@@ -170,7 +177,7 @@ pub fn pay_debt(state: &mut State, account: u32, at: usize, market: u32, quote: 
     let paid = debt.min(cash.saturating_add(loan_room(state, account, quote)));
     let State { ledger, accounts, .. } = state;
     ledger.post(accounts, quote, Party::Holder(account), Party::Clearing(market), paid);
-    accounts[account as usize].positions[at].debt -= paid;
+    accounts[account as usize].positions[at].owed += paid;
     paid
 }
 
@@ -207,7 +214,7 @@ fn odd_units(state: &State, market: u32, available: i128, claims: i128) -> Vec<u
     let mut shares: Vec<(i128, u64, u32)> = Vec::new();
     let mut given = 0;
     for (index, account) in state.accounts.iter().enumerate() {
-        let claim = account.position(market).map_or(0, |p| i128::from(p.claim));
+        let claim = account.position(market).map_or(0, |p| i128::from(p.claim()));
         if claim > 0 {
             given += div_floor(claim * available, claims);
             shares.push(((claim * available).rem_euclid(claims), account.id, index as u32));
@@ -223,7 +230,7 @@ fn credit(cx: &mut Context<'_>, job: &Settlement, account: u32) {
     for at in 0..cx.state.accounts[account as usize].positions.len() {
         let (id, claim) = {
             let p = &cx.state.accounts[account as usize].positions[at];
-            (p.market, p.claim)
+            (p.market, p.claim())
         };
         let Some(terms) = job.markets.get(&id).filter(|t| t.settles && claim > 0 && t.claims > 0) else { continue };
         let odd = i128::from(u8::from(terms.odd_units.binary_search(&account).is_ok()));
@@ -235,7 +242,7 @@ fn credit(cx: &mut Context<'_>, job: &Settlement, account: u32) {
         ledger.post(accounts, quote, Party::Clearing(id), Party::Holder(account), paid);
         let position = &mut accounts[account as usize].positions[at];
         position.reduce_claim(paid);
-        let (claim, debt) = (position.claim, position.debt);
+        let (claim, debt) = (position.claim(), position.debt());
         cx.tell_account(account, &Settled { market: id, price: terms.price, result: 0, funding: 0, cash: paid, claim, debt });
     }
 }

@@ -3,12 +3,14 @@
 //! Responsible for: bytes out, bytes in, and refusing bytes that are not a state. Equal states give equal bytes on every
 //! machine: integers only, ordered containers only, look-up tables left out and rebuilt.
 
+use crate::account::Account;
+use crate::order::NIL;
 use crate::state::State;
 use postcard::ser_flavors::Flavor;
 
-const MAGIC: &[u8; 8] = b"NVSTATE1";
+const MAGIC: &[u8; 8] = b"NVSTATE2";
 /// The magic, and room for the body's length.
-const HEAD: &[u8; 16] = b"NVSTATE1\0\0\0\0\0\0\0\0";
+const HEAD: &[u8; 16] = b"NVSTATE2\0\0\0\0\0\0\0\0";
 
 /// Bytes that a digest takes at once: below this, calling it costs more than its work.
 const GULP: usize = 1 << 16;
@@ -101,12 +103,12 @@ pub fn read(bytes: &[u8]) -> Result<State, String> {
         return Err(damaged("the digest does not match"));
     }
     let mut state: State = postcard::from_bytes(&covered[HEAD.len()..]).map_err(|e| damaged(&e.to_string()))?;
-    state.rebuild_indexes();
     check(&state).map_err(|e| damaged(&e))?;
+    state.rebuild_indexes();
     Ok(state)
 }
 
-/// What a digest can't say: that books and slab agree.
+/// What a digest can't say: that books, accounts and slab agree.
 fn check(state: &State) -> Result<(), String> {
     state.orders.verify()?;
     let mut resting = 0;
@@ -114,5 +116,22 @@ fn check(state: &State) -> Result<(), String> {
         market.book.verify(&state.orders, market.terms.market)?;
         resting += market.book.len();
     }
-    if resting == state.orders.resting() { Ok(()) } else { Err("an order rests in no book".to_owned()) }
+    if resting != state.orders.resting() {
+        return Err("an order rests in no book".to_owned());
+    }
+    let listed: u32 = (0..).zip(&state.accounts).map(|(at, account)| count_orders(state, at, account)).sum::<Result<u32, String>>()?;
+    if listed == state.orders.len() { Ok(()) } else { Err(format!("{listed} of {} orders are an account's", state.orders.len())) }
+}
+
+/// Number of an account's orders, or what is wrong with its list.
+fn count_orders(state: &State, at: u32, account: &Account) -> Result<u32, String> {
+    if account.orders != NIL && state.orders.find(account.orders).is_none_or(|o| o.account() != at || !o.is_first_of_account()) {
+        return Err(format!("the orders of account {} do not begin in slot {}", account.id, account.orders));
+    }
+    let (mut orders, mut lots) = (0, 0_i64);
+    for slot in state.orders.of_account(account.orders) {
+        lots = lots.checked_add(state.orders.order(slot).leaves()).ok_or("an account's orders overflow")?;
+        orders += 1;
+    }
+    Ok(orders)
 }

@@ -509,7 +509,14 @@ impl State {
         self.account_index = self.accounts.iter().enumerate().map(|(i, a)| (a.id, i as u32)).collect();
         self.owner_index = self.owners.iter().enumerate().map(|(i, o)| (o.id, i as u32)).collect();
         self.owner_index.extend(self.governance.joined.iter().map(|(&id, &at)| (id, at)));
-        self.accounts.iter_mut().for_each(Account::index);
+        let Self { accounts, orders, .. } = self;
+        for account in accounts {
+            account.index();
+            for slot in orders.of_account(account.orders) {
+                let order = orders.order(slot);
+                account.add_order(order.market(), order.side(), order.price(), order.leaves());
+            }
+        }
         self.rebuild_dated_moves();
     }
 
@@ -532,7 +539,7 @@ impl State {
         let add = |sums: &mut BTreeMap<u32, (i128, i128)>, p: &Position| {
             let entry = sums.entry(p.market).or_default();
             entry.0 += i128::from(p.lots);
-            entry.1 += i128::from(p.claim) - i128::from(p.debt) - i128::from(p.cost);
+            entry.1 += i128::from(p.owed) - i128::from(p.cost);
         };
         self.accounts.iter().flat_map(|a| &a.positions).for_each(|p| add(&mut sums, p));
         for market in self.markets.iter().flatten().filter(|m| m.is_perp()) {

@@ -227,7 +227,7 @@ fn check_expiry(state: &State, order: &OrderTerms) -> Result<(), Refusal> {
 /// Room for one more order that rests: in the market's side of the account, in the account, in the book.
 fn check_room(state: &State, market: &Market, account: u32, side: Side) -> Result<(), Refusal> {
     let holder = &state.accounts[account as usize];
-    let open = holder.position(market.terms.market).map_or(0, |p| p.open(side).orders);
+    let open = holder.open_in(market.terms.market).side(side).orders;
     let most = state.config().orders_per_market;
     require(open < most, Reject::open_orders_must_be_below_limit.at(1, i64::from(open), i64::from(most)))?;
     check_account_room(state, account)?;
@@ -413,8 +413,8 @@ fn reducible(state: &State, account: u32, market: &Market, side: Side, order: &O
 /// # Errors
 /// `notional_must_not_overflow`.
 pub fn check_size(state: &State, figures: &Figures, account: u32, market: &Market, (side, limit, lots): (Side, Ticks, Lots)) -> Result<(), Refusal> {
-    let position = state.accounts[account as usize].position(market.terms.market);
-    let (held, open) = position.map_or((0, 0), |p| (p.lots.abs(), p.open(side).lots));
+    let holder = &state.accounts[account as usize];
+    let (held, open) = holder.position(market.terms.market).map_or((0, 0), |p| (p.lots.abs(), holder.open(p).side(side).lots));
     let (all, most) = (held.saturating_add(open).saturating_add(lots), i64::MAX / 8);
     let fits = figures.fits(market, limit, all, most);
     require(fits && market.book.can_rest(side, limit, lots), Reject::notional_must_not_overflow.at(7, lots, most))
@@ -634,8 +634,8 @@ fn excess_if_filled(cx: &mut Context<'_>, wish: &Wish, excess: Value) -> Value {
 /// Dollars by which the owner's (spot, perp) gross grows if this order and the account's others on its side all fill. Lots that
 /// close a perp position, sales of tokens that are there and purchases of borrowed ones add nothing.
 fn growth(state: &State, market: &Market, wish: &Wish) -> (Value, Value) {
-    let position = state.accounts[wish.account as usize].position(wish.market);
-    let (held, open) = position.map_or((0, 0), |p| (p.lots, p.open(wish.side).lots));
+    let holder = &state.accounts[wish.account as usize];
+    let (held, open) = holder.position(wish.market).map_or((0, 0), |p| (p.lots, holder.open(p).side(wish.side).lots));
     let lots = i128::from(open) + i128::from(wish.lots) - i128::from(wish.replaces.map_or(0, |r| r.1));
     let value = |lots: i128| state.quote_value(market, i128::from(wish.limit) * lots * i128::from(market.unit));
     if market.is_perp() {

@@ -163,7 +163,7 @@ fn the_cursor_s_step_does_not_matter() {
         runs_through(venue, 60);
         let state = venue.state();
         // What the action books; the watermarks of the sweep, whose step it is too, follow later.
-        let booked = |a: &Account| a.positions.iter().map(|p| (p.market, p.lots, p.cost, p.claim, p.hedged_claim, p.debt)).collect::<Vec<_>>();
+        let booked = |a: &Account| a.positions.iter().map(|p| (p.market, p.lots, p.cost, p.owed, p.hedged_claim)).collect::<Vec<_>>();
         let books: Vec<String> = state.accounts.iter().map(|a| format!("{:?} {:?}", a.balances, booked(a))).collect();
         let market = state.known_market(1);
         ends.push(format!("{books:?} {:?} {:?}", market.claims, state.ledger.receivables().collect::<Vec<_>>()));

@@ -136,7 +136,7 @@ fn a_package_is_its_legs_when_margin_does_not_bind() {
                 continue;
             }
             for (one, other) in whole.state().accounts.iter().zip(&apart.state().accounts) {
-                let lots = |a: &novate_core::account::Account| -> BTreeMap<u32, (i64, i64, i64, i64)> { a.positions.iter().map(|p| (p.market, (p.lots, p.cost, p.claim, p.debt))).collect() };
+                let lots = |a: &novate_core::account::Account| -> BTreeMap<u32, (i64, i64, i64)> { a.positions.iter().map(|p| (p.market, (p.lots, p.cost, p.owed))).collect() };
                 let money = |a: &novate_core::account::Account| -> BTreeMap<u32, (i64, i64)> { a.balances.iter().map(|b| (b.asset, (b.pledged, b.reserved))).collect() };
                 assert_eq!((lots(one), money(one)), (lots(other), money(other)), "seed {seed}, step {n}: account {} after {wish:?}", one.id);
             }

@@ -199,7 +199,7 @@ fn no_gain_of_a_doubtful_price_is_withdrawn() {
     assert_eq!(all - free, 496_500_000);
     // Nothing is open: what is claimed is the gain.
     let v = hedged(95, 10_000);
-    let (lots, claim) = v.state().accounts[0].position(NVDA_PERP).map_or((0, 0), |p| (p.lots, p.claim));
+    let (lots, claim) = v.state().accounts[0].position(NVDA_PERP).map_or((0, 0), |p| (p.lots, p.claim()));
     assert!(lots == 0 && claim > 0);
     let (free, all) = equities(&v, 1);
     assert_eq!(free, all);
@@ -254,7 +254,7 @@ fn loans_are_what_is_owed_and_what_orders_would_borrow() {
     assert_eq!(asked(&v, 1, dollars(3)), (dollars(7_003), dollars(7_000)));
     assert_eq!(asked(&v, 4, 0), (0, dollars(650)));
     v.say(4, "PlaceOrder market=2 side=0 price=10000 lots=500");
-    assert_eq!(v.state().accounts[3].position(NVDAX).map(|p| p.bids.orders), Some(1));
+    assert_eq!(v.state().accounts[3].open_in(NVDAX).bids.orders, 1);
     // The bid and its fee of 0.20; 65 % of 15 tokens.
     assert_eq!(asked(&v, 4, 0), (500_200_000, dollars(975)));
 }

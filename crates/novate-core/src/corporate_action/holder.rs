@@ -83,7 +83,7 @@ fn book(cx: &mut Context<'_>, action: u64, record: Record, amount: i64, worth: i
     cx.state.market_mut(market).claims.rounding -= worth;
     let position = cx.state.accounts[account as usize].position_mut(market);
     position.book_result(amount, hedged);
-    let (claim, debt) = (position.claim, position.debt);
+    let (claim, debt) = (position.claim(), position.debt());
     cx.tell_account(account, &PositionAdjusted { action, market, lots, amount, claim, debt });
 }
 

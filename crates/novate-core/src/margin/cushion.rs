@@ -6,7 +6,8 @@
 
 use super::rates::Rates;
 use super::Level;
-use crate::account::{Account, Balance, Cushion, LiquidityRate, Position, RateRoom};
+use crate::account::{Account, Balance, Cushion, LiquidityRate, Position};
+use crate::open_orders::RateRoom;
 use crate::state::lull::{Drift, Levels, LotBound};
 use crate::state::{Market, State, Underlying};
 use crate::units::{Lots, PPM, Ticks, Value, div_ceil, narrow, rate_up, scale_up};
@@ -25,7 +26,8 @@ pub fn forget(state: &mut State, account: u32) {
 /// What an account surely has left now: at most its excess at initial. `None` when that is not known.
 #[must_use]
 pub fn known(state: &State, account: u32) -> Option<Value> {
-    let Account { positions, cushion, .. } = &state.accounts[account as usize];
+    let holder = &state.accounts[account as usize];
+    let cushion = &holder.cushion;
     if state.lull.holds(cushion.stamp) {
         return Some(i128::from(cushion.left));
     }
@@ -34,8 +36,8 @@ pub fn known(state: &State, account: u32) -> Option<Value> {
     }
     // What prices may have taken since: per lot held or wanted, the path of its market's moves.
     let mut left = i128::from(cushion.left) - ROUNDING;
-    for position in positions {
-        let (market, lots) = (state.known_market(position.market), at_stake(position));
+    for position in &holder.positions {
+        let (market, lots) = (state.known_market(position.market), at_stake(holder, position));
         if !market.is_perp() || lots == 0 {
             continue;
         }
@@ -69,8 +71,8 @@ fn mark_paths(markets: &[Option<Market>], positions: &mut [Position], era: u64) 
 }
 
 /// Lots that a price moves: held, and wanted on either side.
-fn at_stake(position: &Position) -> i128 {
-    i128::from(position.lots.abs()) + position.wanted()
+fn at_stake(holder: &Account, position: &Position) -> i128 {
+    i128::from(position.lots.abs()) + holder.open(position).wanted()
 }
 
 /// A market's path of moves; 0 while none was noted in the era: what moved before the first note is not in it.
@@ -170,7 +172,7 @@ pub fn keep(state: &mut State, account: u32, excess: Value, new: Option<(u32, Lo
     if !alone || !plain || !holder.balances.iter().all(still) || excess <= 0 {
         return forget(state, account);
     }
-    let orders = holder.positions.iter().map(|p| (p.market, p.wanted())).chain(new.map(|(market, lots)| (market, i128::from(lots))));
+    let orders = holder.positions.iter().map(|p| (p.market, holder.open(p).wanted())).chain(new.map(|(market, lots)| (market, i128::from(lots))));
     let crowding: Value = orders.map(|(market, lots)| most_crowd(state, state.known_market(market), lots)).sum();
     state.bound_lull();
     let left = narrow(excess - crowding - ROUNDING).unwrap_or(i64::MAX);
@@ -209,11 +211,12 @@ pub fn spares(state: &mut State, account: u32, market: u32, order: (Ticks, Lots,
     }
     let Some(left) = left(state, account) else { return false };
     let bound = bound(state, market);
-    let fits = |p: &Position| {
-        let size = i128::from(p.lots.abs()) * i128::from(bound.high) + growth;
-        bound.only && state.lull.holds(p.room.stamp) && size <= i128::from(p.room.most)
+    let holder = &state.accounts[account as usize];
+    let fits = |room: RateRoom| {
+        let size = i128::from(holder.lots(market).abs()) * i128::from(bound.high) + growth;
+        bound.only && state.lull.holds(room.stamp) && size <= i128::from(room.most)
     };
-    if growth != 0 && !state.accounts[account as usize].position(market).is_some_and(fits) {
+    if growth != 0 && !holder.room(market).is_some_and(fits) {
         return false;
     }
     let need = most_in(state, state.known_market(market), &bound, order).filter(|&need| need <= left);
@@ -224,9 +227,8 @@ pub fn spares(state: &mut State, account: u32, market: u32, order: (Ticks, Lots,
 pub fn remember_size(state: &mut State, account: u32, market: u32) {
     let (owner, underlying) = (state.accounts[account as usize].owner, state.known_market(market).terms.underlying);
     let Some(rate) = state.liquidity_rate(owner, underlying).filter(|r| state.lull.holds(r.stamp)) else { return };
-    if let Some(position) = state.accounts[account as usize].position_of(market) {
-        position.room = RateRoom { stamp: rate.stamp, most: rate.room[1] };
-    }
+    let room = RateRoom { stamp: rate.stamp, most: rate.room[1] };
+    state.accounts[account as usize].set_room(market, room);
 }
 
 /// The bound of an account's order at a price for lots, with the fee it may pay in quote units. Where the order has just raised what
@@ -250,7 +252,8 @@ fn dearer(state: &mut State, account: u32, market: u32, before: LiquidityRate, n
     if !bound.only || before.epoch != now.epoch || before.spot_ppm != now.spot_ppm {
         return None;
     }
-    let lots = state.accounts[account as usize].position(market).map_or(0, at_stake);
+    let holder = &state.accounts[account as usize];
+    let lots = holder.position(market).map_or(0, |p| at_stake(holder, p));
     Some(rate_up(lots * i128::from(bound.high), now.perp_ppm - before.perp_ppm) + ROUNDING)
 }
 

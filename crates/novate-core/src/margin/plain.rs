@@ -14,6 +14,7 @@ use super::liquidity::stored_rates;
 use super::portfolio::{crowd, order_loss, quote_value_up};
 use super::{Change, Evaluation, Level, Question, Terms};
 use crate::account::{LiquidityRate, Position};
+use crate::open_orders::OpenOrders;
 use crate::order::{NIL, Side};
 use crate::state::{Market, State};
 use crate::units::{Lots, Nanos, PPM, Ticks, Value, div_floor, rate_down, rate_up};
@@ -140,7 +141,7 @@ impl Plain {
         let mut stored = Stored { rates: &state.owners[holder.owner as usize].liquidity, next: 0 };
         for position in &holder.positions {
             let wanted = question.orders && position.has_orders();
-            let carries = position.lots != 0 || position.claim != 0 || position.debt != 0 || position.cost != 0;
+            let carries = position.carries();
             let changed = question.changes.iter().any(|c| market_of(c) == Some(position.market));
             if !wanted && !carries && !changed {
                 continue;
@@ -153,7 +154,7 @@ impl Plain {
             if carries {
                 self.add_result(state, position, level)?;
             }
-            let ends = if wanted || changed { self.add_orders(state, Some(position).filter(|_| wanted), position.market, question, level)? } else { [0; 2] };
+            let ends = if wanted || changed { self.add_orders(state, wanted.then(|| holder.open(position)), position.market, question, level)? } else { [0; 2] };
             self.add_exposure(state, &mut stored, (holder.owner, position.market, position.lots), ends, level)?;
         }
         for (at, change) in question.changes.iter().enumerate() {
@@ -180,13 +181,12 @@ impl Plain {
             extra = extra.min(0);
         }
         let value = perp.at_index(position.lots)?.checked_add(extra)?;
-        let owed = position.claim.checked_sub(position.debt)?;
         let market = state.known_market(position.market);
         let [cost, owed, claim, hedged] = if perp.in_micros {
-            [position.cost, owed, position.claim, position.hedged_claim].map(Value::from)
+            [position.cost, position.owed, position.claim(), position.hedged_claim].map(Value::from)
         } else {
             let face = |units: i64| state.quote_value(market, i128::from(units));
-            [quote_value_up(state, market, i128::from(position.cost)), face(owed), face(position.claim), face(position.hedged_claim)]
+            [quote_value_up(state, market, i128::from(position.cost)), face(position.owed), face(position.claim()), face(position.hedged_claim)]
         };
         let result = Value::from(value) - cost;
         let coin = self.meet_coin(state, self.perps[level][position.market as usize].coin_at);
@@ -198,12 +198,12 @@ impl Plain {
     }
 
     /// Fees of a market's open and hypothetical orders, and CROWD; returns the lots of all bids and of all asks.
-    fn add_orders(&mut self, state: &State, position: Option<&Position>, market: u32, question: &Question<'_>, level: usize) -> Option<[i64; 2]> {
+    fn add_orders(&mut self, state: &State, open: Option<&OpenOrders>, market: u32, question: &Question<'_>, level: usize) -> Option<[i64; 2]> {
         let listed = state.known_market(market);
         let mut lots = [0_i64; 2];
-        if let Some(position) = position {
+        if let Some(open) = open {
             for side in [Side::Bid, Side::Ask] {
-                let open = position.open(side);
+                let open = open.side(side);
                 if open.orders > 0 {
                     self.add_fee(state, listed, open.ticks_lots, level);
                     lots[side as usize] = lots[side as usize].checked_add(open.lots)?;
@@ -295,8 +295,9 @@ impl Plain {
         if question.orders && holder.orders != NIL {
             for position in holder.positions.iter().filter(|p| p.has_orders()) {
                 let edges = self.perps[level][position.market as usize].edges;
-                let bids = position.bids.orders > 0 && position.bids.extreme > edges[0];
-                let asks = position.asks.orders > 0 && position.asks.extreme < edges[1];
+                let open = holder.open(position);
+                let bids = open.bids.orders > 0 && open.bids.extreme > edges[0];
+                let asks = open.asks.orders > 0 && open.asks.extreme < edges[1];
                 let mut next = if bids || asks { holder.orders } else { NIL };
                 while next != NIL {
                     let order = state.orders.order(next);

@@ -262,16 +262,15 @@ impl Portfolio {
         }
         for position in &holder.positions {
             let market = state.known_market(position.market);
-            let carries = position.lots != 0 || position.claim != 0 || position.debt != 0 || position.cost != 0;
-            if market.is_perp() && carries {
+            if market.is_perp() && position.carries() {
                 let leg = self.perp_mut(state, market);
                 leg.lots += position.lots;
                 leg.cost += i128::from(position.cost);
-                (leg.claim, leg.hedged_claim, leg.debt) = (position.claim, position.hedged_claim, position.debt);
+                (leg.claim, leg.hedged_claim, leg.debt) = (position.claim(), position.hedged_claim, position.debt());
             }
             if question.orders && position.has_orders() {
                 for side in [Side::Bid, Side::Ask] {
-                    let open = position.open(side);
+                    let open = holder.open(position).side(side);
                     if open.orders > 0 {
                         self.add_open(state, market, side, open.lots, open.ticks_lots);
                     }
@@ -426,8 +425,9 @@ impl Portfolio {
             let market = state.known_market(position.market);
             let Some(slot) = self.exposures.iter().position(|e| e.underlying == market.terms.underlying) else { continue };
             let (prices, coin_ppm) = (self.exposures[slot].prices(), self.coin_ppm(market));
-            let bids = position.bids.orders > 0 && loses(state, market, prices, coin_ppm, Side::Bid, position.bids.extreme);
-            let asks = position.asks.orders > 0 && loses(state, market, prices, coin_ppm, Side::Ask, position.asks.extreme);
+            let open = holder.open(position);
+            let bids = open.bids.orders > 0 && loses(state, market, prices, coin_ppm, Side::Bid, open.bids.extreme);
+            let asks = open.asks.orders > 0 && loses(state, market, prices, coin_ppm, Side::Ask, open.asks.extreme);
             if !bids && !asks {
                 continue;
             }

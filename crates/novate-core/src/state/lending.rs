@@ -88,6 +88,8 @@ pub struct Lending {
     pub minute: i64,
     /// Since when a settlement has left a perp debt unpaid, by account and market.
     pub unsettled: BTreeMap<(u32, u32), Nanos>,
+    /// What the last settlement left unpaid of a perp debt, by account and market: what was paid since is still in it.
+    overdue: BTreeMap<(u32, u32), Amount>,
     /// By account and market.
     pub cash_calls: BTreeMap<(u32, u32), CashCall>,
     /// By account and asset.
@@ -109,6 +111,21 @@ impl Lending {
     #[must_use]
     pub fn waiting(&self, asset: u32) -> Amount {
         self.pools.get(&asset).map_or(0, |p| p.waiting.iter().map(|w| w.1).sum())
+    }
+
+    /// What the last settlement left unpaid of a perp debt, in quote units; at most the debt counts.
+    #[must_use]
+    pub fn overdue(&self, account: u32, market: u32) -> Amount {
+        if self.overdue.is_empty() { 0 } else { self.overdue.get(&(account, market)).copied().unwrap_or(0) }
+    }
+
+    /// Sets it; nothing below zero.
+    pub fn set_overdue(&mut self, account: u32, market: u32, amount: Amount) {
+        if amount > 0 {
+            self.overdue.insert((account, market), amount);
+        } else if !self.overdue.is_empty() {
+            self.overdue.remove(&(account, market));
+        }
     }
 
     /// Whether cash is called from an account, or a loan of it.

@@ -79,7 +79,7 @@ fn open_orders(state: &State) {
         }
         for position in &account.positions {
             for side in [Side::Bid, Side::Ask] {
-                let open = position.open(side);
+                let open = account.open(position).side(side);
                 let fresh = sides.remove(&(position.market, side as u8)).unwrap_or_default();
                 assert_eq!((open.orders, open.lots, open.ticks_lots), fresh, "open totals of {} in {}", account.id, position.market);
             }
@@ -98,8 +98,7 @@ fn accounts(state: &State) {
         for position in &account.positions {
             let p = position;
             assert!(p.lots != 0 || p.cost == 0, "a closed position has no cost");
-            assert!(p.claim >= 0 && p.debt >= 0 && (p.claim == 0 || p.debt == 0), "claim and debt are netted");
-            assert!(0 <= p.hedged_claim && p.hedged_claim <= p.claim, "the hedged part of a claim");
+            assert!(0 <= p.hedged_claim && p.hedged_claim <= p.claim(), "the hedged part of a claim");
         }
         for balance in &account.balances {
             let asset = state.known_asset(balance.asset);

@@ -530,7 +530,7 @@ impl Script {
                 let market = self.market(market)?;
                 let quote = self.venue.state().known_market(market).terms.quote;
                 let p = self.position(account, market);
-                same(if kind == "claims" { p.claim } else { p.debt }, self.amount(amount, quote)?)?;
+                same(if kind == "claims" { p.claim() } else { p.debt() }, self.amount(amount, quote)?)?;
             }
             ["is", state @ ("green" | "yellow" | "orange" | "red" | "black")] => {
                 let states = [AccountState::Green, AccountState::Yellow, AccountState::Orange, AccountState::Red, AccountState::Black];

@@ -40,7 +40,7 @@ fn calls(state: &State) {
     let Some(terms) = &state.lending.terms else { return };
     for (&(account, market), call) in &state.lending.cash_calls {
         let id = state.accounts[account as usize].id;
-        let debt = state.accounts[account as usize].position(market).map_or(0, |p| p.debt);
+        let debt = state.accounts[account as usize].position(market).map_or(0, |p| p.debt());
         assert!(call.amount > 0 && open_cash(state, account, market) <= debt, "account {id}: called {} of a debt of {debt}", call.amount);
         assert!((0..=terms.cash_call_ns).contains(&call.left_ns) && call.overdue == (call.left_ns == 0), "account {id}: {call:?}");
     }
