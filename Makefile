@@ -1,7 +1,7 @@
 # Each target sets up what it needs, the virtual environment .venv included. ARGS goes to the command behind a target,
 # for example: make demo ARGS="--headless --json"
 
-.PHONY: demo test test-long fuzz mutants bench cost instructions lint fmt venv build wheel clean
+.PHONY: demo test test-long fuzz mutants bench cost instructions lint fmt venv build led wheel clean
 
 demo: build      ## replay a real crash through a venue and print the path of the report
 	@.venv/bin/novate demo $(ARGS)
@@ -19,10 +19,10 @@ mutants: venv    ## a night: change margin, ledger and liquidation line by line;
 	@command -v cargo-mutants >/dev/null || { echo "novate: missing: cargo-mutants (cargo install cargo-mutants)" >&2; exit 1; }
 	@cargo mutants -p novate-core $(ARGS)
 
-bench: build     ## speed on this machine, against the raw limits of the same run; writes benches/results.json
+bench: led       ## speed on this machine, against the raw limits of the same run; writes benches/results.json
 	@.venv/bin/python benches/run.py $(ARGS)
 
-cost: build      ## how cost grows with accounts, markets, depth and positions; writes benches/cost.json
+cost: led        ## how cost grows with accounts, markets, depth and positions; writes benches/cost.json
 	@.venv/bin/python benches/cost.py $(ARGS)
 
 instructions: venv ## instructions of a command and of an evaluation under callgrind: the same on every run
@@ -41,6 +41,9 @@ venv:            ## the virtual environment with all packages
 
 build:           ## the engine, compiled into the package
 	@scripts/build.sh
+
+led:             ## the same, led by a profile of the engine as wheels are: slower to make, faster to run
+	@scripts/build.sh --led
 
 wheel:           ## one wheel for every Python from 3.11 on, tried in a fresh environment; prints its path
 	@scripts/wheel.sh

@@ -19,7 +19,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from measure import BENCHES, OUT, ROOT, Row, Task, built, interleave, machine, right, spread
+from measure import (
+    BENCHES,
+    OUT,
+    ROOT,
+    Row,
+    Task,
+    built,
+    how_built,
+    interleave,
+    machine,
+    profile,
+    right,
+    spread,
+)
 from peers.get import exchange_core, liquibook
 from rich.console import Console
 from rich.table import Table
@@ -105,7 +118,8 @@ def main() -> None:
     given = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
     start, about = time.monotonic(), machine()
-    every = list(tasks(given, built()))
+    driver = built(profile())
+    every = list(tasks(given, driver))
     found = interleave(every, given.rounds or (1 if given.quick else 2), say)
     commands = {task.name: " ".join(task.command).replace(f"{ROOT}{os.sep}", "") for task in every}
 
@@ -148,7 +162,7 @@ def main() -> None:
         rows += [r for r in pair if r]
         drawn.add_row(str(count), *(f"{r.value:,.0f}" if r and r.value else "-" for r in pair))
     console.print(drawn)
-    about |= {"seed": given.seed, "quick": given.quick, "wall_s": round(time.monotonic() - start, 1)}
+    about |= {"build": how_built(driver), "seed": given.seed, "quick": given.quick, "wall_s": round(time.monotonic() - start, 1)}
     about["load_after"] = os.getloadavg()[0]
     result = BENCHES / "cost.json"
     result.write_text(json.dumps({"machine": about, "rows": [r.as_json() for r in rows]}, indent=1) + "\n")

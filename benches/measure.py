@@ -20,6 +20,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 BENCHES = ROOT / "benches"
 OUT = BENCHES / "out"
+LED = ROOT / "target" / "led"
+"""Where builds that are led by a profile go."""
 LIMIT_S = 300
 """No single command may take longer."""
 
@@ -67,8 +69,15 @@ class Task:
     pinned: bool = True
 
 
-def built() -> str:
-    """The engine's driver, compiled; its path."""
+def profile() -> str:
+    """Path of the profile that optimised builds are led by; empty where they are plain."""
+    script = (str(ROOT / "scripts" / "profile.sh"),)
+    return subprocess.run(script, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+
+def built(led_by: str = "") -> str:
+    """The engine's driver, compiled, led by a profile if there is one; its path."""
+    led = {"RUSTFLAGS": f"-Cprofile-use={led_by}", "CARGO_TARGET_DIR": str(LED)}
     command = (
         "cargo",
         "bench",
@@ -79,10 +88,16 @@ def built() -> str:
         "workload",
         "--message-format=json",
     )
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    env = os.environ | led if led_by else None
+    done = subprocess.run(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True, check=True)
     messages = (json.loads(line) for line in done.stdout.splitlines() if line.startswith("{"))
     paths = [message["executable"] for message in messages if message.get("executable")]
     return str(paths[-1])
+
+
+def how_built(driver: str) -> str:
+    """How that driver was: figures of the two kinds do not compare."""
+    return "led by a profile" if Path(driver).is_relative_to(LED) else "plain"
 
 
 def run(task: Task) -> Figures:

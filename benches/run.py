@@ -20,7 +20,21 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from measure import BENCHES, OUT, ROOT, Figures, Row, Task, built, interleave, machine, right, spread
+from measure import (
+    BENCHES,
+    OUT,
+    ROOT,
+    Figures,
+    Row,
+    Task,
+    built,
+    how_built,
+    interleave,
+    machine,
+    profile,
+    right,
+    spread,
+)
 from peers.get import exchange_core, liquibook, python_peers
 from rich.console import Console
 from rich.table import Table
@@ -139,7 +153,7 @@ class Plan:
 
     def __init__(self, given: argparse.Namespace) -> None:
         self.quick, self.rounds = given.quick, given.rounds or (1 if given.quick else 3)
-        self.driver, self.probe = built(), ceiling()
+        self.driver, self.probe = built(profile()), ceiling()
         self.files = files(self.driver, 100_000 if given.quick else 1_000_000, given.seed)
         self.peers = {} if given.no_peers else python_peers(OUT, say)
         self.java = None if given.no_peers else exchange_core(OUT, say)
@@ -445,7 +459,7 @@ def main() -> None:
     found = interleave(tasks, plan.rounds, say)
     words = {task.name: " ".join(task.command).replace(f"{ROOT}{os.sep}", "") for task in tasks}
     rows = Rows(found, words).all()
-    about |= {"rounds": plan.rounds, "quick": given.quick, "wall_s": round(time.monotonic() - start, 1)}
+    about |= {"build": how_built(plan.driver), "rounds": plan.rounds, "quick": given.quick, "wall_s": round(time.monotonic() - start, 1)}
     about["load_after"] = os.getloadavg()[0]
     result = BENCHES / "results.json"
     result.write_text(

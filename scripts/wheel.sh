@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Builds the wheel (release, abi3: one file for every Python from 3.11 on) into dist/, installs it into a fresh environment
-# outside this tree, and runs the README's four lines there. Prints the wheel's path on standard output, the rest on standard error.
+# Builds the wheel (release, led by a profile of the engine, abi3: one file for every Python from 3.11 on) into dist/, installs it into
+# a fresh environment outside this tree, and runs the README's four lines there. NOVATE_PLAIN=1 makes it without a profile. Prints the wheel's path on standard output, the rest on standard error.
 set -eu
 cd "$(dirname "$0")/.."
 scripts/setup.sh
 rm -rf dist
+. scripts/led.sh
 VIRTUAL_ENV=$PWD/.venv PYO3_PYTHON=$PWD/.venv/bin/python .venv/bin/maturin build --release --out dist --quiet >&2
 wheel=$(ls "$PWD"/dist/novate-*-abi3-*.whl)
 away=$(mktemp -d)

@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final, Generic, Protocol, Self, TypeVar
 
@@ -186,14 +187,16 @@ def rebuild(
     on_events: Callable[[bytes], None] | None = None,
     *,
     confirmed: bool = True,
+    begun: RestoreAhead[EngineT] | None = None,
 ) -> Rebuilt[EngineT]:
     """The engine at the end of the judged journal, from the newest snapshot that restores.
 
-    `on_events` gets the events of all replayed commands, in order, those of several frames at a time. Raises EngineHalted if the engine fails inside a
-    command, ReplayDiverged if a seal on the way recorded another state, JournalError unless two people `confirmed` each
-    command that was put aside.
+    `on_events` gets the events of all replayed commands, in order, those of several frames at a time. `begun` is a restore that was begun
+    before the journal was judged. Raises EngineHalted if the engine fails inside a command, ReplayDiverged if a seal on the way recorded
+    another state, JournalError unless two people `confirmed` each command that was put aside.
     """
-    engine, base, skipped = restore_newest(engines, judged.snapshots)
+    restore = begun.restored if begun else partial(restored, engines)
+    engine, base, skipped = restore_newest(engines, judged.snapshots, restore)
     put_aside(engine, judged.quarantined)
     replayed = 0
     for run in _ahead(_runs(frames_after(paths.journal, base))):
@@ -267,21 +270,44 @@ def restore_checked(engines: EngineFactory[EngineT], snapshot: Snapshot) -> Engi
     return engine
 
 
+def restored(engines: EngineFactory[EngineT], file: SnapshotFile) -> EngineT:
+    """The engine of a snapshot's file. Raises BadSnapshot unless it is sound and restores to what it recorded."""
+    return restore_checked(engines, read_snapshot(file.path))
+
+
+class RestoreAhead(Generic[EngineT]):
+    """The newest snapshot of a home, restored by a helper thread while the journal is judged.
+
+    Nothing of it counts before the journal says that the snapshot belongs to it: until then it is memory that may be dropped.
+    """
+
+    def __init__(self, paths: HomePaths, engines: EngineFactory[EngineT], ruleset: int | None) -> None:
+        """Begins."""
+        self._engines = engines
+        files, _ = _peek_snapshots(paths.snapshots, ruleset)
+        self._file = files[0] if files else None
+        self._helper = ThreadPoolExecutor(1, "novate-restore")
+        self._engine = self._helper.submit(restored, engines, self._file) if self._file else None
+        self._helper.shutdown(wait=False)
+
+    def restored(self, file: SnapshotFile) -> EngineT:
+        """As `restored`: the engine that was begun if it is of that file, which is given out once."""
+        engine, self._engine = self._engine, None
+        return engine.result() if engine and file == self._file else restored(self._engines, file)
+
+
 def restore_newest(
-    engines: EngineFactory[EngineT], snapshots: tuple[SnapshotFile, ...]
+    engines: EngineFactory[EngineT],
+    snapshots: tuple[SnapshotFile, ...],
+    restore: Callable[[SnapshotFile], EngineT] | None = None,
 ) -> tuple[EngineT, int, tuple[str, ...]]:
     """The newest snapshot that is sound and restores, else a fresh engine; with what was skipped on the way."""
     skipped: list[str] = []
     for file in snapshots:
         try:
-            snapshot = read_snapshot(file.path)
+            return (restore or partial(restored, engines))(file), file.sequence, tuple(skipped)
         except BadSnapshot as bad:
             skipped.append(f"{file.path.name}: {bad}")
-            continue
-        try:
-            return restore_checked(engines, snapshot), snapshot.sequence, tuple(skipped)
-        except BadSnapshot as bad:
-            skipped.append(f"snapshot {snapshot.sequence}: {bad}")
     return engines(), 0, tuple(skipped)
 
 

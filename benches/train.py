@@ -1,0 +1,71 @@
+"""What a build is led by: the parts of a venue's day, run by an instrumented engine.
+
+    train.py DRIVER RAW
+
+DRIVER is the instrumented benchmark driver, and `novate` the instrumented package. What each part counted goes to RAW/<part>-*.profraw:
+`orders` and `day`, since a day of a venue without load counts evaluations by the million and next to no orders. What comes out is
+not looked at. The workloads are of another seed than those that are measured.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+BENCHES = Path(__file__).parent
+WORKLOADS = {"one": (1, "exchange"), "moves": (1, "hft"), "many": (64, "exchange"), "many-moves": (64, "hft")}
+SEED = 7
+COMMANDS = 100_000
+
+
+def run(*command: str | Path) -> None:
+    """Runs one command."""
+    subprocess.run(tuple(map(str, command)), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def orders(driver: Path, work: Path) -> None:
+    """Orders and amendments, one a call and in buffers, with and without margin."""
+    for name, (symbols, mix) in WORKLOADS.items():
+        raw, encoded = work / f"{name}.bin", work / f"{name}.cmds"
+        shape = ("--symbols", symbols, "--mix", mix, "--commands", COMMANDS, "--seed", SEED)
+        run(sys.executable, BENCHES / "workload" / "gen.py", *map(str, shape), raw)
+        run(driver, "encode", raw, encoded)
+        run(driver, "engine", encoded, "--reps", "2")
+        run(driver, "match", raw, "--reps", "1")
+
+
+def margins(driver: Path) -> None:
+    """Evaluations, sweeps, and the frames of a notebook."""
+    for underlyings in ("4", "64"):
+        run(driver, "margin", underlyings, "--reps", "1")
+        run(driver, "order", underlyings, "--reps", "1")
+    for mode in ("rebuild", "sweep"):
+        run(driver, mode, "20000", "--reps", "2")
+    run(sys.executable, BENCHES / "margin_frame.py", "--portfolios", "50")
+
+
+def crash(work: Path) -> None:
+    """A venue through a crash: tokens, loans, issuance, settlements, liquidations; then its journal replayed."""
+    home = work / "home"
+    step = ("--advance-ms", "60000")
+    run(sys.executable, "-m", "novate.cli", "demo", "--headless", "--home", home, "--report", work / "page.html", *step)
+    run(sys.executable, "-m", "novate.cli", "verify", "journal", home / "journal")
+
+
+def main() -> None:
+    """Runs everything."""
+    driver, raw = map(Path, sys.argv[1:])
+    with tempfile.TemporaryDirectory() as place:
+        work = Path(place)
+        os.environ["LLVM_PROFILE_FILE"] = str(raw / "orders-%m-%p.profraw")
+        orders(driver, work)
+        os.environ["LLVM_PROFILE_FILE"] = str(raw / "day-%m-%p.profraw")
+        margins(driver)
+        crash(work)
+
+
+if __name__ == "__main__":
+    main()
