@@ -57,7 +57,7 @@ pub fn winners(state: &State, market: u32, sign: i64, owner: u32, portfolio: &mu
         }
         let (lots, unhedged) = (position.lots.abs(), unhedged_lots(state, index as u32, market));
         let equity = evaluate(state, index as u32, &Question::at(Level::Maintenance), portfolio).equity.max(1);
-        let notional = state.quote_value(listed, i128::from(unhedged) * i128::from(price) * i128::from(listed.unit));
+        let notional = state.notional(listed, price, unhedged);
         let part = i128::from(profit) * i128::from(unhedged) / i128::from(lots);
         let leverage_ppm = notional.saturating_mul(i128::from(PPM)) / equity;
         found.push(Winner {

@@ -321,7 +321,7 @@ fn cancel_largest_first(cx: &mut Context<'_>, account: u32) {
         let order = cx.state.orders.order(slot);
         let market = cx.state.known_market(order.market());
         let underlying = &cx.state.known_underlying(market.terms.underlying).terms;
-        let notional = cx.state.quote_value(market, i128::from(order.price()) * i128::from(order.leaves()) * i128::from(market.unit));
+        let notional = cx.state.notional(market, order.price(), order.leaves());
         ranked.push((reduces, rate_up(notional, underlying.shock_down_ppm.max(underlying.shock_up_ppm) + underlying.gap_ppm), slot));
     }
     ranked.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)).then(a.2.cmp(&b.2)));

@@ -105,7 +105,7 @@ pub fn one_quote(state: &State, legs: &[Leg]) -> Result<u32, Refusal> {
 /// Signed quote units of legs at their prices: what the whole costs.
 #[must_use]
 pub fn net(state: &State, legs: &[Leg]) -> i128 {
-    legs.iter().map(|l| i128::from(l.lots) * i128::from(l.price) * i128::from(state.known_market(l.market).unit)).sum()
+    legs.iter().map(|l| state.known_market(l.market).quote_units(l.price, l.lots)).sum()
 }
 
 /// Whether the account may end where these fills leave it: not in liquidation; every token it sells is its own; the cash it

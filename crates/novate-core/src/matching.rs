@@ -63,7 +63,7 @@ pub fn crosses(side: Side, limit: Ticks, price: Ticks) -> bool {
 /// Fee in quote units, rounded up.
 #[must_use]
 pub fn fee(market: &Market, price: Ticks, lots: Lots, rate_ppm: i64) -> i64 {
-    narrow(rate_up(i128::from(price) * i128::from(lots) * i128::from(market.unit), rate_ppm)).unwrap_or(i64::MAX)
+    narrow(rate_up(market.quote_units(price, lots), rate_ppm)).unwrap_or(i64::MAX)
 }
 
 /// What an open spot order reserves: tokens for an ask; cash and the taker fee for a bid.
@@ -198,7 +198,7 @@ pub fn trade(cx: &mut Context<'_>, taker: &Taker, slot: u32, price: Ticks, lots:
     let market = cx.state.known_market(taker.market);
     let maker_fee = fee(market, price, lots, fees::rates(cx.state, maker, market).0);
     let taker_fee = fee(market, price, lots, fees::rates(cx.state, taker.account, market).1);
-    let notional = cx.state.quote_value(market, i128::from(price) * i128::from(lots) * i128::from(market.unit));
+    let notional = cx.state.notional(market, price, lots);
     let maker_side = taker.side.opposite();
     let perp = market.is_perp();
     fees::count(cx.state, [maker, taker.account], notional);
@@ -239,7 +239,7 @@ pub fn trade(cx: &mut Context<'_>, taker: &Taker, slot: u32, price: Ticks, lots:
 /// Counts a perp trade into the underlying's volume.
 pub fn count_turnover(state: &mut State, market: u32, price: Ticks, lots: Lots) {
     let m = state.known_market(market);
-    let notional = state.quote_value(m, i128::from(price) * i128::from(lots) * i128::from(m.unit));
+    let notional = state.notional(m, price, lots);
     let underlying = m.terms.underlying;
     let turnover = &mut state.underlying_mut(underlying).perp_turnover;
     *turnover = turnover.saturating_add(narrow(notional).unwrap_or(i64::MAX));

@@ -78,6 +78,10 @@ pub fn transfer(cx: &mut Context<'_>, account: u32, market: u32, lots: Lots, cos
 /// Booked and open results of a position at a price, quote units.
 #[must_use]
 pub fn result_at(unit: i64, position: &Position, price: Ticks) -> i64 {
+    let worth = position.lots.checked_mul(price).and_then(|n| n.checked_mul(unit));
+    if let Some(result) = worth.and_then(|n| n.checked_sub(position.cost)).and_then(|n| n.checked_add(position.booked)) {
+        return result;
+    }
     let open = i128::from(position.lots) * i128::from(price) * i128::from(unit) - i128::from(position.cost);
     narrow(i128::from(position.booked) + open).unwrap_or(if open < 0 { i64::MIN } else { i64::MAX })
 }

@@ -355,7 +355,7 @@ fn trial(cx: &mut Context<'_>, account: u32, leg: Leg, pair: Option<Leg>, lots: 
 
 fn notional(state: &State, market: u32, lots: Lots, price: Ticks) -> Value {
     let listed = state.known_market(market);
-    state.quote_value(listed, i128::from(lots) * i128::from(price) * i128::from(listed.unit))
+    state.notional(listed, price, lots)
 }
 
 /// The worst price opens as health falls: a part of the fall in R per dollar, from the listed least part up to the whole

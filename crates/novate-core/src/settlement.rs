@@ -136,8 +136,8 @@ fn mark(cx: &mut Context<'_>, terms: &mut SettlementTerms, account: u32, at: usi
         (p.market, p.lots, p.cost)
     };
     let market = cx.state.known_market(id);
-    let (unit, quote, underlying) = (market.unit, market.terms.quote, market.terms.underlying);
-    let notional = i128::from(lots) * i128::from(terms.price) * i128::from(unit);
+    let (quote, underlying) = (market.terms.quote, market.terms.underlying);
+    let notional = market.quote_units(terms.price, lots);
     let result = if terms.settles { (notional - i128::from(cost)) as i64 } else { 0 };
     let owed = div_ceil(notional * i128::from(terms.rate_ppb), PPB) as i64;
     let hedged = if result > 0 { hedged_ppm(cx.state, account, underlying) } else { 0 };

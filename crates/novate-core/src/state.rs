@@ -213,6 +213,16 @@ impl Market {
         self.terms.market_kind == 1
     }
 
+    /// Quote units of lots at a price in ticks; signed as the lots are. Usually in 64 bits.
+    #[inline]
+    #[must_use]
+    pub fn quote_units(&self, price: Ticks, lots: Lots) -> i128 {
+        match price.checked_mul(lots).and_then(|n| n.checked_mul(self.unit)) {
+            Some(units) => i128::from(units),
+            None => i128::from(price) * i128::from(lots) * i128::from(self.unit),
+        }
+    }
+
     /// A number of ticks as a price at the underlying's scale (spot: dollars of one token), rounded to nearest.
     #[inline]
     #[must_use]
@@ -485,6 +495,12 @@ impl State {
     #[must_use]
     pub fn quote_value(&self, market: &Market, quote_units: i128) -> Value {
         self.known_asset(market.terms.quote).face(quote_units)
+    }
+
+    /// Lots at a price in ticks as micro-dollars at face, rounded down.
+    #[must_use]
+    pub fn notional(&self, market: &Market, price: Ticks, lots: Lots) -> Value {
+        self.quote_value(market, market.quote_units(price, lots))
     }
 
     /// Stored liquidity rates of an owner for an underlying; zero-epoch default when never stored.

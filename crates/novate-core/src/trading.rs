@@ -617,7 +617,7 @@ fn check_margin(cx: &mut Context<'_>, wish: &Wish) -> Result<(), Refusal> {
 /// small, so an account far from its limit is spared this.
 fn excess_if_filled(cx: &mut Context<'_>, wish: &Wish, excess: Value) -> Value {
     let market = cx.state.known_market(wish.market);
-    let notional = cx.state.quote_value(market, i128::from(wish.limit) * i128::from(wish.lots) * i128::from(market.unit));
+    let notional = cx.state.notional(market, wish.limit, wish.lots);
     let basis_ppm = cx.state.known_underlying(market.terms.underlying).terms.basis_ppm;
     if !market.is_perp() || excess < 0 || excess > 2 * rate_up(notional, basis_ppm) {
         return excess;
@@ -637,7 +637,10 @@ fn growth(state: &State, market: &Market, wish: &Wish) -> (Value, Value) {
     let holder = &state.accounts[wish.account as usize];
     let (held, open) = holder.position(wish.market).map_or((0, 0), |p| (p.lots, holder.open(p).side(wish.side).lots));
     let lots = i128::from(open) + i128::from(wish.lots) - i128::from(wish.replaces.map_or(0, |r| r.1));
-    let value = |lots: i128| state.quote_value(market, i128::from(wish.limit) * lots * i128::from(market.unit));
+    let value = |grown: i128| match narrow(grown) {
+        Some(grown) => state.notional(market, wish.limit, grown),
+        None => state.quote_value(market, i128::from(wish.limit) * grown * i128::from(market.unit)),
+    };
     if market.is_perp() {
         let held = i128::from(held);
         return (0, value(((held + i128::from(wish.side.sign()) * lots).abs() - held.abs()).max(0)));

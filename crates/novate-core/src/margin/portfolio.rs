@@ -340,7 +340,7 @@ impl Portfolio {
             }
             Change::Trade { market, lots, price } => {
                 let market = state.known_market(market);
-                let cost = i128::from(lots) * i128::from(price) * i128::from(market.unit);
+                let cost = market.quote_units(price, lots);
                 if market.is_perp() {
                     let leg = self.perp_mut(state, market);
                     leg.lots += lots;

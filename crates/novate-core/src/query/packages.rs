@@ -66,7 +66,7 @@ impl Preview {
     fn of(cx: &mut Context<'_>, account: u32, units: i64, parts: &[Part]) -> Self {
         let before = Level::ALL.map(|level| small(cx.evaluate(account, &Question::at(level)).excess()));
         let after = legs::rehearse(cx, account, parts, |cx| Level::ALL.map(|level| cx.evaluate(account, &Question::at(level))));
-        let cost = |p: &Part| i128::from(p.lots) * i128::from(p.price) * i128::from(cx.state.known_market(p.market).unit);
+        let cost = |p: &Part| cx.state.known_market(p.market).quote_units(p.price, p.lots);
         Self {
             units,
             fills: parts.iter().map(|p| (p.market, p.lots, p.price, p.fee)).collect(),
