@@ -12,7 +12,7 @@ if [ ! -x "$merge" ]; then
 fi
 place=$PWD/target/profile
 found=$place/engine.profdata
-sources=$( (rustc -V; cat Cargo.lock; find Cargo.toml crates benches/train.py -type f -print0 | sort -z | xargs -0 sha256sum) | sha256sum)
+sources=$( (rustc -V; cat Cargo.lock; find Cargo.toml crates/*/Cargo.toml crates/*/src crates/*/benches benches/train.py -type f -print0 | sort -z | xargs -0 sha256sum) | sha256sum)
 if [ ! -f "$found" ] || [ "$(cat "$place/sources" 2>/dev/null)" != "$sources" ]; then
   echo "novate: profiling the engine (some minutes, once after each change of it)" >&2
   rm -rf "$place/raw" "$place/python"

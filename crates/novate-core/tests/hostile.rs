@@ -7,6 +7,11 @@ use common::stream::Stream;
 use common::wire::definitions;
 use common::{invariants, length, told};
 use novate_core::codec::{Header, VERSION};
+use novate_core::engine::Engine;
+use novate_core::open_orders::OpenOrders;
+use novate_core::order::NIL;
+use novate_core::snapshot;
+use novate_core::state::State;
 
 const EDGES: [i128; 16] = [
     0, 1, 2, 3, 5, 255, 1_000_000, 2_147_483_647, 4_294_967_295, 1 << 40, 1 << 53, (1 << 62) - 1, 1 << 62, i64::MAX as i128 / 4, i64::MAX as i128 - 1, i64::MAX as i128,
@@ -92,4 +97,35 @@ fn noise_is_refused() {
         stream.venue.raw(Header { kind, account: chance.range(0, 9) as u64, version: VERSION, ..Header::default() }, &body);
     }
     invariants::hold(&stream.venue);
+}
+
+/// A digest says that bytes are as they were written, not that they are a venue: lists of orders that do not agree are refused.
+#[test]
+fn a_snapshot_of_torn_lists_is_refused() {
+    let mut stream = Stream::new(3);
+    let holders = |state: &State| -> Vec<usize> { (0..state.accounts.len()).filter(|&a| state.accounts[a].orders != NIL).collect() };
+    while holders(stream.venue.state()).len() < 2 {
+        stream.step();
+    }
+    let sound = stream.venue.state().clone();
+    let (one, other) = (holders(&sound)[0], holders(&sound)[1]);
+    let tears: [(&str, fn(&mut State, usize, usize)); 4] = [
+        ("a list that begins nowhere", |s, one, _| s.accounts[one].orders = u32::MAX - 1),
+        ("another's list", |s, one, other| s.accounts[one].orders = s.accounts[other].orders),
+        ("a list left out", |s, one, _| s.accounts[one].orders = NIL),
+        ("an account left out", |s, one, other| s.accounts.truncate(one.max(other))),
+    ];
+    for (what, tear) in tears {
+        let mut torn = sound.clone();
+        tear(&mut torn, one, other);
+        assert!(Engine::restore(&snapshot::write(&torn)).is_err(), "{what}");
+    }
+    let restored = Engine::restore(&snapshot::write(&sound)).expect("a sound state");
+    for (was, is) in sound.accounts.iter().zip(&restored.state().accounts) {
+        for position in &was.positions {
+            let (a, b) = (was.open_in(position.market), is.open_in(position.market));
+            let totals = |o: &OpenOrders| [o.bids, o.asks].map(|s| (s.orders, s.lots, s.ticks_lots));
+            assert_eq!(totals(a), totals(b), "account {} in {}", was.id, position.market);
+        }
+    }
 }

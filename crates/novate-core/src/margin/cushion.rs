@@ -105,8 +105,7 @@ fn note_market(state: &mut State, id: u32, era: u64) {
         return;
     }
     let known = charge_ppm.is_some() && prices.iter().all(|&p| p > 0);
-    let lost = if fresh { Some(0) } else { lost_per_lot(state, market, &before.levels, &levels) };
-    let path = lost.and_then(|lost| before.path.max(1).checked_add(lost));
+    let path = if fresh { Some(1) } else { lost_per_lot(state, market, &before.levels, &levels).and_then(|lost| before.path.checked_add(lost)) };
     state.market_mut(id).drift = match path.filter(|_| known) {
         Some(path) => Drift { levels, path, era },
         None => Drift::default(),

@@ -137,7 +137,7 @@ pub struct Levels {
 pub struct Drift {
     /// As last noted.
     pub levels: Levels,
-    /// Micro-dollars that a lot, long or short, held or wanted, has lost at most by all moves so far; at least 1.
+    /// Micro-dollars that a lot, long or short, held or wanted, has lost at most by all moves of the era; at least 1.
     pub path: i64,
     /// Era in which it holds.
     pub era: u64,
