@@ -14,6 +14,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 PYTHON_PEERS = {"bourse": ("bourse==0.4.0", "tqdm"), "orderly-chaos(py)": ("orderly-chaos==0.2.0",)}
+SCIPY = ("scipy==1.17.1",)
 LIQUIBOOK = "https://github.com/enewhuis/liquibook"
 EXCHANGE_CORE = "exchange.core2:exchange-core:0.5.3"
 POM = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
@@ -46,20 +47,29 @@ def _ran(command: tuple[str, ...], where: Path, say: Say, name: str, seconds: in
     return done.returncode == 0
 
 
-def python_peers(out: Path, say: Say) -> dict[str, tuple[str, ...]]:
-    """Command of each Python package that installs into a folder of its own, workload file to be appended.
+def _python(out: Path, say: Say, name: str, requirements: tuple[str, ...]) -> tuple[str, ...] | None:
+    """An interpreter that imports a package from a folder of its own, where that installs; else None.
 
-    Named beside each is what it imports beyond the packages that novate itself depends on.
+    Named beside the package is what it imports beyond the packages that novate itself depends on.
     """
-    found: dict[str, tuple[str, ...]] = {}
-    for name, requirements in PYTHON_PEERS.items():
-        folder = out / "peers" / requirements[0]
-        pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check")
-        if folder.exists() or _ran((*pip, "--target", str(folder), *requirements), out, say, name):
-            found[name] = ("env", f"PYTHONPATH={folder}", sys.executable, str(HERE / "py_peers.py"))
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
-    return found
+    folder = out / "peers" / requirements[0]
+    pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check")
+    if folder.exists() or _ran((*pip, "--target", str(folder), *requirements), out, say, name):
+        return ("env", f"PYTHONPATH={folder}", sys.executable)
+    shutil.rmtree(folder, ignore_errors=True)
+    return None
+
+
+def python_peers(out: Path, say: Say) -> dict[str, tuple[str, ...]]:
+    """Command of each order book in a Python package, workload file to be appended."""
+    found = {name: _python(out, say, name, requirements) for name, requirements in PYTHON_PEERS.items()}
+    return {name: (*python, str(HERE / "py_peers.py")) for name, python in found.items() if python}
+
+
+def sparse_product(out: Path, say: Say) -> tuple[str, ...] | None:
+    """Command of the sparse matrix product, number of accounts to be appended."""
+    python = _python(out, say, "scipy", SCIPY)
+    return (*python, str(HERE / "sparse.py"), "--accounts") if python else None
 
 
 def liquibook(out: Path, say: Say) -> str | None:
