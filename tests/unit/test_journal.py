@@ -26,7 +26,7 @@ from novate.errors import (
     SyncFailed,
     TimeRanBackwards,
 )
-from novate.journal import FileLog, Journal, MemoryLog, Walk, verify_journal, walk_journal
+from novate.journal import FileLog, Journal, MemoryLog, Walk, recovery, verify_journal, walk_journal
 from novate.journal.envelope import MAX_PAYLOAD_BYTES, check_stamps, stamp
 from novate.journal.layout import (
     FRAME_HEADER_BYTES,
@@ -504,6 +504,17 @@ def test_recovery_takes_the_newest_sound_snapshot_and_replays_the_rest(tmp_path)
     assert venue.sequencer.engine.state_hash() == engine.state_hash()
     venue.sequencer.close()
     assert sorted((tmp_path / "snapshots").iterdir()) == paths, "damage never deletes"
+
+
+def test_what_is_restored_while_the_journal_is_judged_is_restored_once(tmp_path, monkeypatch):
+    engine = with_snapshots(tmp_path)
+    newest = max(int(path.stem) for path in (tmp_path / "snapshots").iterdir())
+    begun, real = [], recovery.restored
+    monkeypatch.setattr(recovery, "restored", lambda engines, file: begun.append(file.sequence) or real(engines, file))
+    venue = open_home(tmp_path, resume=None)
+    assert begun == [newest]
+    assert venue.sequencer.engine.state_hash() == engine.state_hash()
+    venue.sequencer.close()
 
 
 def test_a_snapshot_at_every_frame_recovers_to_the_same_state(tmp_path):
