@@ -109,7 +109,8 @@ fn a_snapshot_of_torn_lists_is_refused() {
     }
     let sound = stream.venue.state().clone();
     let (one, other) = (holders(&sound)[0], holders(&sound)[1]);
-    let tears: [(&str, fn(&mut State, usize, usize)); 4] = [
+    type Tear = fn(&mut State, usize, usize);
+    let tears: [(&str, Tear); 4] = [
         ("a list that begins nowhere", |s, one, _| s.accounts[one].orders = u32::MAX - 1),
         ("another's list", |s, one, other| s.accounts[one].orders = s.accounts[other].orders),
         ("a list left out", |s, one, _| s.accounts[one].orders = NIL),
