@@ -5,6 +5,7 @@ import io
 import os
 import random
 import struct
+import threading
 from pathlib import Path
 
 import pytest
@@ -510,9 +511,14 @@ def test_what_is_restored_while_the_journal_is_judged_is_restored_once(tmp_path,
     engine = with_snapshots(tmp_path)
     newest = max(int(path.stem) for path in (tmp_path / "snapshots").iterdir())
     begun, real = [], recovery.restored
-    monkeypatch.setattr(recovery, "restored", lambda engines, file: begun.append(file.sequence) or real(engines, file))
+
+    def noted(engines, file):
+        begun.append((threading.current_thread().name.startswith("novate-restore"), file.sequence))
+        return real(engines, file)
+
+    monkeypatch.setattr(recovery, "restored", noted)
     venue = open_home(tmp_path, resume=None)
-    assert begun == [newest]
+    assert begun == [(True, newest)]
     assert venue.sequencer.engine.state_hash() == engine.state_hash()
     venue.sequencer.close()
 

@@ -51,7 +51,7 @@ pub fn winners(state: &State, market: u32, sign: i64, owner: u32, portfolio: &mu
     let mut found = Vec::new();
     for (index, holder) in state.accounts.iter().enumerate() {
         let Some(position) = holder.position(market).filter(|p| p.lots.signum() == sign) else { continue };
-        let profit = perp::result_at(listed.unit, position, price).saturating_sub(position.opened);
+        let profit = perp::result_at(listed, position, price).saturating_sub(position.opened);
         if profit <= 0 || holder.owner == owner || holder.liquidation.is_some() {
             continue;
         }

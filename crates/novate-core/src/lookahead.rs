@@ -4,6 +4,7 @@
 //! in the index, its record, the order that its command names, the position, the level and the orders next to it. Never decides or
 //! changes anything; a venue whose accounts fit the nearest cache is left alone.
 
+use crate::account::Account;
 use crate::codec::{Body, HEADER, Header};
 use crate::command::{AmendOrder, CancelOrder, PlaceOrder};
 use crate::order::Side;
@@ -23,7 +24,7 @@ const ACCOUNTS: usize = 512;
 #[derive(Clone, Copy, Default)]
 struct Next<'a> {
     account: u64,
-    dense: u32,
+    dense: Option<u32>,
     kind: u16,
     body: &'a [u8],
 }
@@ -32,6 +33,11 @@ impl Next<'_> {
     /// A number of the body as it stands there; 0 beyond its end.
     fn number(&self, at: usize) -> u64 {
         self.body.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_le_bytes)
+    }
+
+    /// The account's record, once it was found.
+    fn account<'s>(&self, state: &'s State) -> Option<&'s Account> {
+        self.dense.and_then(|at| state.accounts.get(at as usize))
     }
 
     /// Slot of the order that is named.
@@ -65,7 +71,7 @@ impl<'a> Lookahead<'a> {
         self.ring[read] = self.read_one();
         let next = &mut self.ring[found];
         if !next.body.is_empty() {
-            next.dense = state.account_index.get(&next.account).copied().unwrap_or(u32::MAX);
+            next.dense = state.account_index.get(&next.account).copied();
         }
         touch_records(state, &self.ring[near]);
         touch_places(state, &self.ring[nearest]);
@@ -76,12 +82,12 @@ impl<'a> Lookahead<'a> {
         let Some(header) = Header::read(self.rest) else { return Next::default() };
         let (message, rest) = self.rest.split_at(header.length as usize);
         self.rest = rest;
-        Next { account: header.account, dense: u32::MAX, kind: header.kind, body: &message[HEADER..] }
+        Next { account: header.account, dense: None, kind: header.kind, body: &message[HEADER..] }
     }
 }
 
 fn touch_records(state: &State, next: &Next<'_>) {
-    if let Some(account) = state.accounts.get(next.dense as usize) {
+    if let Some(account) = next.account(state) {
         black_box((account.event_sequence, account.cushion.left, account.order_count(), account.liquidation.is_some()));
     }
     if let Some(order) = next.slot().and_then(|slot| state.orders.peek(slot)) {
@@ -90,7 +96,7 @@ fn touch_records(state: &State, next: &Next<'_>) {
 }
 
 fn touch_places(state: &State, next: &Next<'_>) {
-    let Some(account) = state.accounts.get(next.dense as usize) else { return };
+    let Some(account) = next.account(state) else { return };
     let (market, side, price) = if let Some(order) = next.slot().and_then(|slot| state.orders.peek(slot)) {
         black_box(state.orders.peek_around(order));
         (order.market(), order.side(), order.price())

@@ -6,7 +6,7 @@
 use crate::account::{Moment, Position};
 use crate::context::Context;
 use crate::margin::cushion;
-use crate::state::State;
+use crate::state::{Market, State};
 use crate::units::{Lots, PPM, Ticks, Value, narrow};
 
 /// Fraction of an account's perp position in a market's underlying that its tokens hedge, ppm rounded down.
@@ -77,12 +77,8 @@ pub fn transfer(cx: &mut Context<'_>, account: u32, market: u32, lots: Lots, cos
 
 /// Booked and open results of a position at a price, quote units.
 #[must_use]
-pub fn result_at(unit: i64, position: &Position, price: Ticks) -> i64 {
-    let worth = position.lots.checked_mul(price).and_then(|n| n.checked_mul(unit));
-    if let Some(result) = worth.and_then(|n| n.checked_sub(position.cost)).and_then(|n| n.checked_add(position.booked)) {
-        return result;
-    }
-    let open = i128::from(position.lots) * i128::from(price) * i128::from(unit) - i128::from(position.cost);
+pub fn result_at(market: &Market, position: &Position, price: Ticks) -> i64 {
+    let open = market.quote_units(price, position.lots) - i128::from(position.cost);
     narrow(i128::from(position.booked) + open).unwrap_or(if open < 0 { i64::MIN } else { i64::MAX })
 }
 
@@ -95,14 +91,12 @@ pub fn remember(state: &mut State, account: u32, green: bool) {
     }
     for at in 0..state.accounts[account as usize].positions.len() {
         let id = state.accounts[account as usize].positions[at].market;
-        let market = state.known_market(id);
-        if !market.is_perp() {
+        if !state.known_market(id).is_perp() {
             continue;
         }
-        let unit = market.unit;
         let price = state.index_now(id);
+        let result = result_at(state.known_market(id), &state.accounts[account as usize].positions[at], price);
         let position = &mut state.accounts[account as usize].positions[at];
-        let result = result_at(unit, position, price);
         if green {
             position.green_result = result;
         }
@@ -115,10 +109,10 @@ pub fn remember(state: &mut State, account: u32, green: bool) {
 /// The same for a green account and the one perp that may differ since, while no account is black.
 pub fn remember_one(state: &mut State, account: u32, market: u32) {
     let (price, rounds) = (state.index_now(market), state.liquidation.calm_rounds);
-    let listed = state.known_market(market);
-    let (unit, is_perp) = (listed.unit, listed.is_perp());
-    let Some(position) = state.accounts[account as usize].position_of(market).filter(|_| is_perp) else { return };
-    let result = result_at(unit, position, price);
+    let State { accounts, markets, .. } = state;
+    let Some(listed) = markets[market as usize].as_ref().filter(|m| m.is_perp()) else { return };
+    let Some(position) = accounts[account as usize].position_of(market) else { return };
+    let result = result_at(listed, position, price);
     position.green_result = result;
     position.remember(Moment { result, lots: position.lots, price }, rounds);
 }
@@ -133,7 +127,7 @@ pub fn result_since(state: &State, account: u32, bucket: u32, moment: impl Fn(&P
         if !market.is_perp() || state.known_underlying(market.terms.underlying).terms.bucket != bucket {
             continue;
         }
-        let now = result_at(market.unit, position, state.index_ticks(market));
+        let now = result_at(market, position, state.index_ticks(market));
         total += state.quote_value(market, i128::from(now) - i128::from(moment(position)));
     }
     total

@@ -10,7 +10,6 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Final, Generic, Protocol, Self, TypeVar
 
@@ -195,8 +194,7 @@ def rebuild(
     before the journal was judged. Raises EngineHalted if the engine fails inside a command, ReplayDiverged if a seal on the way recorded
     another state, JournalError unless two people `confirmed` each command that was put aside.
     """
-    restore = begun.restored if begun else partial(restored, engines)
-    engine, base, skipped = restore_newest(engines, judged.snapshots, restore)
+    engine, base, skipped = restore_newest(engines, judged.snapshots, begun)
     put_aside(engine, judged.quarantined)
     replayed = 0
     for run in _ahead(_runs(frames_after(paths.journal, base))):
@@ -286,9 +284,9 @@ class RestoreAhead(Generic[EngineT]):
         self._engines = engines
         files, _ = _peek_snapshots(paths.snapshots, ruleset)
         self._file = files[0] if files else None
-        self._helper = ThreadPoolExecutor(1, "novate-restore")
-        self._engine = self._helper.submit(restored, engines, self._file) if self._file else None
-        self._helper.shutdown(wait=False)
+        helper = ThreadPoolExecutor(1, "novate-restore")
+        self._engine = helper.submit(restored, engines, self._file) if self._file else None
+        helper.shutdown(wait=False)
 
     def restored(self, file: SnapshotFile) -> EngineT:
         """As `restored`: the engine that was begun if it is of that file, which is given out once."""
@@ -299,13 +297,14 @@ class RestoreAhead(Generic[EngineT]):
 def restore_newest(
     engines: EngineFactory[EngineT],
     snapshots: tuple[SnapshotFile, ...],
-    restore: Callable[[SnapshotFile], EngineT] | None = None,
+    begun: RestoreAhead[EngineT] | None = None,
 ) -> tuple[EngineT, int, tuple[str, ...]]:
     """The newest snapshot that is sound and restores, else a fresh engine; with what was skipped on the way."""
     skipped: list[str] = []
     for file in snapshots:
         try:
-            return (restore or partial(restored, engines))(file), file.sequence, tuple(skipped)
+            engine = begun.restored(file) if begun else restored(engines, file)
+            return engine, file.sequence, tuple(skipped)
         except BadSnapshot as bad:
             skipped.append(f"{file.path.name}: {bad}")
     return engines(), 0, tuple(skipped)

@@ -42,7 +42,7 @@ pub fn known(state: &State, account: u32) -> Option<Value> {
             continue;
         }
         let path = path_in(market, cushion.era);
-        if position.path == 0 || path == 0 {
+        if position.path == 0 || path < position.path {
             return None;
         }
         left -= lots * i128::from(path - position.path) + ROUNDING;

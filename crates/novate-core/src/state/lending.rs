@@ -116,14 +116,14 @@ impl Lending {
     /// What the last settlement left unpaid of a perp debt, in quote units; at most the debt counts.
     #[must_use]
     pub fn overdue(&self, account: u32, market: u32) -> Amount {
-        if self.overdue.is_empty() { 0 } else { self.overdue.get(&(account, market)).copied().unwrap_or(0) }
+        self.overdue.get(&(account, market)).copied().unwrap_or(0)
     }
 
     /// Sets it; nothing below zero.
     pub fn set_overdue(&mut self, account: u32, market: u32, amount: Amount) {
         if amount > 0 {
             self.overdue.insert((account, market), amount);
-        } else if !self.overdue.is_empty() {
+        } else {
             self.overdue.remove(&(account, market));
         }
     }
