@@ -9,6 +9,7 @@ not looked at. The workloads are of another seed than those that are measured.
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -22,8 +23,11 @@ COMMANDS = 100_000
 
 
 def run(*command: str | Path) -> None:
-    """Runs one command."""
-    subprocess.run(tuple(map(str, command)), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    """Runs one command; where it fails, training ends with what it said last."""
+    done = subprocess.run(tuple(map(str, command)), capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        raise SystemExit(f"novate: {Path(str(command[0])).name}: {said[-1] if said else done.returncode}")
 
 
 def orders(driver: Path, work: Path) -> None:
@@ -57,7 +61,11 @@ def crash(work: Path) -> None:
 
 def main() -> None:
     """Runs everything."""
-    driver, raw = map(Path, sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("driver", type=Path)
+    parser.add_argument("raw", type=Path)
+    given = parser.parse_args()
+    driver, raw = given.driver, given.raw
     with tempfile.TemporaryDirectory() as place:
         work = Path(place)
         os.environ["LLVM_PROFILE_FILE"] = str(raw / "orders-%m-%p.profraw")

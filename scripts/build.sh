@@ -5,8 +5,10 @@
 set -eu
 cd "$(dirname "$0")/.."
 scripts/setup.sh
-if [ "${1:-}" = --led ]; then
-  . scripts/led.sh
-fi
+case "${1:-}" in
+  "") ;;
+  --led) . scripts/led.sh ;;
+  *) echo "novate: build.sh knows --led, not $1" >&2; exit 2 ;;
+esac
 VIRTUAL_ENV=$PWD/.venv PYO3_PYTHON=$PWD/.venv/bin/python \
   PIP_QUIET=1 .venv/bin/maturin develop --release --quiet >&2

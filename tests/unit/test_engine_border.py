@@ -66,6 +66,11 @@ def test_every_cut_of_a_snapshot_is_refused() -> None:
             Engine.restore(whole[:end])
 
 
+def test_a_snapshot_of_another_layout_is_told_from_a_damaged_one() -> None:
+    with pytest.raises(ValueError, match="lays a state out differently"):
+        Engine.restore(b"NVSTATE1" + Engine().snapshot()[8:])
+
+
 def test_an_unknown_question_is_refused() -> None:
     with pytest.raises(ValueError, match=r"."):
         Engine().query(b"\xc1")

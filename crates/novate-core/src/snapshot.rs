@@ -96,8 +96,9 @@ pub fn hash(state: &State) -> [u8; 32] {
 pub fn read(bytes: &[u8]) -> Result<State, String> {
     let damaged = |what: &str| format!("not a snapshot of this release: {what}");
     let (covered, digest) = bytes.split_at_checked(bytes.len().saturating_sub(32)).ok_or_else(|| damaged("too short"))?;
-    if covered.len() < HEAD.len() || &covered[..MAGIC.len()] != MAGIC {
-        return Err(damaged("the magic is missing"));
+    if covered.len() < HEAD.len() || !covered.starts_with(MAGIC) {
+        let family = &MAGIC[..MAGIC.len() - 1];
+        return Err(damaged(if covered.starts_with(family) { "it was taken by a build that lays a state out differently" } else { "the magic is missing" }));
     }
     if blake3::hash(covered).as_bytes() != digest {
         return Err(damaged("the digest does not match"));
