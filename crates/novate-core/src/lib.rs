@@ -28,6 +28,7 @@ pub mod limits;
 pub mod authority;
 pub mod fees;
 pub mod margin;
+pub mod lookahead;
 pub mod context;
 pub mod perp;
 pub mod matching;
@@ -75,7 +76,6 @@ pub mod timer;
 pub mod query;
 pub mod snapshot;
 pub mod dispatch;
-pub mod lookahead;
 pub mod engine;
 
 /// The release: the version of every package built from this tree.

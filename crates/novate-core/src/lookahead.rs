@@ -2,7 +2,7 @@
 //!
 //! Responsible for: reading, a few commands ahead of the engine and each step without waiting for the one before, an account's place
 //! in the index, its record, the order that its command names, the position, the level and the orders next to it. Never decides or
-//! changes anything; a venue whose accounts fit the nearest cache is left alone.
+//! changes anything; a venue that fits the nearest caches is left alone.
 
 use crate::account::Account;
 use crate::codec::{Body, HEADER, Header};
@@ -17,8 +17,8 @@ const STEP: usize = 4;
 const STEPS: usize = 4;
 /// Where the body of an `AmendOrder` has its new price.
 const AMENDED_PRICE: usize = 24;
-/// Accounts from which looking ahead pays.
-const ACCOUNTS: usize = 512;
+/// Accounts times markets from which looking ahead pays: what fewer of them work with stays near by itself.
+const PLACES: usize = 16_384;
 
 /// A command on its way.
 #[derive(Clone, Copy, Default)]
@@ -54,11 +54,11 @@ pub struct Lookahead<'a> {
 }
 
 impl<'a> Lookahead<'a> {
-    /// Over a buffer of whole messages; `None` where it would not pay: few accounts, or a single message.
+    /// Over a buffer of whole messages; `None` where it would not pay: a small venue, or a single message.
     #[must_use]
     pub fn over(input: &'a [u8], state: &State) -> Option<Self> {
         let several = Header::read(input).is_some_and(|first| input.len() > first.length as usize);
-        (several && state.accounts.len() >= ACCOUNTS).then(|| {
+        (several && state.accounts.len() * state.markets.len() >= PLACES).then(|| {
             let mut ahead = Self { rest: input, ring: [Next::default(); STEP * STEPS], read: 0 };
             (0..STEP * STEPS).for_each(|_| ahead.step(state));
             ahead
@@ -116,4 +116,34 @@ fn touch_places(state: &State, next: &Next<'_>) {
             black_box(market.book.can_rest(side, next.number(AMENDED_PRICE) as i64, 1));
         }
     }
+}
+
+/// Accounts between one step and the next of a walk over all of them.
+const STRIDE: usize = 4;
+
+/// Touches what an evaluation reads of the accounts that come next in a walk over all of them, `at` being the one at hand: the record,
+/// then its lists and its owner, then the owner's rates.
+pub fn touch_next(state: &State, at: usize) {
+    let next = |strides: usize| state.accounts.get(at + strides * STRIDE);
+    if let Some(account) = next(3) {
+        black_box((account.owner, account.balances.len(), account.positions.len(), account.cushion.left));
+    }
+    if let Some(account) = next(2) {
+        touch_holdings(state, account);
+    }
+    if let Some(account) = next(1) {
+        touch_rates(state, account);
+    }
+}
+
+/// The lists of an account whose record is near.
+fn touch_holdings(state: &State, account: &Account) {
+    let positions = account.positions.iter().fold(0, |all, p| all ^ p.lots);
+    let balances = account.balances.iter().fold(0, |all, b| all ^ b.pledged ^ b.borrow_index);
+    black_box((positions, balances, state.owners[account.owner as usize].liquidity.len()));
+}
+
+/// The rates of an account's owner whose record is near.
+fn touch_rates(state: &State, account: &Account) {
+    black_box(state.owners[account.owner as usize].liquidity.iter().fold(0, |all, r| all ^ r.underlying));
 }

@@ -5,8 +5,9 @@
 
 use crate::context::Context;
 use crate::event::MarkChanged;
-use crate::margin::cushion;
 use crate::governance::{lapses, restrictions};
+use crate::lookahead::touch_next;
+use crate::margin::cushion;
 use crate::order::Side;
 use crate::state::liquidation::Liquidation;
 use crate::state::packages::Due;
@@ -92,6 +93,7 @@ fn sweep(cx: &mut Context<'_>, budget: u32) {
     for _ in 0..visits {
         let account = cx.state.sweep_cursor % count;
         cx.state.sweep_cursor = (account + 1) % count;
+        touch_next(cx.state, account as usize);
         ladder::check(cx, account);
         count_calm(&mut cx.state.liquidation, count);
     }

@@ -12,6 +12,9 @@ use pyo3::types::{PyBytes, PyMemoryView};
 
 use crate::errors;
 
+/// Bytes of events that there is room for from the start, per byte of commands: orders make up to three.
+const EVENTS: usize = 4;
+
 /// A deterministic venue engine: commands in, events out. Safe to share between threads; calls run one at a time.
 #[pyclass(frozen, module = "novate._core")]
 pub struct Engine {
@@ -63,7 +66,7 @@ impl Engine {
         let input = bytes_of(buffer)?;
         let input = input.as_bytes();
         let events = self.enter(py, |core| {
-            let mut events = Vec::with_capacity(input.len() * 2);
+            let mut events = Vec::with_capacity(input.len() * EVENTS);
             core.apply(input, &mut events).map(|()| events)
         })?;
         Ok(PyBytes::new(py, &events.map_err(errors::bad_buffer)?))
@@ -74,7 +77,7 @@ impl Engine {
     fn replay(&self, py: Python<'_>, buffer: &Bound<'_, PyAny>) -> PyResult<()> {
         let input = bytes_of(buffer)?;
         let input = input.as_bytes();
-        self.enter(py, |core| core.apply(input, &mut Vec::with_capacity(input.len() * 2)))?.map_err(errors::bad_buffer)
+        self.enter(py, |core| core.apply(input, &mut Vec::with_capacity(input.len() * EVENTS)))?.map_err(errors::bad_buffer)
     }
 
     /// Answers a read-only question, MessagePack in and out.

@@ -5,6 +5,7 @@ use crate::venue::{self, Encoder, INDEX_TICKS};
 use novate_core::account::AccountState;
 use novate_core::command::AdvanceTime;
 use novate_core::engine::Engine;
+use novate_core::lookahead::touch_next;
 use novate_core::margin::{Change, Evaluation, Level, Plain, Portfolio, Question, cushion, evaluate, liquidity};
 use novate_core::order::Side;
 use novate_core::state::State;
@@ -118,6 +119,7 @@ pub fn rebuild(accounts: u32, reps: usize) -> String {
     for _ in 0..reps {
         let start = Instant::now();
         for account in 0..accounts {
+            touch_next(state, account as usize);
             sum += memory.evaluate(state, account, &Question::at(Level::Initial)).requirement;
         }
         times.push(start.elapsed().as_secs_f64() * 1e3);

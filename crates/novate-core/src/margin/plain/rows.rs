@@ -1,58 +1,125 @@
 //! The rows of a plain account: coarsely all of them, exactly those that may bind.
 //!
+//! Coarse results are sums of micro-dollars in units of 2^10 times parts of a dollar in units of 2^-20.
+//!
 //! Responsible for: SR and its binding row, and the bounds within which coarse sums are true.
 
-use super::{Held, Plain};
+use super::perp::Perp;
+use super::Plain;
+use super::sums::{Made, bits};
+use crate::command::ListDatedRow;
 use crate::margin::scenario::{Binding, FRACTIONS, GridRow};
 use crate::state::State;
-use crate::units::{PPM, narrow, rate_down, rate_up};
+use crate::units::{PPM, rate_down};
 
 /// Dated rows at most; a venue with more has no short way.
 pub const ROWS: usize = 16;
 /// The largest size of a move, ppm.
 pub const LARGEST_MOVE: i64 = 4 * PPM;
 /// Gross micro-dollars of an account at most, so that what is summed stays in 64 bits.
-pub const LARGEST_GROSS: i64 = 1 << 51;
-/// Coarse sums are in units of so many micro-dollars (a power of two).
-pub const COARSE: u32 = 10;
-/// An exposure's coarse result in a row is off by less than so many micro-dollars and `Perp::blur_ppm` of its dollars: of its
-/// dollars, of the part that counts and of the row each a unit at the largest move, and the roundings of the rule.
-pub const BLUR: i64 = 3 * 4 * (1 << COARSE) + 4;
-/// The most by which a dated move may differ from the bucket's times the name's beta, ppm.
-pub const LARGEST_BLUR_PPM: i64 = 64;
+pub const LARGEST_GROSS: u64 = 1 << 49;
+/// Coarse sums are in units of two to so many micro-dollars.
+const COARSE: u32 = 10;
+/// Parts of a dollar are in units of one over two to so many.
+pub const FINE: u32 = 20;
+/// An exposure's coarse result in a row is off by less than so many micro-dollars and `Perp::off` of its dollars: of its dollars,
+/// of its bucket's dated sum and of the row each a unit at the largest move, and the roundings of the rule.
+const BLUR: i64 = 3 * 4 * (1 << COARSE) + 4;
+/// The most by which a dated move may differ from the bucket's times the name's beta.
+pub const LARGEST_OFF: i64 = 64;
 
-/// What a bucket makes, coarsely, in units times ppm.
+/// A bucket, and its part of the dated rows.
 #[derive(Debug, Default)]
 pub struct Bucket {
     pub(super) id: u32,
-    pub(super) run: u64,
-    pub(super) up: i64,
-    pub(super) down: i64,
-    /// What its names make when it moves by one.
-    pub(super) history: [i64; 2],
-    pub(super) gross: i64,
-    /// Of the row at hand, exactly.
-    pub(super) exact: i64,
+    /// Places of its sectors, a bit each.
+    pub(super) sectors: u64,
+    /// Signed moves, ppm, and their sizes: of rises, of falls.
     pub(super) moves: [i64; ROWS],
+    rises: [i64; ROWS],
+    falls: [i64; ROWS],
+    /// The least that it makes in the grid, coarsely; what it makes in a dated row, exactly.
+    least: i64,
+    exact: i64,
 }
 
-/// A bucket's sector: what it makes in the full rows.
+impl Bucket {
+    pub(super) fn new(id: u32) -> Self {
+        Self { id, ..Self::default() }
+    }
+
+    /// Its part of the venue's dated rows.
+    pub(super) fn set_moves(&mut self, dated: &[ListDatedRow]) {
+        for (at, row) in dated.iter().enumerate().take(ROWS) {
+            let size = row.moves_ppm.get(self.id as usize - 1).copied().unwrap_or(0);
+            // Beyond the largest no name of the bucket has a short way.
+            let sized = fine(size.abs().min(LARGEST_MOVE));
+            (self.moves[at], self.rises[at], self.falls[at]) = (size, if size > 0 { sized } else { 0 }, if size < 0 { sized } else { 0 });
+        }
+    }
+}
+
+/// A bucket's sector.
 #[derive(Debug, Default)]
 pub struct Sector {
     pub(super) bucket: u32,
     pub(super) id: u32,
-    pub(super) run: u64,
-    pub(super) up: i64,
-    pub(super) down: i64,
+}
+
+/// What holds of all rows of an evaluation.
+struct Rule {
+    /// Size of the tail rows, weight included, as a part of the full shock.
+    tail_ppm: i64,
+    rotation_ppm: i64,
+    bucket_sum_ppm: i64,
+    /// How far all coarse results together may be from the exact ones, micro-dollars.
+    blur: i64,
+    gross: i64,
+}
+
+impl Rule {
+    /// A bucket's part in the sum beside the largest.
+    fn share(&self, rest: i64) -> i64 {
+        up(rest.unsigned_abs(), self.bucket_sum_ppm as u64)
+    }
+}
+
+/// A size in ppm that is not negative, in units of 2^-20, rounded up.
+pub const fn fine(size_ppm: i64) -> i64 {
+    ((size_ppm as u64) << FINE).div_ceil(PPM as u64) as i64
+}
+
+/// Micro-dollars in coarse units.
+#[inline(always)]
+pub const fn coarse(dollars: i64) -> i64 {
+    dollars >> COARSE
+}
+
+/// A part of coarse results.
+#[inline(always)]
+const fn times(sum: i64, part: i64) -> i64 {
+    ((sum as i128 * part as i128) >> FINE) as i64
+}
+
+/// Micro-dollars of coarse results.
+#[inline(always)]
+const fn dollars(sum: i64) -> i64 {
+    sum >> (FINE - COARSE)
+}
+
+/// `value * rate / of` of numbers that are not negative, rounded up.
+#[inline(always)]
+pub const fn part_up(value: u64, rate: u64, of: u64) -> i64 {
+    match value.checked_mul(rate) {
+        Some(product) => product.div_ceil(of) as i64,
+        None => (value as u128 * rate as u128).div_ceil(of as u128) as i64,
+    }
 }
 
 /// `value * rate / 1e6` of a number that is not negative, rounded up.
 #[inline(always)]
 pub const fn up(value: u64, rate_ppm: u64) -> i64 {
-    match value.checked_mul(rate_ppm) {
-        Some(product) => product.div_ceil(PPM as u64) as i64,
-        None => rate_up(value as i128, rate_ppm as i64) as i64,
-    }
+    part_up(value, rate_ppm, PPM as u64)
 }
 
 /// The same, rounded down.
@@ -70,170 +137,161 @@ const fn moved(dollars: i64, size_ppm: i64, gain_ppm: i64) -> i64 {
     if dollars < 0 { -up(dollars.unsigned_abs(), size_ppm as u64) } else { down(down(dollars as u64, size_ppm as u64) as u64, gain_ppm as u64) }
 }
 
-/// Coarse units of what counts of dollars.
-#[inline(always)]
-pub const fn coarse(dollars: i64, gain_ppm: i64) -> i64 {
-    let units = dollars >> COARSE;
-    if dollars < 0 { units } else { down(units as u64, gain_ppm as u64) }
-}
-
-/// Micro-dollars of coarse units times ppm.
-#[inline(always)]
-const fn dollars(units_ppm: i64) -> i64 {
-    (units_ppm / PPM) << COARSE
-}
-
 impl Plain {
     /// SR and the row that binds: the grid and the dated rows, each exactly only if it may be the larger.
     pub(super) fn scenario_risk(&mut self, state: &State, level: usize) -> (i64, Binding) {
-        let rows = state.dated_rows.len();
-        let share = |rest: i64| narrow(rate_up(i128::from(rest), state.config().bucket_sum_ppm)).unwrap_or(i64::MAX);
+        let config = state.config();
+        let rule = Rule {
+            tail_ppm: rate_down(i128::from(config.tail_shock_ppm), config.tail_weight_ppm) as i64,
+            rotation_ppm: config.rotation_ppm,
+            bucket_sum_ppm: config.bucket_sum_ppm,
+            blur: self.sums.off * ((self.sums.gross >> FINE) + 1) + BLUR * self.sums.held.len() as i64,
+            gross: self.sums.gross,
+        };
+        let (tail, rotation) = (fine(rule.tail_ppm.max(PPM)), fine(rule.rotation_ppm));
         let mut dated = [0_i64; ROWS];
         let (mut sum, mut largest) = (0, 0);
-        for &at in &self.met.buckets {
-            let bucket = &self.buckets[at as usize];
-            let loss = dollars(-self.coarsest(state, bucket));
-            (sum, largest) = (sum + loss, largest.max(loss));
-            let history = bucket.history.map(|sum| sum / PPM);
-            for (total, &size) in dated[..rows].iter_mut().zip(&bucket.moves) {
-                *total -= (if size > 0 { history[0] * size } else { history[1] * -size }).min(0);
+        for at in bits(self.sums.met.buckets) {
+            let (bucket, made) = (&self.buckets[at], &self.sums.buckets[at]);
+            let least = self.least(bucket, made, tail, rotation);
+            for (lost, moves) in made.history.map(|made| (-(made >> FINE)).max(0)).into_iter().zip([&bucket.rises, &bucket.falls]) {
+                if lost > 0 {
+                    // At most the gross times the largest move.
+                    dated.iter_mut().zip(moves).for_each(|(all, &size)| *all = all.wrapping_add(lost.wrapping_mul(size)));
+                }
             }
+            self.buckets[at].least = least;
+            let loss = dollars(-least);
+            (sum, largest) = (sum + loss, largest.max(loss));
         }
-        let grid = largest + share(sum - largest);
+        let grid = largest + rule.share(sum - largest);
         let most = dollars(dated.iter().copied().max().unwrap_or(0));
         let mut risk = 0;
         let mut binding = Binding::None;
-        if grid + self.blur >= most - self.blur {
-            (risk, binding) = self.grid_risk(state, level, share);
+        if grid + rule.blur >= most - rule.blur {
+            (risk, binding) = self.grid_risk(level, &rule);
         }
         // A dated row binds only if its coarse loss comes near the largest of all.
-        let near = (most - 2 * self.blur).max(risk - self.blur);
-        for (row, &loss) in dated[..rows].iter().enumerate() {
-            if dollars(loss) < near {
-                continue;
-            }
-            let loss = self.dated_loss(row, level);
-            if loss > risk {
-                risk = loss;
-                binding = Binding::Dated { index: row as u32 };
+        let near = (most - 2 * rule.blur).max(risk - rule.blur);
+        if most >= near {
+            for (row, &loss) in dated.iter().enumerate().take(state.dated_rows.len()) {
+                if dollars(loss) < near {
+                    continue;
+                }
+                let loss = self.dated_loss(row, level);
+                if loss > risk {
+                    risk = loss;
+                    binding = Binding::Dated { index: row as u32 };
+                }
             }
         }
         (risk, binding)
     }
 
     /// A bucket's least coarse result over its largest parallel rows and its rotations; 0 where it loses in none.
-    fn coarsest(&self, state: &State, bucket: &Bucket) -> i64 {
+    #[inline(always)]
+    fn least(&self, bucket: &Bucket, made: &Made, tail: i64, rotation: i64) -> i64 {
         let mut turned = 0;
-        for sector in self.sectors_of(bucket) {
-            turned = turned.min(bucket.down - sector.down + sector.up).min(bucket.up - sector.up + sector.down);
+        for at in bits(self.sums.met.sectors & bucket.sectors) {
+            let sector = &self.sums.sectors[at];
+            let apart = sector.up - sector.down;
+            turned = turned.min(made.down + apart).min(made.up - apart);
         }
-        let parallel = bucket.up.min(bucket.down).min(0).unsigned_abs();
-        let part = |lost: u64, of_ppm: i64| -up(lost, of_ppm.max(0) as u64);
-        part(parallel, tail_ppm(state).max(PPM)).min(part(turned.unsigned_abs(), state.config().rotation_ppm))
+        times(made.up.min(made.down).min(0), tail).min(times(turned, rotation))
     }
 
-    fn sectors_of(&self, bucket: &Bucket) -> impl Iterator<Item = &Sector> {
-        self.met.sectors.iter().map(|&at| &self.sectors[at as usize]).filter(move |s| s.bucket == bucket.id)
-    }
-
-    /// The grid: the largest bucket's loss in full, a part of the others'.
-    fn grid_risk(&mut self, state: &State, level: usize, share: impl Fn(i64) -> i64) -> (i64, Binding) {
+    /// The grid: the largest bucket's loss in full, a part of the others'; of equal ones the lowest binds.
+    fn grid_risk(&mut self, level: usize, rule: &Rule) -> (i64, Binding) {
         let (mut sum, mut largest, mut binding) = (0, 0, Binding::None);
-        if self.met.buckets.len() > 1 {
-            self.met.buckets.sort_unstable_by_key(|&at| self.buckets[at as usize].id);
-        }
-        for &at in &self.met.buckets {
-            let bucket = &self.buckets[at as usize];
-            let (loss, row) = self.bucket_loss(state, bucket, at, level);
+        for at in bits(self.sums.met.buckets) {
+            let (loss, row) = self.bucket_loss(at, level, rule);
+            let bucket = self.buckets[at].id;
             sum += loss;
-            if loss > largest {
-                largest = loss;
-                binding = Binding::Grid { bucket: bucket.id, row };
+            let lower = matches!(binding, Binding::Grid { bucket: other, .. } if other > bucket);
+            if loss > largest || loss == largest && lower {
+                (largest, binding) = (loss, Binding::Grid { bucket, row });
             }
         }
-        (largest + share(sum - largest), binding)
+        (largest + rule.share(sum - largest), binding)
     }
 
     /// Loss of a bucket and the first row that sets it. Rows that are coarsely far from the worst are left out.
-    fn bucket_loss(&self, state: &State, bucket: &Bucket, at: u32, level: usize) -> (i64, GridRow) {
-        let full = GridRow::Parallel { fraction_ppm: PPM };
-        let (blur, config) = (self.blur, state.config());
-        let least = dollars(self.coarsest(state, bucket)) - 1;
-        if bucket.gross == 0 {
-            return (0, full);
-        }
+    fn bucket_loss(&self, at: usize, level: usize, rule: &Rule) -> (i64, GridRow) {
+        let (bucket, made, blur) = (&self.buckets[at], self.sums.buckets[at], rule.blur);
+        let least = dollars(bucket.least) - 1;
         // A smaller move of the same direction loses at most its fraction of the full one, but for roundings: of its size, up to
         // one ppm of the gross, and of each result.
-        let tail_ppm = tail_ppm(state);
-        let fraction = tail_ppm.max(FRACTIONS[1]);
-        let lost = dollars(bucket.up.min(bucket.down).min(0)).unsigned_abs() + blur.unsigned_abs();
-        let bound = -up(lost, fraction.max(0) as u64) - blur - bucket.gross / PPM - 2;
+        let fraction = rule.tail_ppm.max(FRACTIONS[1]);
+        let lost = dollars(made.up.min(made.down).min(0)).unsigned_abs() + blur.unsigned_abs();
+        let bound = -up(lost, fraction.max(0) as u64) - blur - rule.gross / PPM - 2;
         let all = fraction >= PPM || least + blur >= bound;
+        let near = |sum: i64| all || dollars(sum) - 1 <= least + 2 * blur;
+
+        let full = GridRow::Parallel { fraction_ppm: PPM };
         let mut worst = (i64::MAX, full);
-        let mut consider = |units_ppm: i64, row: GridRow| {
-            if all || dollars(units_ppm) - 1 <= least + 2 * blur {
-                let result = self.exactly(at, row, level);
+        let mut parallel = |sum: i64, step: usize, rises: bool| {
+            if near(sum) {
+                let sizes = |perp: &Perp| (rises, if rises { perp.rates.rises[step] } else { perp.rates.falls[step] });
+                let result = self.exactly(at, level, sizes);
                 if result < worst.0 {
-                    worst = (result, row);
+                    let size = if step < FRACTIONS.len() { FRACTIONS[step] } else { rule.tail_ppm };
+                    let fraction_ppm = if rises { size } else { -size };
+                    worst = (result, if step < FRACTIONS.len() { GridRow::Parallel { fraction_ppm } } else { GridRow::Tail { fraction_ppm } });
                 }
             }
         };
-        consider(bucket.up, full);
-        consider(bucket.down, GridRow::Parallel { fraction_ppm: -PPM });
+        parallel(made.up, 0, true);
+        parallel(made.down, 0, false);
         if all {
-            for fraction_ppm in [FRACTIONS[1], FRACTIONS[2]] {
-                consider(0, GridRow::Parallel { fraction_ppm });
-                consider(0, GridRow::Parallel { fraction_ppm: -fraction_ppm });
+            for step in 1..=FRACTIONS.len() {
+                parallel(0, step, true);
+                parallel(0, step, false);
             }
-            consider(0, GridRow::Tail { fraction_ppm: tail_ppm });
-            consider(0, GridRow::Tail { fraction_ppm: -tail_ppm });
         }
         // Of equal rotations the lowest sector's counts, and its rise before its fall.
-        let mut last = None;
-        while let Some(sector) = self.sectors_of(bucket).filter(|s| last.is_none_or(|l| s.id > l)).min_by_key(|s| s.id) {
-            let turned = |units_ppm: i64| rate_down(i128::from(units_ppm), config.rotation_ppm) as i64;
-            consider(turned(bucket.down - sector.down + sector.up), GridRow::Rotation { sector: sector.id, rises: true });
-            consider(turned(bucket.up - sector.up + sector.down), GridRow::Rotation { sector: sector.id, rises: false });
-            last = Some(sector.id);
+        let rotation = fine(rule.rotation_ppm);
+        for sector_at in bits(self.sums.met.sectors & bucket.sectors) {
+            let (id, sector) = (self.sectors[sector_at].id, &self.sums.sectors[sector_at]);
+            let apart = sector.up - sector.down;
+            for (rises, sum) in [(true, made.down + apart), (false, made.up - apart)] {
+                if !near(times(sum, rotation)) {
+                    continue;
+                }
+                let result = self.exactly(at, level, |perp| {
+                    let up = (usize::from(perp.sector_at) == sector_at) == rises;
+                    (up, perp.rates.rotations[usize::from(up)])
+                });
+                let earlier = matches!(worst.1, GridRow::Rotation { sector: other, .. } if other > id);
+                if result < worst.0 || result == worst.0 && earlier {
+                    worst = (result, GridRow::Rotation { sector: id, rises });
+                }
+            }
         }
         ((-worst.0).max(0), worst.1)
     }
 
-    /// What a bucket makes in a row of the grid.
-    fn exactly(&self, bucket_at: u32, row: GridRow, level: usize) -> i64 {
-        let of = |held: &Held| {
-            let perp = &self.perps[level][held.market as usize];
-            let rates = &perp.rates;
-            let (rises, size) = match row {
-                GridRow::Parallel { fraction_ppm } | GridRow::Tail { fraction_ppm } => {
-                    let at = FRACTIONS.iter().position(|&f| f == fraction_ppm.abs()).filter(|_| matches!(row, GridRow::Parallel { .. })).unwrap_or(3);
-                    (fraction_ppm > 0, if fraction_ppm > 0 { rates.rises[at] } else { rates.falls[at] })
-                }
-                GridRow::Rotation { sector, rises } => {
-                    let up = (self.sectors[perp.sector_at as usize].id == sector) == rises;
-                    (up, rates.rotations[usize::from(up)])
-                }
-            };
-            moved(if rises { held.low } else { -held.high }, size, perp.gain_ppm)
-        };
-        self.held.iter().filter(|h| h.bucket_at == bucket_at).map(of).sum()
+    /// What a bucket makes in a row, of which `of` says whether a perp rises in it and by how much it moves.
+    #[inline(always)]
+    fn exactly(&self, bucket_at: usize, level: usize, of: impl Fn(&Perp) -> (bool, i64)) -> i64 {
+        let mut result = 0;
+        for held in &self.sums.held {
+            if usize::from(held.bucket_at) == bucket_at {
+                let perp = &self.perps[level][held.market as usize];
+                let (rises, size) = of(perp);
+                result += moved(if rises { held.low } else { -held.high }, size, perp.rates.gain_ppm);
+            }
+        }
+        result
     }
 
     /// Loss of a dated row over all buckets, exactly.
     fn dated_loss(&mut self, row: usize, level: usize) -> i64 {
-        for &at in &self.met.buckets {
-            self.buckets[at as usize].exact = 0;
-        }
-        for held in &self.held {
+        bits(self.sums.met.buckets).for_each(|at| self.buckets[at].exact = 0);
+        for held in &self.sums.held {
             let perp = &self.perps[level][held.market as usize];
-            let size = perp.rates.dated[row];
-            self.buckets[held.bucket_at as usize].exact += moved(if size > 0 { held.low } else { -held.high }, size.abs(), perp.gain_ppm);
+            let size = perp.dated[row];
+            self.buckets[usize::from(held.bucket_at)].exact += moved(if size > 0 { held.low } else { -held.high }, size.abs(), perp.rates.gain_ppm);
         }
-        self.met.buckets.iter().map(|&at| (-self.buckets[at as usize].exact).max(0)).sum()
+        bits(self.sums.met.buckets).map(|at| (-self.buckets[at].exact).max(0)).sum()
     }
-}
-
-/// Size of the tail rows, weight included, as a part of the full shock.
-fn tail_ppm(state: &State) -> i64 {
-    rate_down(i128::from(state.config().tail_shock_ppm), state.config().tail_weight_ppm) as i64
 }
