@@ -1,20 +1,22 @@
 //! Touches the memory of the commands that come next, so that it is near when their turn comes.
 //!
-//! Responsible for: reading, a few commands ahead of the engine and each step without waiting for the one before, an account's place
-//! in the index, its record, the order that its command names, the position, the level and the orders next to it. Never decides or
-//! changes anything; a venue that fits the nearest caches is left alone.
+//! Responsible for: asking, a few commands ahead of the engine and without waiting, for an account's record, the order that its
+//! command names, the position, the level, the orders next to it, and what an evaluation will read; the same for a walk over all
+//! accounts. Never decides or changes anything; a venue that fits the nearest caches is left alone. Decision 21.
 
 use crate::account::Account;
 use crate::codec::{Body, HEADER, Header};
 use crate::command::{AmendOrder, CancelOrder, PlaceOrder};
 use crate::order::Side;
 use crate::state::State;
+use prefetch_index::prefetch_index;
 use std::hint::black_box;
+use std::slice;
 
 /// Commands between one step and the next.
 const STEP: usize = 4;
 /// Steps of a command.
-const STEPS: usize = 4;
+const STEPS: usize = 5;
 /// Where the body of an `AmendOrder` has its new price.
 const AMENDED_PRICE: usize = 24;
 /// Accounts times markets from which looking ahead pays: what fewer of them work with stays near by itself.
@@ -67,7 +69,7 @@ impl<'a> Lookahead<'a> {
 
     /// One command further.
     pub fn step(&mut self, state: &State) {
-        let [read, found, near, nearest] = [0, 1, 2, 3].map(|step| (self.read + STEP * (STEPS - step)) % (STEP * STEPS));
+        let [read, found, near, nearest, last] = [0, 1, 2, 3, 4].map(|step| (self.read + STEP * (STEPS - step)) % (STEP * STEPS));
         self.ring[read] = self.read_one();
         let next = &mut self.ring[found];
         if !next.body.is_empty() {
@@ -75,6 +77,7 @@ impl<'a> Lookahead<'a> {
         }
         touch_records(state, &self.ring[near]);
         touch_places(state, &self.ring[nearest]);
+        touch_margin(state, &self.ring[last]);
         self.read += 1;
     }
 
@@ -86,29 +89,33 @@ impl<'a> Lookahead<'a> {
     }
 }
 
+/// Asks for the line of memory in which something begins, without waiting for it.
+#[inline(always)]
+fn touch<T>(it: &T) {
+    prefetch_index(slice::from_ref(it), 0);
+}
+
 fn touch_records(state: &State, next: &Next<'_>) {
     if let Some(account) = next.account(state) {
-        black_box((account.event_sequence, account.cushion.left, account.order_count(), account.liquidation.is_some()));
+        touch_record(account);
     }
     if let Some(order) = next.slot().and_then(|slot| state.orders.peek(slot)) {
-        black_box(order.leaves());
+        touch(order);
     }
 }
 
 fn touch_places(state: &State, next: &Next<'_>) {
     let Some(account) = next.account(state) else { return };
-    let (market, side, price) = if let Some(order) = next.slot().and_then(|slot| state.orders.peek(slot)) {
-        black_box(state.orders.peek_around(order));
-        (order.market(), order.side(), order.price())
-    } else if next.kind == PlaceOrder::KIND {
-        let first = next.number(0);
-        (first as u32, if first >> 32 & 1 == 0 { Side::Bid } else { Side::Ask }, next.number(8) as i64)
-    } else {
-        return;
-    };
+    if is_evaluated(state, next, account) {
+        touch_holdings(state, account);
+    }
+    let Some((market, side, price)) = place_of(state, next) else { return };
+    if let Some(order) = next.slot().and_then(|slot| state.orders.peek(slot)) {
+        state.orders.peek_around(order).for_each(touch);
+    }
     if let Some(position) = account.position(market) {
-        let open = account.open(position);
-        black_box((position.lots, position.seen_round, open.bids.lots, open.asks.lots));
+        touch(position);
+        touch(&position.seen_round);
     }
     if let Some(market) = state.markets.get(market as usize).and_then(Option::as_ref) {
         black_box(market.book.can_rest(side, price, 1));
@@ -116,6 +123,33 @@ fn touch_places(state: &State, next: &Next<'_>) {
             black_box(market.book.can_rest(side, next.number(AMENDED_PRICE) as i64, 1));
         }
     }
+}
+
+/// What is open there, and what getting out costs the owner.
+fn touch_margin(state: &State, next: &Next<'_>) {
+    let Some(account) = next.account(state) else { return };
+    if is_evaluated(state, next, account) {
+        touch_rates(state, account);
+    }
+    let Some((market, ..)) = place_of(state, next) else { return };
+    if let Some(position) = account.position(market) {
+        touch(account.open(position));
+    }
+}
+
+/// Market, side and price that a command is about.
+fn place_of(state: &State, next: &Next<'_>) -> Option<(u32, Side, i64)> {
+    if let Some(order) = next.slot().and_then(|slot| state.orders.peek(slot)) {
+        return Some((order.market(), order.side(), order.price()));
+    }
+    let first = next.number(0);
+    let side = if first >> 32 & 1 == 0 { Side::Bid } else { Side::Ask };
+    (next.kind == PlaceOrder::KIND).then(|| (first as u32, side, next.number(8) as i64))
+}
+
+/// Whether a command's account is going to be evaluated: nobody knows what it has left.
+fn is_evaluated(state: &State, next: &Next<'_>, account: &Account) -> bool {
+    next.kind == PlaceOrder::KIND && account.cushion.era != state.lull.era()
 }
 
 /// Accounts between one step and the next of a walk over all of them.
@@ -126,7 +160,7 @@ const STRIDE: usize = 4;
 pub fn touch_next(state: &State, at: usize) {
     let next = |strides: usize| state.accounts.get(at + strides * STRIDE);
     if let Some(account) = next(3) {
-        black_box((account.owner, account.balances.len(), account.positions.len(), account.cushion.left));
+        touch_record(account);
     }
     if let Some(account) = next(2) {
         touch_holdings(state, account);
@@ -136,14 +170,29 @@ pub fn touch_next(state: &State, at: usize) {
     }
 }
 
+fn touch_record(account: &Account) {
+    touch(account);
+    touch(&account.event_sequence);
+    touch(&account.positions);
+    touch(&account.cushion.left);
+    touch(&account.liquidation);
+}
+
 /// The lists of an account whose record is near.
 fn touch_holdings(state: &State, account: &Account) {
-    let positions = account.positions.iter().fold(0, |all, p| all ^ p.lots);
-    let balances = account.balances.iter().fold(0, |all, b| all ^ b.pledged ^ b.borrow_index);
-    black_box((positions, balances, state.owners[account.owner as usize].liquidity.len()));
+    account.positions.iter().for_each(touch);
+    for balance in &account.balances {
+        touch(balance);
+        touch(&balance.line_index);
+    }
+    if let Some(owner) = state.owners.get(account.owner as usize) {
+        touch(&owner.liquidity);
+    }
 }
 
 /// The rates of an account's owner whose record is near.
 fn touch_rates(state: &State, account: &Account) {
-    black_box(state.owners[account.owner as usize].liquidity.iter().fold(0, |all, r| all ^ r.underlying));
+    if let Some(owner) = state.owners.get(account.owner as usize) {
+        owner.liquidity.iter().for_each(touch);
+    }
 }

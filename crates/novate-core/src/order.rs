@@ -335,10 +335,9 @@ impl OrderSlab {
         self.slots.get(slot as usize)
     }
 
-    /// The sizes of the orders next to this one, in its level and in its account's list: for looking ahead.
-    #[must_use]
-    pub fn peek_around(&self, order: &Order) -> [Lots; 4] {
-        [order.next, order.prev, order.next_in_account, order.prev_in_account].map(|slot| self.peek(slot).map_or(0, |o| o.leaves))
+    /// The orders next to this one, in its level and in its account's list: for looking ahead.
+    pub fn peek_around(&self, order: &Order) -> impl Iterator<Item = &Order> {
+        [order.next, order.prev, order.next_in_account, order.prev_in_account].into_iter().filter_map(|slot| self.peek(slot))
     }
 
     /// The venue's id of the order in `slot`.
