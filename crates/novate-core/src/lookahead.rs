@@ -1,4 +1,4 @@
-//! Touches the memory of the commands that come next, so that it is near when their turn comes.
+//! Touches, which is asks for, the memory of the commands that come next, so that it is near when their turn comes.
 //!
 //! Responsible for: asking, a few commands ahead of the engine and without waiting, for an account's record, the order that its
 //! command names, the position, the level, the orders next to it, and what an evaluation will read; the same for a walk over all
@@ -21,6 +21,9 @@ const STEPS: usize = 5;
 const AMENDED_PRICE: usize = 24;
 /// Accounts times markets from which looking ahead pays: what fewer of them work with stays near by itself.
 const PLACES: usize = 16_384;
+
+/// Accounts between one step and the next of a walk over all of them.
+const STRIDE: usize = 4;
 
 /// A command on its way.
 #[derive(Clone, Copy, Default)]
@@ -151,9 +154,6 @@ fn place_of(state: &State, next: &Next<'_>) -> Option<(u32, Side, i64)> {
 fn is_evaluated(state: &State, next: &Next<'_>, account: &Account) -> bool {
     next.kind == PlaceOrder::KIND && account.cushion.era != state.lull.era()
 }
-
-/// Accounts between one step and the next of a walk over all of them.
-const STRIDE: usize = 4;
 
 /// Touches what an evaluation reads of the accounts that come next in a walk over all of them, `at` being the one at hand: the record,
 /// then its lists and its owner, then the owner's rates.

@@ -4,10 +4,12 @@ mod common;
 
 use common::chance::Chance;
 use common::stream::Stream;
-use common::wire::definitions;
+use common::wire::{Definition, definitions, events};
 use common::{invariants, length, told};
 use novate_core::codec::{Header, VERSION};
+use novate_core::command::OpenAccount;
 use novate_core::engine::Engine;
+use novate_core::lookahead::Lookahead;
 use novate_core::open_orders::OpenOrders;
 use novate_core::order::NIL;
 use novate_core::snapshot;
@@ -29,6 +31,21 @@ fn number(chance: &mut Chance, ty: &str) -> i128 {
     }
 }
 
+/// Some command with random fields.
+fn hostile(stream: &mut Stream, chance: &mut Chance, all: &[Definition]) {
+    let definition = &all[chance.range(0, all.len() as i64 - 1) as usize];
+    let fields: Vec<String> = definition.fields.iter().filter(|(_, ty)| !matches!(ty.as_str(), "String" | "[u8;16]" | "Bytes")).map(|(name, ty)| {
+        if ty == "Vec<i64>" {
+            return format!("{name}={},{},{}", number(chance, "i64"), number(chance, "i64"), number(chance, "i64"));
+        }
+        format!("{name}={}", number(chance, ty))
+    }).collect();
+    let account = chance.pick(&[0, 0, 1, 2, 7, 8, 9, u64::MAX]);
+    let line = format!("{} {}", definition.name, fields.join(" "));
+    let (kind, body) = common::wire::encode(&line).expect("a body");
+    stream.venue.raw(Header { kind, account, version: VERSION, ..Header::default() }, &body);
+}
+
 /// Every command with random fields, near and at the ends of their types, between ordinary commands of a busy venue.
 #[test]
 fn no_field_can_break_the_engine() {
@@ -41,17 +58,7 @@ fn no_field_can_break_the_engine() {
                 stream.step();
                 continue;
             }
-            let definition = &all[chance.range(0, all.len() as i64 - 1) as usize];
-            let fields: Vec<String> = definition.fields.iter().filter(|(_, ty)| !matches!(ty.as_str(), "String" | "[u8;16]" | "Bytes")).map(|(name, ty)| {
-                if ty == "Vec<i64>" {
-                    return format!("{name}={},{},{}", number(chance, "i64"), number(chance, "i64"), number(chance, "i64"));
-                }
-                format!("{name}={}", number(chance, ty))
-            }).collect();
-            let account = chance.pick(&[0, 0, 1, 2, 7, 8, 9, u64::MAX]);
-            let line = format!("{} {}", definition.name, fields.join(" "));
-            let (kind, body) = common::wire::encode(&line).expect("a body");
-            stream.venue.raw(Header { kind, account, version: VERSION, ..Header::default() }, &body);
+            hostile(&mut stream, chance, &all);
             commands += 1;
             if n % 16 == 0 {
                 invariants::hold(&stream.venue);
@@ -60,6 +67,33 @@ fn no_field_can_break_the_engine() {
         invariants::hold(&stream.venue);
     }
     told(&format!("{commands} hostile commands answered"));
+}
+
+/// In a venue that is large enough to be looked ahead in, a buffer comes to what its commands come to one by one, whatever they hold.
+#[test]
+fn looking_ahead_changes_nothing() {
+    let orders: Vec<Definition> = definitions().into_iter().filter(|d| matches!(d.name.as_str(), "PlaceOrder" | "AmendOrder" | "CancelOrder")).collect();
+    for seed in 0..4 * length() {
+        let mut stream = Stream::new(seed);
+        let chance = &mut Chance::new(seed + 99);
+        for id in 1_000..1_000 + 16_384 / stream.venue.state().markets.len() as u64 + 1 {
+            stream.venue.send(id, &OpenAccount { owner: id as u32 });
+        }
+        let mut engine = stream.venue.engine.clone();
+        stream.venue.kept = Some(Vec::new());
+        for _ in 0..600 {
+            if chance.one_in(3) {
+                hostile(&mut stream, chance, &orders);
+            } else {
+                stream.step();
+            }
+        }
+        let (messages, answers): (Vec<_>, Vec<_>) = stream.venue.kept.take().expect("it was kept").into_iter().unzip();
+        let (buffer, mut answer) = (messages.concat(), Vec::new());
+        assert!(Lookahead::over(&buffer, engine.state()).is_some());
+        engine.apply(&buffer, &mut answer).expect("whole messages");
+        assert!(events(&answer) == answers.concat() && engine.state_hash() == stream.venue.engine.state_hash(), "seed {seed}");
+    }
 }
 
 /// Time may jump by years.

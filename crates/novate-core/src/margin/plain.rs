@@ -151,7 +151,7 @@ impl Plain {
             for side in [Side::Bid, Side::Ask] {
                 let open = open.side(side);
                 if open.orders > 0 {
-                    self.add_fee(listed, state, open.ticks_lots, level);
+                    self.add_fee(state, listed, open.ticks_lots, level);
                     ends[side as usize] = ends[side as usize].checked_add(open.lots)?;
                 }
             }
@@ -160,7 +160,7 @@ impl Plain {
             if let Change::Order { market: its, side, price, lots: more } = *change
                 && its == market
             {
-                self.add_fee(listed, state, i128::from(price) * i128::from(more), level);
+                self.add_fee(state, listed, i128::from(price) * i128::from(more), level);
                 ends[side as usize] = ends[side as usize].checked_add(more)?;
             }
         }
@@ -174,7 +174,7 @@ impl Plain {
         Some((now.min(ends[0]).min(ends[1]), now.max(ends[0]).max(ends[1])))
     }
 
-    fn add_fee(&mut self, market: &Market, state: &State, ticks_lots: i128, level: usize) {
+    fn add_fee(&mut self, state: &State, market: &Market, ticks_lots: i128, level: usize) {
         let notional = ticks_lots * i128::from(market.unit);
         let fee = rate_up(quote_value_up(state, market, notional), market.terms.taker_fee_ppm);
         self.add_loss(self.perps[level][market.terms.market as usize].coin_at, fee);
@@ -279,10 +279,10 @@ impl Plain {
             return;
         }
         (perp.coin_at, perp.bucket_at, perp.sector_at) = (coin_at as u8, bucket_at as u8, sector_at as u8);
-        let bucket_terms = &mut self.buckets[bucket_at];
-        bucket_terms.sectors |= 1 << sector_at;
-        bucket_terms.set_moves(&state.dated_rows);
-        perp.set_history(&bucket_terms.moves);
+        let bucket = &mut self.buckets[bucket_at];
+        bucket.sectors |= 1 << sector_at;
+        bucket.set_moves(&state.dated_rows);
+        perp.set_history(&bucket.moves);
         self.price_coin(state, coin_at);
     }
 }

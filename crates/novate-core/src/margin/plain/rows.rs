@@ -4,8 +4,8 @@
 //!
 //! Responsible for: SR and its binding row, and the bounds within which coarse sums are true.
 
-use super::perp::Perp;
 use super::Plain;
+use super::perp::Perp;
 use super::sums::{Made, bits};
 use crate::command::ListDatedRow;
 use crate::margin::scenario::{Binding, FRACTIONS, GridRow};
@@ -18,9 +18,9 @@ pub const ROWS: usize = 16;
 pub const LARGEST_MOVE: i64 = 4 * PPM;
 /// Gross micro-dollars of an account at most, so that what is summed stays in 64 bits.
 pub const LARGEST_GROSS: u64 = 1 << 49;
-/// Coarse sums are in units of two to so many micro-dollars.
+/// Coarse sums are in units of two to this power micro-dollars.
 const COARSE: u32 = 10;
-/// Parts of a dollar are in units of one over two to so many.
+/// Parts of a dollar are in units of two to minus this power.
 pub const FINE: u32 = 20;
 /// An exposure's coarse result in a row is off by less than so many micro-dollars and `Perp::off` of its dollars: of its dollars,
 /// of its bucket's dated sum and of the row each a unit at the largest move, and the roundings of the rule.
@@ -50,8 +50,8 @@ impl Bucket {
 
     /// Its part of the venue's dated rows.
     pub(super) fn set_moves(&mut self, dated: &[ListDatedRow]) {
-        for (at, row) in dated.iter().enumerate().take(ROWS) {
-            let size = row.moves_ppm.get(self.id as usize - 1).copied().unwrap_or(0);
+        for at in 0..ROWS {
+            let size = dated.get(at).and_then(|row| row.moves_ppm.get(self.id as usize - 1)).copied().unwrap_or(0);
             // Beyond the largest no name of the bucket has a short way.
             let sized = fine(size.abs().min(LARGEST_MOVE));
             (self.moves[at], self.rises[at], self.falls[at]) = (size, if size > 0 { sized } else { 0 }, if size < 0 { sized } else { 0 });
@@ -70,7 +70,9 @@ pub struct Sector {
 struct Rule {
     /// Size of the tail rows, weight included, as a part of the full shock.
     tail_ppm: i64,
-    rotation_ppm: i64,
+    /// Sizes of the larger of the parallel rows and of the rotations, as such parts, in units of 2^-20.
+    parallel: i64,
+    rotation: i64,
     bucket_sum_ppm: i64,
     /// How far all coarse results together may be from the exact ones, micro-dollars.
     blur: i64,
@@ -141,19 +143,20 @@ impl Plain {
     /// SR and the row that binds: the grid and the dated rows, each exactly only if it may be the larger.
     pub(super) fn scenario_risk(&mut self, state: &State, level: usize) -> (i64, Binding) {
         let config = state.config();
+        let tail_ppm = rate_down(i128::from(config.tail_shock_ppm), config.tail_weight_ppm) as i64;
         let rule = Rule {
-            tail_ppm: rate_down(i128::from(config.tail_shock_ppm), config.tail_weight_ppm) as i64,
-            rotation_ppm: config.rotation_ppm,
+            tail_ppm,
+            parallel: fine(tail_ppm.max(PPM)),
+            rotation: fine(config.rotation_ppm),
             bucket_sum_ppm: config.bucket_sum_ppm,
             blur: self.sums.off * ((self.sums.gross >> FINE) + 1) + BLUR * self.sums.held.len() as i64,
             gross: self.sums.gross,
         };
-        let (tail, rotation) = (fine(rule.tail_ppm.max(PPM)), fine(rule.rotation_ppm));
         let mut dated = [0_i64; ROWS];
         let (mut sum, mut largest) = (0, 0);
         for at in bits(self.sums.met.buckets) {
             let (bucket, made) = (&self.buckets[at], &self.sums.buckets[at]);
-            let least = self.least(bucket, made, tail, rotation);
+            let least = self.least(bucket, made, &rule);
             for (lost, moves) in made.history.map(|made| (-(made >> FINE)).max(0)).into_iter().zip([&bucket.rises, &bucket.falls]) {
                 if lost > 0 {
                     // At most the gross times the largest move.
@@ -173,16 +176,14 @@ impl Plain {
         }
         // A dated row binds only if its coarse loss comes near the largest of all.
         let near = (most - 2 * rule.blur).max(risk - rule.blur);
-        if most >= near {
-            for (row, &loss) in dated.iter().enumerate().take(state.dated_rows.len()) {
-                if dollars(loss) < near {
-                    continue;
-                }
-                let loss = self.dated_loss(row, level);
-                if loss > risk {
-                    risk = loss;
-                    binding = Binding::Dated { index: row as u32 };
-                }
+        for (row, &loss) in dated.iter().enumerate().take(state.dated_rows.len()) {
+            if dollars(loss) < near {
+                continue;
+            }
+            let loss = self.dated_loss(row, level);
+            if loss > risk {
+                risk = loss;
+                binding = Binding::Dated { index: row as u32 };
             }
         }
         (risk, binding)
@@ -190,14 +191,14 @@ impl Plain {
 
     /// A bucket's least coarse result over its largest parallel rows and its rotations; 0 where it loses in none.
     #[inline(always)]
-    fn least(&self, bucket: &Bucket, made: &Made, tail: i64, rotation: i64) -> i64 {
+    fn least(&self, bucket: &Bucket, made: &Made, rule: &Rule) -> i64 {
         let mut turned = 0;
         for at in bits(self.sums.met.sectors & bucket.sectors) {
             let sector = &self.sums.sectors[at];
             let apart = sector.up - sector.down;
             turned = turned.min(made.down + apart).min(made.up - apart);
         }
-        times(made.up.min(made.down).min(0), tail).min(times(turned, rotation))
+        times(made.up.min(made.down).min(0), rule.parallel).min(times(turned, rule.rotation))
     }
 
     /// The grid: the largest bucket's loss in full, a part of the others'; of equal ones the lowest binds.
@@ -249,12 +250,11 @@ impl Plain {
             }
         }
         // Of equal rotations the lowest sector's counts, and its rise before its fall.
-        let rotation = fine(rule.rotation_ppm);
         for sector_at in bits(self.sums.met.sectors & bucket.sectors) {
             let (id, sector) = (self.sectors[sector_at].id, &self.sums.sectors[sector_at]);
             let apart = sector.up - sector.down;
             for (rises, sum) in [(true, made.down + apart), (false, made.up - apart)] {
-                if !near(times(sum, rotation)) {
+                if !near(times(sum, rule.rotation)) {
                     continue;
                 }
                 let result = self.exactly(at, level, |perp| {

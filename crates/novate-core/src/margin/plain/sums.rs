@@ -11,7 +11,7 @@ use crate::state::State;
 use crate::units::{PPM, Value, narrow, rate_up};
 use std::array::from_fn;
 
-/// Coins, buckets and sectors that there is room for, each; who needs more has no short way.
+/// Coins, buckets and sectors that there is room for, each: a bit of a word. Who needs more has no short way.
 pub const PLACES: usize = 64;
 
 /// An account's exposure to one perp: its smallest and largest value over none, all bids, all asks.
@@ -104,8 +104,9 @@ impl Sums {
     /// What there is of a coin.
     #[inline(always)]
     pub fn coin(&mut self, at: u8) -> &mut Coins {
-        self.met.coins |= 1 << (at % 64);
-        &mut self.coins[usize::from(at) % PLACES]
+        let at = usize::from(at) % PLACES;
+        self.met.coins |= 1 << at;
+        &mut self.coins[at]
     }
 
     /// A position's result in its coin; `now` is its value at the index.
@@ -159,13 +160,14 @@ impl Sums {
         let (rises, falls) = (coarse(low), -coarse(high));
         let (rise, fall) = (usize::from(low < 0), usize::from(high > 0));
         let (up, down) = (rises * perp.rise[rise], falls * perp.fall[fall]);
-        self.met.buckets |= 1 << (perp.bucket_at % 64);
-        let bucket = &mut self.buckets[usize::from(perp.bucket_at) % PLACES];
+        let (bucket_at, sector_at) = (usize::from(perp.bucket_at) % PLACES, usize::from(perp.sector_at) % PLACES);
+        self.met.buckets |= 1 << bucket_at;
+        let bucket = &mut self.buckets[bucket_at];
         (bucket.up, bucket.down) = (bucket.up + up, bucket.down + down);
         bucket.history[0] += rises * perp.history[rise];
         bucket.history[1] += falls * perp.history[fall];
-        self.met.sectors |= 1 << (perp.sector_at % 64);
-        let sector = &mut self.sectors[usize::from(perp.sector_at) % PLACES];
+        self.met.sectors |= 1 << sector_at;
+        let sector = &mut self.sectors[sector_at];
         (sector.up, sector.down) = (sector.up + up, sector.down + down);
         Some(())
     }
@@ -189,7 +191,7 @@ pub fn bits(mut set: u64) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         let at = set.trailing_zeros() as usize;
         set &= set.wrapping_sub(1);
-        (at < 64).then_some(at)
+        (at < PLACES).then_some(at)
     })
 }
 
