@@ -4,4 +4,5 @@ import tomllib
 from pathlib import Path
 
 project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
-print("\n".join([*project["dependencies"], *project["optional-dependencies"]["dev"]]))
+extras = (name for group in project["optional-dependencies"].values() for name in group)
+print("\n".join([*project["dependencies"], *extras]))

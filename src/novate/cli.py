@@ -25,6 +25,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from novate._core import release
 from novate.errors import ConfigError, DataError, NovateError
+from novate.up.commands import COMMANDS, say_ready
 
 ERROR, USAGE, INTERRUPTED = 1, 2, 130
 ProgressCall = Callable[[float, str], None]
@@ -423,7 +424,7 @@ def core(
 
     def ready(venue: Venue) -> None:
         served.append(venue)
-        console.print(f"Serving command {venue.sequence + 1} on from {path}", markup=False, soft_wrap=True)
+        say_ready(f"Serving command {venue.sequence + 1} on from {path}")
 
     directory.mkdir(parents=True, exist_ok=True)
     serve(directory, path, keeper=keeper, pipelined=not lockstep, realtime=realtime, on_ready=ready)
@@ -537,6 +538,10 @@ def refusals(which: str | None, *, as_json: bool) -> None:
         console.print(f"{rule.number:>5}  {rule.name}: {rule.sentence}{retry}", markup=False, soft_wrap=True)
     if as_json:
         _result({"ok": True, "refusals": [asdict(rule) for rule in chosen]})
+
+
+for _command in COMMANDS:
+    cli.add_command(_command)
 
 
 if __name__ == "__main__":

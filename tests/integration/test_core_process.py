@@ -4,6 +4,7 @@ Commands here are numbered by `request`, which every event repeats; most are ref
 other, journaled and in order.
 """
 
+import asyncio
 import os
 import random
 import signal
@@ -19,17 +20,20 @@ import pytest
 
 from novate._core import Engine, ruleset
 from novate.core_process import (
+    Answered,
+    AsyncCoreClient,
     CoreClient,
     CoreGone,
     CoreRefused,
     CoreServer,
+    DurableFrame,
     Limits,
     Refusal,
     serve,
     wire,
 )
 from novate.errors import ConfigError, EngineHalted
-from novate.journal import verify_journal
+from novate.journal import Walk, verify_journal, walk_journal
 from novate.messages import OpenAccount, QuarantineCommand, encode, split
 from novate.sequencer import open_venue_log, steady_clock
 from novate.venue import Venue
@@ -104,8 +108,9 @@ def raw(path: Path) -> socket.socket:
 def heard(sock: socket.socket) -> list:
     """All that the core still says until it hangs up."""
     reader, found = wire.RecordReader(1 << 30), []
-    while chunk := sock.recv(1 << 16):
-        found += [wire.parse_from_core(record) for record in reader.feed(chunk)]
+    with suppress(ConnectionResetError):  # what was said before it hung up comes first
+        while chunk := sock.recv(1 << 16):
+            found += [wire.parse_from_core(record) for record in reader.feed(chunk)]
     return found
 
 
@@ -245,10 +250,11 @@ def test_who_does_not_speak_the_protocol_is_told_and_cut_off(tmp_path, first, wh
         assert [one.facts["refusal"] for one in refused] == [why]
 
 
-def test_a_listener_that_reads_nothing_is_cut_off_and_holds_nobody_up(tmp_path):
+@pytest.mark.parametrize("wants", [{"commands": True}, {"events": True}])
+def test_a_listener_that_reads_nothing_is_cut_off_and_holds_nobody_up(tmp_path, wants):
     limits = Limits(record_bytes=1 << 16, unsent_bytes=1 << 16)
     with serving(tmp_path, limits=limits) as (path, _):
-        deaf = CoreClient.connect(path, events=True)
+        deaf = CoreClient.connect(path, **wants)
         with CoreClient.connect(path) as client:
             for first in range(1, 20_000, 500):
                 client.submit(numbered(first, 500))
@@ -258,6 +264,60 @@ def test_a_listener_that_reads_nothing_is_cut_off_and_holds_nobody_up(tmp_path):
                 deaf.receive()
                 frames += 1
         assert frames < 40
+
+
+@pytest.mark.parametrize("pipelined", [False, True])
+def test_who_wants_commands_gets_every_frame_as_it_stands_in_the_journal_from_its_welcome_on(
+    tmp_path, pipelined
+):
+    with serving(tmp_path, pipelined=pipelined) as (path, _):
+        with CoreClient.connect(path) as early:
+            early.submit(numbered(1, 5))
+        stop = threading.Event()
+        senders = [threading.Thread(target=send_while, args=(path, 1_000_000 * n, stop)) for n in range(1, 4)]
+        for sender in senders:
+            sender.start()
+        with CoreClient.connect(path, commands=True, events=True) as listener:  # in the middle of the load
+            heard = [listener.receive() for _ in range(120)]
+        stop.set()
+        for sender in senders:
+            sender.join()
+        welcomed = listener.welcome.sequence
+    frames = [one for one in heard if isinstance(one, DurableFrame)]
+    events = [one for one in heard if isinstance(one, Answered)]
+    assert [one.tag for one in events] == [None] * len(events)
+    for frame, its_events in zip(frames, events, strict=True):
+        assert frame[:3] == its_events[1:4]
+        assert list(dict.fromkeys(header.sequence for header, _ in split(its_events.events))) == [
+            header.sequence for header, _ in split(frame.payload)
+        ]
+    there = {frame.first_sequence: frame for frame in walk_journal(tmp_path / "journal", Walk())}
+    expected = welcomed + 1
+    for frame in frames:
+        assert frame.first_sequence == expected, "the WELCOME says from where frames come, each once"
+        journaled_frame = there[expected]
+        assert frame == (expected, journaled_frame.count, journaled_frame.time_ns, journaled_frame.payload)
+        expected = frame.last_sequence + 1
+
+
+def send_while(path: Path, first: int, stop: threading.Event) -> None:
+    with CoreClient.connect(path) as client:
+        while not stop.is_set():
+            client.submit(numbered(first, 1 + first % 7))
+            first += 7
+
+
+@pytest.mark.parametrize("wants", [{"commands": True}, {"events": True}])
+def test_a_listener_gets_what_it_asked_for_and_nothing_else(tmp_path, wants):
+    with (
+        serving(tmp_path) as (path, _),
+        CoreClient.connect(path, **wants) as listener,
+        CoreClient.connect(path) as client,
+    ):
+        for first in range(1, 30, 3):
+            client.submit(numbered(first, 3))
+        kinds = {type(listener.receive()) for _ in range(10)}
+    assert kinds == ({DurableFrame} if "commands" in wants else {Answered})
 
 
 def test_one_client_too_many_is_turned_away(tmp_path):
@@ -276,6 +336,140 @@ def test_an_engine_that_fails_ends_the_core_and_nothing_more_is_told(tmp_path):
         with pytest.raises(CoreGone):
             client.receive()
     assert [type(error) for error in raised] == [EngineHalted]
+
+
+# --- for asyncio --------------------------------------------------------------------------------------------------------
+
+
+async def submit_and_check(client: AsyncCoreClient, first: int, size: int) -> int:
+    """One buffer of commands; whether its answer is of exactly those. Returns the sequence of the first."""
+    answered = await client.submit(numbered(first, size))
+    assert requests(answered.events) == list(range(first, first + size)), "its own events, all of them"
+    sequences = [header.sequence for header, _ in split(answered.events)]
+    assert (answered.first_sequence, answered.commands) == (sequences[0], size)
+    assert sequences[-1] == sequences[0] + size - 1
+    return answered.first_sequence
+
+
+@pytest.mark.parametrize("pipelined", [False, True])
+def test_of_many_callers_of_one_connection_each_gets_the_events_of_its_own_commands(tmp_path, pipelined):
+    async def caller(client: AsyncCoreClient, number: int) -> list[int]:
+        dice, first, found = random.Random(number), 100_000 * number, []
+        for _ in range(20):
+            size = dice.choice([1, 1, 1, 2, 5, 40])
+            found.append(await submit_and_check(client, first, size))
+            first += size
+            if dice.random() < 0.2:
+                await asyncio.sleep(dice.uniform(0, 0.003))
+        return found
+
+    async def run(path: Path) -> None:
+        async with await AsyncCoreClient.connect(path) as one, await AsyncCoreClient.connect(path) as other:
+            found = await asyncio.gather(*(caller((one, other)[n % 2], n) for n in range(1, 61)))
+        for sequences in found:
+            assert sequences == sorted(sequences), "in the order of the calls"
+        assert len({sequence for sequences in found for sequence in sequences}) == 60 * 20
+
+    with serving(tmp_path, pipelined=pipelined) as (path, _):
+        asyncio.run(run(path))
+
+
+def test_what_is_submitted_at_once_is_one_record_as_far_as_it_fits_and_taken_in_order(tmp_path):
+    async def run(path: Path) -> None:
+        async with await AsyncCoreClient.connect(path) as client:
+            answers = await asyncio.gather(*(client.submit(numbered(n)) for n in range(1, 201)))
+            assert [requests(answer.events) for answer in answers] == [[n] for n in range(1, 201)]
+            assert 1 < client._tag < 40
+
+    with serving(tmp_path, limits=Limits(record_bytes=1_000)) as (path, _):
+        asyncio.run(run(path))
+    assert journaled(tmp_path) == list(range(1, 201))
+
+
+def test_a_caller_whose_buffer_is_refused_or_who_stops_waiting_is_no_business_of_the_others(tmp_path):
+    async def run(path: Path) -> None:
+        async with await AsyncCoreClient.connect(path) as client:
+            bad = [b"", b"x", numbered(1)[:-1], numbered(1) + b"\0", numbered(1, 1_000)]
+            bad.append(numbered(1) + encode(QuarantineCommand(quarantined=1, digest=bytes(32))))
+            calls = [asyncio.ensure_future(client.submit(buffer)) for buffer in bad]
+            good = [asyncio.ensure_future(client.submit(numbered(n, 2))) for n in (1, 3)]
+            left = asyncio.ensure_future(client.submit(numbered(5)))
+            await asyncio.sleep(0)
+            left.cancel()
+            refused = await asyncio.gather(*calls, return_exceptions=True)
+            assert all(isinstance(one, CoreRefused) for one in refused)
+            why = [one.facts["refusal"] for one in refused]
+            assert why == [Refusal.BAD_BUFFER] * 4 + [Refusal.RECORD_TOO_LARGE, Refusal.BAD_BUFFER]
+            assert [requests(one.events) for one in await asyncio.gather(*good)] == [[1, 2], [3, 4]]
+            assert await submit_and_check(client, 6, 1) == FIRST + 5
+
+    with serving(tmp_path, limits=Limits(record_bytes=10_000)) as (path, _):
+        asyncio.run(run(path))
+    assert journaled(tmp_path) == [1, 2, 3, 4, 5, 6]
+
+
+def test_who_waits_when_the_core_fails_is_told_that_it_is_gone_and_so_is_who_comes_later(tmp_path):
+    async def run(path: Path) -> None:
+        client = await AsyncCoreClient.connect(path, events=True)
+        outcomes = await asyncio.gather(
+            *(client.submit(numbered(n, 3)) for n in (1, 4)), return_exceptions=True
+        )
+        assert [type(one) for one in outcomes] == [CoreGone, CoreGone]
+        assert client.gone
+        with pytest.raises(CoreGone):
+            await client.submit(numbered(7))
+        with pytest.raises(CoreGone):
+            async for _ in client.events():
+                pass
+        await client.close()
+
+    with serving(tmp_path, prepare=lambda engine: engine.rehearse_panic(FIRST + 1)) as (path, _):
+        asyncio.run(run(path))
+
+
+def test_where_there_is_no_core_or_one_that_speaks_another_protocol_connecting_says_so(tmp_path, monkeypatch):
+    async def run(path: Path) -> None:
+        with pytest.raises(CoreGone, match="There is no core at"):
+            await AsyncCoreClient.connect(tmp_path / "absent.sock")
+        monkeypatch.setattr(wire, "pack_hello", lambda _: wire.HEAD.pack(16, 1, 0) + b"\7" + bytes(7))
+        with pytest.raises(CoreRefused, match="Protocol 7 was offered"):
+            await AsyncCoreClient.connect(path)
+
+    with serving(tmp_path) as (path, _):
+        asyncio.run(run(path))
+
+
+def test_frames_and_events_are_iterated_in_order_while_the_same_connection_submits(tmp_path):
+    async def run(path: Path) -> None:
+        client = await AsyncCoreClient.connect(path, events=True, commands=True)
+
+        async def frames() -> list[int]:
+            found: list[int] = []
+            async for frame in client.frames():
+                assert frame.first_sequence == client.welcome.sequence + 1 + len(found)
+                found += requests(frame.payload)
+                if len(found) >= 90:
+                    return found
+            return found
+
+        async def events() -> list[int]:
+            found: list[int] = []
+            async for told in client.events():
+                found += requests(told.events)
+                if len(found) >= 90:
+                    return found
+            return found
+
+        async def submits() -> None:
+            for first in range(1, 91, 3):
+                await submit_and_check(client, first, 3)
+
+        got_frames, got_events, _ = await asyncio.gather(frames(), events(), submits())
+        assert got_frames == got_events == list(range(1, 91))
+        await client.close()
+
+    with serving(tmp_path) as (path, _):
+        asyncio.run(run(path))
 
 
 # --- as a process of its own --------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from novate.core_process.wire import (
     Answered,
     BadRecord,
     CoreRefused,
+    DurableFrame,
     Kind,
     Record,
     RecordReader,
@@ -58,6 +59,7 @@ def test_what_the_core_says_is_read_as_it_was_said():
         (wire.pack_welcome(Welcome(1, 2, 3, 4)), Welcome(1, 2, 3, 4)),
         (wire.pack_answer_head(5, 6, 7, 8, 3) + b"abc", Answered(5, 6, 7, 8, b"abc")),
         (wire.pack_events_head(6, 7, 8, 3) + b"abc", Answered(None, 6, 7, 8, b"abc")),
+        (wire.pack_frames_head(6, 7, 8, 3) + b"abc", DurableFrame(6, 7, 8, b"abc")),
     ]
     for raw, expected in said:
         (record,) = RecordReader(1_000).feed(raw)
@@ -84,7 +86,7 @@ def test_a_kind_that_only_clients_send_is_not_taken_from_the_core(kind):
         wire.parse_from_core(Record(kind, bytes(40)))
 
 
-@pytest.mark.parametrize("kind", [Kind.ANSWER, Kind.EVENTS, Kind.WELCOME, Kind.REFUSED])
+@pytest.mark.parametrize("kind", [Kind.ANSWER, Kind.EVENTS, Kind.FRAMES, Kind.WELCOME, Kind.REFUSED])
 def test_a_record_of_the_core_that_is_cut_short_is_refused(kind):
     with pytest.raises(BadRecord, match="cut short"):
         wire.parse_from_core(Record(kind, bytes(3)))

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from novate.core_process import wire
-from novate.core_process.wire import Answered, BadRecord, CoreRefused, Refusal, Welcome
+from novate.core_process.wire import Answered, BadRecord, CoreRefused, Heard, Refusal, Welcome
 from novate.errors import NovateError
 from novate.journal.envelope import BytesLike
 
@@ -36,14 +36,21 @@ class CoreClient:
     def __init__(self, sock: socket.socket, welcome: Welcome, reader: wire.RecordReader) -> None:
         self._sock = sock
         self._reader = reader
-        self._received: deque[Answered | CoreRefused] = deque()
+        self._received: deque[Heard] = deque()
         self._tag = 0
         self.welcome = welcome
         """What the core said of itself; `welcome.record_bytes` bounds what `send` may be given."""
 
     @classmethod
-    def connect(cls, path: Path | str, *, events: bool = False, timeout_s: float | None = 30.0) -> Self:
-        """Connects to the core at `path`; with `events` it also gets the events of every frame.
+    def connect(
+        cls,
+        path: Path | str,
+        *,
+        events: bool = False,
+        commands: bool = False,
+        timeout_s: float | None = 30.0,
+    ) -> Self:
+        """Connects to the core at `path`; with `events` it also gets the events of every frame, with `commands` its commands.
 
         `timeout_s` bounds every wait from here on. Raises CoreGone, or CoreRefused when the core speaks another protocol.
         """
@@ -52,10 +59,11 @@ class CoreClient:
         client = cls(sock, Welcome(0, 0, 0, 0), wire.RecordReader(_LARGEST))
         try:
             sock.connect(str(path))
-            sock.sendall(wire.pack_hello(wire.WANTS_EVENTS if events else 0))
-            first: Welcome | Answered | CoreRefused | None = None
-            while first is None:
-                first = next(iter(client._read()), None)
+            wants = (wire.WANTS_EVENTS if events else 0) | (wire.WANTS_COMMANDS if commands else 0)
+            sock.sendall(wire.pack_hello(wants))
+            found: list[Welcome | Heard] = []
+            while not found:
+                found = client._read()
         except OSError as error:
             sock.close()
             raise CoreGone(
@@ -64,8 +72,10 @@ class CoreClient:
         except NovateError:
             sock.close()
             raise
+        first = found[0]
         if isinstance(first, Welcome):
             client.welcome = first
+            client._keep(found[1:])  # a frame may stand right behind it
             return client
         sock.close()
         raise (
@@ -80,7 +90,7 @@ class CoreClient:
         What else arrives meanwhile stays for `receive`. If buffers sent before wait for their answers, this one may be theirs too.
         """
         tag = self.send(commands)
-        others: deque[Answered | CoreRefused] = deque()
+        others: deque[Heard] = deque()
         try:
             while True:
                 heard = self.receive()
@@ -112,13 +122,10 @@ class CoreClient:
             raise CoreGone(f"The core has hung up ({error.strerror or error}).") from error
         return self._tag
 
-    def receive(self) -> Answered | CoreRefused:
-        """The next answer, refusal or (with `tag` None) frame of events; waits for it. Raises CoreGone."""
+    def receive(self) -> Heard:
+        """The next answer, refusal, frame, or (with `tag` None) events of a frame; waits for it. Raises CoreGone."""
         while not self._received:
-            for heard in self._read():
-                if isinstance(heard, Welcome):
-                    raise CoreGone("The core said its first word twice.")
-                self._received.append(heard)
+            self._keep(self._read())
         return self._received.popleft()
 
     @property
@@ -142,7 +149,13 @@ class CoreClient:
     ) -> None:
         self.close()
 
-    def _read(self) -> list[Welcome | Answered | CoreRefused]:
+    def _keep(self, found: list[Welcome | Heard]) -> None:
+        for heard in found:
+            if isinstance(heard, Welcome):
+                raise CoreGone("The core said its first word twice.")
+            self._received.append(heard)
+
+    def _read(self) -> list[Welcome | Heard]:
         try:
             chunk = self._sock.recv(_READ_BYTES)
         except OSError as error:

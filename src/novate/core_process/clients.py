@@ -26,7 +26,8 @@ class Connection:
         self.sock = sock
         self.greeted = False
         """Whether it has said HELLO."""
-        self.wants_events = False
+        self.wants = 0
+        """What its HELLO asked for: bits of `wire.WANTS_EVENTS` and `wire.WANTS_COMMANDS`."""
         self.closing = False
         """Whether it is closed once it was told what is left for it."""
         self.unanswered = 0

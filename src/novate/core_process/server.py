@@ -17,6 +17,7 @@ import os
 import selectors
 import signal
 import socket
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ from novate.core_process.clients import Connection
 from novate.core_process.limits import Limits
 from novate.core_process.wire import BadRecord, Kind, Refusal, Welcome
 from novate.errors import BadBuffer, ConfigError
+from novate.journal.envelope import stamp
 from novate.sequencer import Answer, Clock, Sequencer, check_buffer, steady_clock
 from novate.venue import Venue
 
@@ -38,6 +40,8 @@ LOCKSTEP_BELOW_BYTES: Final = 1 << 15
 """About 400 commands, whose work is as long as a hand-over between two threads."""
 _Sender = tuple[Connection, int]
 """Whose buffer it was, and the tag it came with."""
+_Gathered = tuple[list[_Sender], list[bytes]]
+"""One frame's buffers, and whose they are."""
 
 
 class CoreServer:
@@ -56,7 +60,7 @@ class CoreServer:
         self._gathered: list[bytes] = []
         self._gathered_bytes = 0
         self._senders: list[_Sender] = []
-        self._in_flight: list[_Sender] = []
+        self._in_flight: deque[_Gathered] = deque()
         self._waker, self._woken = socket.socketpair()
         self._waker.setblocking(False)
         self._stopping = False
@@ -95,7 +99,7 @@ class CoreServer:
         buffers, senders = self._gathered, self._senders
         self._gathered, self._senders, self._gathered_bytes = [], [], 0
         answers = sequencer.commit(buffers)
-        self._in_flight += senders
+        self._in_flight.append((senders, buffers))
         self._publish(answers)
 
     def close(self) -> None:
@@ -172,7 +176,7 @@ class CoreServer:
             taken.append(commands)
             client.last_tag = tag
         elif record.kind == Kind.HELLO and not client.greeted:
-            client.wants_events = bool(wire.parse_hello(record.body) & wire.WANTS_EVENTS)
+            client.wants = wire.parse_hello(record.body)
             client.greeted = True
             at = self._sequencer
             client.say(
@@ -191,28 +195,42 @@ class CoreServer:
 
     def _publish(self, answers: list[Answer]) -> None:
         """Tells each sender what its buffer came to, and whoever wants it the whole frame."""
-        if not answers:
-            return
-        senders, self._in_flight = self._in_flight[: len(answers)], self._in_flight[len(answers) :]
-        spoken: set[Connection] = set()
-        for (client, tag), answer in zip(senders, answers, strict=True):
-            if not client.gone:
-                head = wire.pack_answer_head(tag, *answer[:3], len(answer.events))
-                client.say(head, answer.events)
-                client.unanswered -= 1
-                spoken.add(client)
-        listeners = [client for client in self._clients if client.wants_events]
-        if listeners:
-            commands = sum(answer.commands for answer in answers)
-            events = [answer.events for answer in answers]
-            head = wire.pack_events_head(
-                answers[0].first_sequence, commands, answers[-1].time_ns, sum(map(len, events))
-            )
+        told = 0
+        while told < len(answers):
+            senders, buffers = self._in_flight.popleft()
+            of_frame = answers[told : told + len(senders)]
+            told += len(senders)
+            spoken: set[Connection] = set()
+            for (client, tag), answer in zip(senders, of_frame, strict=True):
+                if not client.gone:
+                    head = wire.pack_answer_head(tag, *answer[:3], len(answer.events))
+                    client.say(head, answer.events)
+                    client.unanswered -= 1
+                    spoken.add(client)
+            spoken.update(self._tell_listeners(of_frame, buffers))
+            for client in spoken:
+                self._flush(client)
+
+    def _tell_listeners(self, answers: list[Answer], buffers: list[bytes]) -> list[Connection]:
+        """Leaves a whole frame for who wants its commands, its events, or both; returns who that is."""
+        listeners = [client for client in self._clients if client.wants]
+        if not listeners:
+            return listeners
+        frame = (answers[0].first_sequence, sum(answer.commands for answer in answers), answers[-1].time_ns)
+        if any(client.wants & wire.WANTS_COMMANDS for client in listeners):
+            # The sequencer stamped them the same way: one time for all, each its own sequence.
+            payload = stamp(b"".join(buffers), frame[0], frame[2], frame[2]).payload
+            head = wire.pack_frames_head(*frame, len(payload))
             for client in listeners:
-                client.say(head, *events)
-            spoken.update(listeners)
-        for client in spoken:
-            self._flush(client)
+                if client.wants & wire.WANTS_COMMANDS:
+                    client.say(head, payload)
+        if any(client.wants & wire.WANTS_EVENTS for client in listeners):
+            events = [answer.events for answer in answers]
+            head = wire.pack_events_head(*frame, sum(map(len, events)))
+            for client in listeners:
+                if client.wants & wire.WANTS_EVENTS:
+                    client.say(head, *events)
+        return listeners
 
     def _flush(self, client: Connection) -> None:
         """Sends what the socket takes, and waits for room for the rest, up to the bound."""

@@ -5,12 +5,13 @@ a socket.
 
 Every record is little endian and begins with u32 length of the whole record | u16 kind | u16 zero. What follows:
 
-    to the core      HELLO     u32 protocol | u32 wants (1: the events of every frame)
+    to the core      HELLO     u32 protocol | u32 wants (1: the events of every frame, 2: its commands; or both)
                      COMMANDS  u64 tag, chosen by the client | whole commands, sequence and time unfilled
     from the core    WELCOME   u32 protocol | u32 largest record it takes | u64 last sequence applied | i64 its time
                      ANSWER    u64 tag | u64 first sequence | u32 commands | u32 zero | i64 time of the last | events
                      EVENTS    u64 first sequence | u32 commands | u32 zero | i64 time of the last | events of a whole frame
                      REFUSED   u64 tag | u32 code | u32 zero | sentence, UTF-8; nothing of that buffer was written
+                     FRAMES    u64 first sequence | u32 commands | u32 zero | i64 time of the last | its stamped commands
 
 An ANSWER is of all buffers of that client since the one before, up to the one with its tag, but those that were refused: what a client
 says at once becomes one buffer. Tags are the client's business; counting up from 1 they say how far it was answered.
@@ -26,6 +27,7 @@ from novate.errors import NovateError
 
 PROTOCOL: Final = 1
 WANTS_EVENTS: Final = 1
+WANTS_COMMANDS: Final = 2
 HEAD: Final = struct.Struct("<IHH")
 _HELLO: Final = struct.Struct("<II")
 _TAG: Final = struct.Struct("<Q")
@@ -44,6 +46,7 @@ class Kind(IntEnum):
     ANSWER = 4
     EVENTS = 5
     REFUSED = 6
+    FRAMES = 7
 
 
 class Refusal(IntEnum):
@@ -99,12 +102,34 @@ class Answered(NamedTuple):
     events: bytes
 
 
+class DurableFrame(NamedTuple):
+    """One whole frame of the journal, durable and applied: what a second engine applies to be in the same state."""
+
+    first_sequence: int
+    commands: int
+    time_ns: int
+    """Of its last command."""
+    payload: bytes
+    """Its commands with sequence and time filled, as they stand in the journal."""
+
+    @property
+    def last_sequence(self) -> int:
+        """Of its last command."""
+        return self.first_sequence + self.commands - 1
+
+
+Heard = Answered | DurableFrame | CoreRefused
+"""What the core says after its WELCOME."""
+
+
 class RecordReader:
     """Cuts a stream into records; holds what is not whole yet. A record larger than `most` is refused before it is read."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._rest = b""
+        self._parts: list[bytes] = []
+        self._held = 0
+        self._needed = 0
         self.bad: BadRecord | None = None
         """What stands behind the last whole record and can't be one; nothing behind it is read."""
 
@@ -112,7 +137,19 @@ class RecordReader:
         """The records that are whole now."""
         if self.bad is not None:
             return []
-        data = self._rest + chunk if self._rest else chunk
+        if self._parts:
+            self._parts.append(chunk)
+            self._held += len(chunk)
+            if self._held < self._needed:
+                return []  # joined once, however many chunks a large record comes in
+            chunk = b"".join(self._parts)
+        found, at, needed = self._cut(chunk)
+        self._parts = [chunk[at:]] if at < len(chunk) else []
+        self._held, self._needed = len(chunk) - at, needed
+        return found
+
+    def _cut(self, data: bytes) -> tuple[list[Record], int, int]:
+        """The whole records at the start of `data`, where they end, and how many bytes from there on the next one needs."""
         found: list[Record] = []
         at, size = 0, len(data)
         while size - at >= HEAD.size:
@@ -125,13 +162,12 @@ class RecordReader:
             elif length < HEAD.size or zero:
                 self.bad = BadRecord(Refusal.BAD_RECORD, "These bytes are no record.")
             if self.bad is not None:
-                return found
-            if size - at < length:
                 break
+            if size - at < length:
+                return found, at, length
             found.append(Record(kind, data[at + HEAD.size : at + length]))
             at += length
-        self._rest = data[at:]
-        return found
+        return found, at, HEAD.size
 
 
 def pack_hello(wants: int) -> bytes:
@@ -178,6 +214,11 @@ def pack_events_head(first_sequence: int, commands: int, time_ns: int, size: int
     return _EVENTS.pack(_EVENTS.size + size, Kind.EVENTS, 0, first_sequence, commands, 0, time_ns)
 
 
+def pack_frames_head(first_sequence: int, commands: int, time_ns: int, size: int) -> bytes:
+    """What goes in front of `size` bytes of stamped commands in a FRAMES record."""
+    return _EVENTS.pack(_EVENTS.size + size, Kind.FRAMES, 0, first_sequence, commands, 0, time_ns)
+
+
 def pack_refused(tag: int, refusal: Refusal, sentence: str) -> bytes:
     """Why nothing was taken."""
     text = sentence.encode()
@@ -185,7 +226,7 @@ def pack_refused(tag: int, refusal: Refusal, sentence: str) -> bytes:
     return HEAD.pack(size, Kind.REFUSED, 0) + _REFUSED.pack(tag, refusal, 0) + text
 
 
-def parse_from_core(record: Record) -> Welcome | Answered | CoreRefused:
+def parse_from_core(record: Record) -> Welcome | Heard:
     """What the core said. Raises BadRecord for a kind or size that no core sends."""
     body = record.body
     try:
@@ -195,6 +236,9 @@ def parse_from_core(record: Record) -> Welcome | Answered | CoreRefused:
         if record.kind == Kind.EVENTS:
             first, commands, _, time_ns = _EVENTS_BODY.unpack_from(body)
             return Answered(None, first, commands, time_ns, body[_EVENTS_BODY.size :])
+        if record.kind == Kind.FRAMES:
+            first, commands, _, time_ns = _EVENTS_BODY.unpack_from(body)
+            return DurableFrame(first, commands, time_ns, body[_EVENTS_BODY.size :])
         if record.kind == Kind.WELCOME:
             return Welcome(*_WELCOME.unpack(body))
         if record.kind == Kind.REFUSED:

@@ -1,0 +1,263 @@
+"""One operation, from what was said to what it came to, whichever door it came through.
+
+Responsible for: the one order of things: read, authorise, budget, send, answer; and what an answer says. Never: knows HTTP or WebSocket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from math import ceil
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from novate.core_process.wire import Answered
+from novate.gateway.errors import GatewayRefused, Rule
+from novate.gateway.gate import Gate
+from novate.gateway.link import VenueLink
+from novate.gateway.streams import Streams
+from novate.identity import Principal, Standing
+from novate.messages import (
+    AmendOrder,
+    BookChanged,
+    CancelOrder,
+    Command,
+    CommandRefused,
+    EventMessage,
+    Flags,
+    IndexChanged,
+    MarkChanged,
+    OrderCancelled,
+    OrderFilled,
+    OrderPlaced,
+    PlaceOrder,
+    PlaceOrderFull,
+    PlaceTwap,
+    iter_events,
+    reports,
+)
+from novate.messages.codes import CancelReason
+from novate.messages.refusals import number_of
+from novate.schema.catalogue import Catalogue
+from novate.schema.operations import Args, Operation, client_id, client_text, operation, parse, to_command
+from novate.schema.outcomes import Outcome, Problem, outcome, problem
+from novate.schema.scale import decimal_text
+
+_NEW_ORDERS: Final = (PlaceOrder, PlaceOrderFull, PlaceTwap)
+_MARKET_DATA: Final = (BookChanged, IndexChanged, MarkChanged)
+"""Told to everybody, by the streams."""
+_SENT_BEFORE: Final = number_of("order_already_exists")
+
+
+class OrderResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of an order at once.
+
+    Attributes:
+        order: The venue's id; the same across amendments.
+        status: `open`, `filled` or `cancelled`; of a duplicate `open` or `ended`.
+        filled: Quantity that traded; absent of a duplicate that has ended.
+        remaining: What rests or waits.
+        average_price: Of what traded, rounded half up to nine decimals; for people, the fills are exact.
+        client_id: The sender's own id.
+        reason: Why the rest was cancelled.
+        duplicate: The same client id was sent before: this is the answer that it had.
+    """
+
+    order: str
+    status: str
+    remaining: str
+    filled: str | None = None
+    average_price: str | None = None
+    client_id: str | None = None
+    reason: str | None = None
+    duplicate: bool = False
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an operation came to.
+
+    Attributes:
+        events: All events of the command that the sender may see, in order.
+        order: Of an operation that places one order.
+    """
+
+    events: tuple[Outcome, ...]
+    order: OrderResult | None = None
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The envelope of every answer.
+
+    Attributes:
+        ok: Whether it was done.
+        result: What it came to.
+        error: Why not.
+        ts_ns: The venue's time.
+        seq: Position in the journal that the answer is of.
+        id: The sender's own, repeated.
+    """
+
+    ok: bool
+    ts_ns: int
+    seq: int
+    result: Any = None
+    error: Problem | None = None
+    id: str | int | None = None
+
+
+class Replied(NamedTuple):
+    """A reply, its HTTP status, and what is left of the sender's budget."""
+
+    reply: Reply
+    status: int
+    standing: Standing | None = None
+
+
+class Actions:
+    """Does operations for whoever a door says speaks."""
+
+    def __init__(self, link: VenueLink, streams: Streams, gate: Gate) -> None:
+        self._link, self._streams, self._gate = link, streams, gate
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Names and scales as of now. Raises GatewayRefused before the venue was reached."""
+        if self._link.catalogue is None:
+            raise GatewayRefused(Rule.VENUE_MUST_BE_REACHABLE)
+        return self._link.catalogue
+
+    async def do(
+        self, principal: Principal, name: str, account: int, said: bytes, address: str = ""
+    ) -> Replied:
+        """An operation by name, its arguments as JSON. Raises what `told` knows; what the engine refuses is a reply."""
+        op = operation(name)
+        return await self.carry_out(principal, op, account, parse(op, said or b"{}"), address)
+
+    async def carry_out(
+        self, principal: Principal, op: Operation, account: int, args: Args, address: str = ""
+    ) -> Replied:
+        """The same with its arguments read."""
+        market = await self._market(op, account, args)
+        command = to_command(self.catalogue, args, market)
+        market = getattr(command, "market", 0) or market
+        markets = tuple(getattr(command, "markets", None) or ((market,) if market else ()))
+        reduces = self._gate.authorise(
+            principal, op.command.__name__, account, markets, self._notional(command, market)
+        )
+        reduces = reduces or _only_reduces(command)
+        standing = self._gate.spend(principal, reduces=reduces, address=address)
+        answered = await self._link.send(command, account, principal.actor, reserved=reduces)
+        reply, status = await self._reply(answered, command, account, market)
+        return Replied(reply, status, standing)
+
+    async def _reply(
+        self, answered: Answered, command: Command, account: int, market: int
+    ) -> tuple[Reply, int]:
+        events = list(iter_events(answered.events))
+        seq, ts_ns = answered.first_sequence, answered.time_ns
+        refused = next((e.body for e in events if isinstance(e.body, CommandRefused)), None)
+        if refused is not None and refused.code == _SENT_BEFORE and isinstance(command, _NEW_ORDERS):
+            return Reply(
+                ok=True,
+                ts_ns=ts_ns,
+                seq=seq,
+                result=Done(events=(), order=await self._before(command, account, refused.value)),
+            ), 200
+        if refused is not None:
+            return Reply(ok=False, ts_ns=ts_ns, seq=seq, error=problem(self.catalogue, refused, market, command)), 422
+        mine = [
+            e for e in events if e.header.account in {account, 0} and not isinstance(e.body, _MARKET_DATA)
+        ]
+        shown = tuple(outcome(self.catalogue, event, self._market_of) for event in mine)
+        done = Done(events=shown, order=self._order(command, mine))
+        return Reply(ok=True, ts_ns=ts_ns, seq=seq, result=done), 200
+
+    async def _before(self, command: Any, account: int, order: int) -> OrderResult:
+        """How an order stands now that was sent before under the same client id."""
+        report, _ = await self._link.ask(reports.account, account)
+        rests = next((line.leaves for line in report.orders if line.order == order), 0)
+        quantity = self.catalogue.markets[command.market].quantity
+        return OrderResult(
+            order=str(order),
+            status="open" if rests else "ended",
+            filled=quantity.text(command.lots - rests) if rests else None,
+            remaining=quantity.text(rests),
+            client_id=client_text(command.client_id) or None,
+            duplicate=True,
+        )
+
+    def _market_of(self, order: int) -> int:
+        return self._streams.markets_of_orders.get(order, 0)
+
+    def _order(self, command: Command, events: Sequence[EventMessage]) -> OrderResult | None:
+        if not isinstance(command, _NEW_ORDERS):
+            return None
+        placed = next((e.body for e in events if isinstance(e.body, OrderPlaced)), None)
+        if placed is None:
+            return None
+        listed = self.catalogue.markets[placed.market]
+        left, filled, worth = placed.lots, 0, 0
+        reason = None
+        for event in events:
+            body = event.body
+            if isinstance(body, OrderFilled) and body.order == placed.order:
+                filled, worth, left = filled + body.lots, worth + body.lots * body.price, body.leaves
+            elif isinstance(body, OrderCancelled) and body.order == placed.order:
+                left, reason = 0, _word(CancelReason, body.reason)
+        status = "cancelled" if reason else "open" if left else "filled"
+        if status == "open":
+            self._streams.markets_of_orders[placed.order] = placed.market
+        return OrderResult(
+            order=str(placed.order),
+            status=status,
+            filled=listed.quantity.text(filled),
+            remaining=listed.quantity.text(left),
+            average_price=_average(worth, filled, listed.price.step) if filled else None,
+            client_id=client_text(placed.client_id) or None,
+            reason=reason,
+        )
+
+    async def _market(self, op: Operation, account: int, args: Any) -> int:
+        """Where an order that is named by its id rests, for what says no market itself."""
+        if op.command not in {AmendOrder, CancelOrder}:
+            return 0
+        number = int(args.order or 0)
+        if not number and args.client_id:
+            number = self._streams.orders_by_client.get((account, client_id(args.client_id)), 0)
+        known = self._streams.markets_of_orders.get(number, 0)
+        if known or op.command is CancelOrder:
+            return known
+        report, _ = await self._link.ask(reports.account, account)
+        for line in report.orders:
+            self._streams.markets_of_orders[line.order] = line.market
+        return self._streams.markets_of_orders.get(number, 0)
+
+    def _notional(self, command: Command, market: int) -> int | None:
+        """What an order is worth at most, micro-dollars; None for what is no order."""
+        if not isinstance(command, PlaceOrder | PlaceOrderFull | PlaceTwap):
+            return None
+        listed = self.catalogue.markets.get(market)
+        if listed is None:
+            return None
+        if command.price:
+            price = listed.price.step * command.price
+        elif (
+            state := self._streams.prices.get(listed.underlying.underlying)
+        ) is not None and state.index is not None:
+            price = Fraction(state.index)
+        else:
+            return None
+        return ceil(price * listed.quantity.step * command.lots * 1_000_000)
+
+
+def _only_reduces(command: Command) -> bool:
+    return isinstance(command, PlaceOrder | PlaceOrderFull) and bool(command.flags & Flags.REDUCE_ONLY)
+
+
+def _average(worth: int, lots: int, step: Any) -> str:
+    return decimal_text(round(step * worth * 10**9 / lots), 9)
+
+
+def _word(code: Any, number: int) -> str:
+    return code(number).name.lower() if number in code._value2member_map_ else str(number)

@@ -1,0 +1,74 @@
+"""Who speaks through a door, and what that lets them do: identity as every door uses it.
+
+Responsible for: one place where a request becomes a principal, where it is authorised, and where its budget is paid. Never: proves anything
+itself (`novate.identity`), or knows a transport.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from novate.identity import (
+    Budgets,
+    Identity,
+    Principal,
+    PrincipalKind,
+    SignedRequest,
+    Standing,
+    credentials_from,
+)
+from novate.identity.canonical import LOGIN, Credentials
+
+
+class Gate:
+    """For one event loop."""
+
+    def __init__(self, identity: Identity, budgets: Budgets) -> None:
+        self.identity, self._budgets = identity, budgets
+
+    def of_request(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes, address: str
+    ) -> Principal:
+        """Who sent a request; `headers` have lower-case names. Raises IdentityRefused for credentials that prove nothing."""
+        given = credentials_from(headers)
+        if given is None:
+            return self.identity.nobody()
+        return self.identity.authenticate(SignedRequest(method, target, body, given), now(), address)
+
+    def of_login(self, path: str, credentials: Credentials, address: str) -> Principal:
+        """Who logs in at a WebSocket. Raises IdentityRefused."""
+        return self.identity.login(SignedRequest(LOGIN, path, b"", credentials), now(), address)
+
+    def still(self, principal: Principal) -> Principal:
+        """A session's principal as it stands now. Raises IdentityRefused once its key is gone."""
+        if principal.kind in {PrincipalKind.ANONYMOUS, PrincipalKind.DEV}:
+            return principal
+        return self.identity.still(principal, now())
+
+    def authorise(
+        self,
+        principal: Principal,
+        action: str,
+        account: int = 0,
+        markets: Sequence[int] = (),
+        notional: int | None = None,
+    ) -> bool:
+        """Raises IdentityRefused unless the principal may do this in all of the markets; whether it only reduces."""
+        found = self.identity.authorise(principal, action, account, markets[0] if markets else None, notional)
+        for market in markets[1:]:
+            self.identity.authorise(principal, action, account, market, notional)
+        return found.relief
+
+    def spend(
+        self, principal: Principal, *, reduces: bool = False, weight: int = 1, address: str = ""
+    ) -> Standing | None:
+        """Pays for a request; what is left, or None for a venue's developer. Raises IdentityRefused when nothing is."""
+        if principal.kind is PrincipalKind.DEV:
+            return None
+        return self._budgets.spend(principal, now(), weight=weight, relief=reduces, address=address)
+
+
+def now() -> int:
+    """Nanoseconds since 1970, UTC."""
+    return time.time_ns()

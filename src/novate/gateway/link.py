@@ -1,0 +1,209 @@
+"""A gateway's connections to the venue: commands to the core, its events from it, questions to the reader.
+
+Responsible for: connecting again when a process of the venue was started anew, one reply per command with the engine's own events, names and
+scales as of now. Never: sends a command twice: who was cut off is told that the outcome is not known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Concatenate, Final, ParamSpec, TypeVar
+
+from novate.core_process import CoreGone, CoreRefused
+from novate.core_process.aio import AsyncCoreClient
+from novate.core_process.wire import Answered
+from novate.gateway.errors import GatewayRefused, Rule
+from novate.messages import Command, encode
+from novate.messages.reports.base import Answers
+from novate.reader_process import AsyncReaderClient, Foretold, NotTold, ReaderClient, ReaderGone
+from novate.schema.catalogue import Catalogue
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_BACK_OFF_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0)
+IN_FLIGHT: Final = 4096
+"""Commands in flight at most; a sixteenth of them is kept for what only reduces."""
+_RESERVED: Final = IN_FLIGHT // 16
+QUESTIONS_AT_ONCE: Final = 4
+
+
+class VenueLink:
+    """The venue as a gateway sees it. For one event loop; `run` keeps it connected until it is cancelled.
+
+    `on_events` gets the events of every frame, in the journal's order; `on_gap` is called when frames may have been missed, before the
+    events that follow.
+    """
+
+    def __init__(
+        self,
+        core: Path,
+        reader: Path,
+        on_events: Callable[[Answered], None],
+        on_gap: Callable[[int], None],
+    ) -> None:
+        self._core_path, self._reader_path = core, reader
+        self._on_events, self._on_gap = on_events, on_gap
+        self._core: AsyncCoreClient | None = None
+        self._ready = asyncio.Event()
+        self._in_flight = 0
+        self._request = 0
+        self._threads = ThreadPoolExecutor(QUESTIONS_AT_ONCE, thread_name_prefix="question")
+        self._readers: list[ReaderClient] = []
+        self._asker = AsyncReaderClient(reader)
+        self.catalogue: Catalogue | None = None
+        self.sequence = 0
+        """Last command of which this gateway knows."""
+        self.time_ns = 0
+
+    async def run(self) -> None:
+        """Connects, and connects again, until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._keep_core())
+                tasks.create_task(self._keep_events())
+        finally:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def connected(self) -> bool:
+        """Whether commands can be sent."""
+        return self._core is not None and not self._core.gone
+
+    async def ready(self, timeout_s: float = 30.0) -> None:
+        """Waits until the core and the reader were reached once."""
+        async with asyncio.timeout(timeout_s):
+            await self._ready.wait()
+
+    async def send(self, command: Command, account: int, actor: int, *, reserved: bool = False) -> Answered:
+        """One command and its own events. `reserved` is the lane of what only reduces.
+
+        Raises GatewayRefused: the core can't be reached, has no room, or broke off before its answer.
+        """
+        self._request += 1
+        return await self.submit(encode(command, account, actor, self._request), 1, reserved=reserved)
+
+    async def submit(self, buffer: bytes, commands: int, *, reserved: bool = False) -> Answered:
+        """The same for whole messages."""
+        core = self._core
+        if core is None or core.gone:
+            raise GatewayRefused(Rule.VENUE_MUST_BE_REACHABLE)
+        if self._in_flight + commands > (IN_FLIGHT if reserved else IN_FLIGHT - _RESERVED):
+            raise GatewayRefused(Rule.VENUE_MUST_HAVE_ROOM)
+        self._in_flight += commands
+        try:
+            answered = await core.submit(buffer)
+        except CoreGone as error:
+            raise GatewayRefused(Rule.OUTCOME_IS_NOT_KNOWN) from error
+        except CoreRefused as error:
+            raise GatewayRefused(Rule.FIELDS_MUST_FIT_THE_OPERATION, error.sentence) from error
+        finally:
+            self._in_flight -= commands
+        self._seen(answered)
+        return answered
+
+    async def ask(
+        self, question: Callable[Concatenate[Answers, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> tuple[T, int]:
+        """A question of `novate.messages.reports`, and the sequence that its answer is of: never older than what this gateway has told.
+
+        Raises GatewayRefused: there is no such thing, or the reader can't be reached or has not come so far in time.
+        """
+        return await self.ask_from(self.sequence, question, *args, **kwargs)
+
+    async def ask_from(
+        self,
+        min_seq: int,
+        question: Callable[Concatenate[Answers, P], T],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> tuple[T, int]:
+        """The same with a stated least sequence."""
+
+        def asked() -> tuple[T, int]:
+            client = self._readers.pop() if self._readers else ReaderClient.connect(self._reader_path)
+            client.min_seq = min_seq
+            try:
+                answer = question(client, *args, **kwargs), client.sequence
+            except ReaderGone:
+                client.close()
+                raise
+            except BaseException:
+                self._readers.append(client)
+                raise
+            self._readers.append(client)
+            return answer
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, asked)
+        except ReaderGone as error:
+            raise GatewayRefused(
+                Rule.VENUE_MUST_BE_REACHABLE, "The venue's reader can't be reached."
+            ) from error
+        except NotTold as error:
+            raise GatewayRefused(Rule.SEQUENCE_MUST_BE_REACHED, error.sentence) from error
+        except ValueError as error:
+            raise GatewayRefused(Rule.THING_MUST_EXIST, str(error)) from error
+
+    async def foretell(self, commands: bytes, *questions: bytes) -> Foretold:
+        """What commands would do now, and the answers there, on a copy that is thrown away. Raises GatewayRefused."""
+        try:
+            return await self._asker.what_if(commands, *questions, min_seq=self.sequence)
+        except ReaderGone as error:
+            raise GatewayRefused(
+                Rule.VENUE_MUST_BE_REACHABLE, "The venue's reader can't be reached."
+            ) from error
+        except NotTold as error:
+            raise GatewayRefused(Rule.SEQUENCE_MUST_BE_REACHED, error.sentence) from error
+        except ValueError as error:
+            raise GatewayRefused(Rule.THING_MUST_EXIST, str(error)) from error
+
+    async def renew_catalogue(self) -> Catalogue:
+        """Names and scales as of now."""
+        catalogue, _ = await self.ask(Catalogue.of)
+        self.catalogue = catalogue
+        return catalogue
+
+    def _seen(self, answered: Answered) -> None:
+        last = answered.first_sequence + answered.commands - 1
+        if last > self.sequence:
+            self.sequence, self.time_ns = last, answered.time_ns
+
+    async def _keep_core(self) -> None:
+        tries = 0
+        while True:
+            try:
+                self._core = await AsyncCoreClient.connect(self._core_path)
+            except (CoreGone, CoreRefused):
+                await asyncio.sleep(_BACK_OFF_S[min(tries, len(_BACK_OFF_S) - 1)])
+                tries += 1
+                continue
+            tries = 0
+            welcome = self._core.welcome
+            if welcome.sequence > self.sequence:
+                self.sequence, self.time_ns = welcome.sequence, welcome.time_ns
+            await self._core.ended()
+
+    async def _keep_events(self) -> None:
+        tries, known = 0, -1
+        while True:
+            try:
+                async with await AsyncCoreClient.connect(self._core_path, events=True) as client:
+                    tries = 0
+                    if client.welcome.sequence != known:
+                        self.sequence = max(self.sequence, client.welcome.sequence)
+                        await self.renew_catalogue()
+                        self._on_gap(client.welcome.sequence)
+                    known = client.welcome.sequence
+                    self._ready.set()
+                    async for frame in client.events():
+                        self._seen(frame)
+                        self._on_events(frame)
+                        known = frame.first_sequence + frame.commands - 1
+            except (CoreGone, CoreRefused, GatewayRefused):
+                await asyncio.sleep(_BACK_OFF_S[min(tries, len(_BACK_OFF_S) - 1)])
+                tries += 1

@@ -1,0 +1,1 @@
+"""The migrations of the read models, run by Alembic."""

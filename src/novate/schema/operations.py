@@ -1,0 +1,391 @@
+"""Every wish that can be sent in, as one public struct each, and the command that it stands for.
+
+    operation("place_order").args          the struct: what REST and WebSocket take
+    to_command(catalogue, args)            the engine's command; raises SchemaError with the field at fault
+
+Responsible for: the set of public operations, made from the engine's own definitions so that none is missing and no field is
+silently dropped, and the way from text and names to integers and ids. Never judges a rule: that is the engine's.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from novate.errors import DataError, NovateError, UnitError
+from novate.messages import (
+    AmendOrder,
+    Command,
+    OrderBatch,
+    PlaceOrder,
+    PlaceOrderFull,
+    PlaceTwap,
+    ProposeChange,
+)
+from novate.messages.commands import COMMANDS
+from novate.messages.fields import NO_CLIENT_ID
+from novate.messages.layout import LAYOUTS
+from novate.messages.reference import meanings
+from novate.messages.wire import encode_body
+from novate.schema.catalogue import Catalogue, named
+from novate.schema.scale import DOLLARS, SHARES, Scale
+from novate.schema.values import ClientId, Decimal, How, Number, Outer, Word, outer
+
+_ABSENT: Final = {"order": 0, "trigger_market": 0, "price": 0}
+"""Fields that may be left out, and what the engine reads then: nothing named, the order's own market, the listed collar."""
+_ORDERS: Final = (PlaceOrder, PlaceOrderFull, PlaceTwap)
+_WORD: Final = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+class SchemaError(NovateError):
+    """What was sent is not what the operation takes. Facts: `field`."""
+
+    code = "schema_error"
+
+
+class Args(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Base of what an operation takes. Unknown fields are refused, never dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One public operation."""
+
+    name: str
+    """Such as `place_order`."""
+    command: type[Command]
+    args: type[Args]
+    fields: tuple[Outer, ...]
+    summary: str
+
+
+def to_command(catalogue: Catalogue, args: Args, market: int = 0) -> Command:
+    """The command that these arguments stand for.
+
+    `market` is where an order named by its id rests, for the scales of an amendment. Raises SchemaError: a name that nothing has, a
+    number between two steps, a client id that is neither text nor hexadecimal.
+    """
+    return _writers()[type(args)](catalogue, args, market)
+
+
+def operation(name: str) -> Operation:
+    """The operation of that name. Raises SchemaError."""
+    found = operations().get(name)
+    if found is None:
+        raise SchemaError(f"There is no operation {name[:40]!r}.", field="op")
+    return found
+
+
+@cache
+def operations() -> Mapping[str, Operation]:
+    """All operations by name, in the order of the commands' numbers."""
+    return {op.name: op for op in map(_operation, sorted(COMMANDS, key=lambda cls: cls.KIND))}
+
+
+def name_of(cls: type) -> str:
+    """`PlaceOrder` to `place_order`."""
+    return _WORD.sub("_", cls.__name__).lower()
+
+
+def client_id(text: str, field: str = "client_id") -> bytes:
+    """The 16 bytes of a client id: printable ASCII padded with zeros, or 32 hexadecimal digits as they are."""
+    if len(text) == 32:
+        try:
+            found = bytes.fromhex(text)
+        except ValueError:
+            found = b""
+    else:
+        found = text.encode().ljust(16, b"\0") if text.isascii() and text.isprintable() else b""
+    if len(found) != 16 or found == NO_CLIENT_ID:
+        raise SchemaError(f"{field} must be 1 to 16 ASCII characters or 32 hexadecimal digits.", field=field)
+    return found
+
+
+def client_text(raw: bytes) -> str:
+    """A client id the way it was sent; the empty text for none."""
+    text = raw.rstrip(b"\0")
+    if not text:
+        return ""
+    if text.isascii() and all(0x20 < byte < 0x7F for byte in text):
+        return text.decode("ascii")
+    return raw.hex()
+
+
+def _operation(command: type[Command]) -> Operation:
+    fields = outer(command)
+    columns: list[Any] = []
+    for one in fields:
+        columns += _columns(command, one)
+    summary = inspect.cleandoc(command.__doc__ or "").splitlines()[0]
+    args: Any = msgspec.defstruct(
+        f"{command.__name__}Args", columns, bases=(Args,), module=__name__, kw_only=True, frozen=True,
+        forbid_unknown_fields=True, omit_defaults=True,
+    )  # fmt: skip
+    args.__doc__ = summary
+    return Operation(name_of(command), command, args, fields, summary)
+
+
+def _may_be_absent(command: type[Command], attribute: str) -> bool:
+    return attribute in _ABSENT and (attribute != "price" or command in _ORDERS)
+
+
+def _columns(command: type[Command], one: Outer) -> list[tuple[Any, ...]]:
+    """Name, type and, where it may be left out, default of a field; of bits one each."""
+    meaning = msgspec.Meta(description=one.meaning)
+    if one.how is How.BITS and one.code is not None:
+        said = meanings(one.code)
+        return [
+            (name.lower(), Annotated[bool, msgspec.Meta(description=said.get(name, ""))], False)
+            for name, member in one.code.__members__.items()
+            if member
+        ]
+    if command is AmendOrder and one.how is How.SCALED:
+        return [(one.name, Annotated[Decimal, meaning] | None, None)]
+    if command is OrderBatch:
+        return [
+            (
+                "legs",
+                Annotated[
+                    tuple[Leg, ...], msgspec.Meta(description=one.meaning, min_length=1, max_length=100)
+                ],
+            )
+        ]
+    if command is ProposeChange and one.field.attribute == "command":
+        return [
+            (
+                "command",
+                Annotated[dict[str, Any], msgspec.Meta(description=one.meaning + " `op` and `args`.")],
+            )
+        ]
+    default = one.field.default
+    if one.how is How.CLIENT_ID:
+        return [(one.name, Annotated[ClientId, meaning] | None, None)]
+    shown: Any = Annotated[one.type, meaning]
+    if _may_be_absent(command, one.field.attribute) or (
+        default is not msgspec.NODEFAULT and one.how not in {How.CODE, How.YES}
+    ):
+        if one.how in {How.NAME, How.ID, How.SCALED, How.SCALED_EACH, How.NAMES, How.BYTES}:
+            return [(one.name, shown | None, None)]
+        return [(one.name, shown, default)]
+    if default is msgspec.NODEFAULT:
+        return [(one.name, shown)]
+    if one.how is How.CODE and isinstance(default, int):
+        return [(one.name, shown, one.words()[default])]
+    return [(one.name, shown, bool(default))]
+
+
+class Leg(Args, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One order, cancellation or amendment of a batch."""
+
+    op: Word
+    args: msgspec.Raw
+
+
+# --- inwards -----------------------------------------------------------------------------------------------------------
+
+_Writer = Callable[[Catalogue, Args, int], Command]
+
+
+@cache
+def _writers() -> Mapping[type[Args], _Writer]:
+    return {op.args: _writer(op) for op in operations().values()}
+
+
+def _writer(op: Operation) -> _Writer:
+    """The way from this operation's arguments to its command."""
+    steps = [(one.field.attribute, one.name, _inwards(op, one)) for one in op.fields]
+    command = op.command
+
+    def write(catalogue: Catalogue, args: Args, market: int) -> Command:
+        values: dict[str, Any] = {}
+        for attribute, name, step in steps:
+            try:
+                value = step(catalogue, args, market)
+            except (UnitError, DataError) as error:
+                raise SchemaError(error.sentence, field=name) from None
+            if value is None:
+                value = _ABSENT.get(attribute)
+            if value is not None:
+                values[attribute] = value
+        return command(**values)
+
+    return write
+
+
+def _inwards(op: Operation, one: Outer) -> Callable[[Catalogue, Any, int], Any]:
+    """One field's way in; None leaves it at the command's default."""
+    name = one.name
+    if op.command is OrderBatch:
+        return lambda catalogue, args, market: b"".join(_leg(catalogue, leg, market) for leg in args.legs)
+    if op.command is ProposeChange and one.field.attribute == "command":
+        return lambda catalogue, args, market: _wrapped(catalogue, args.command, market)
+    match one.how:
+        case How.BITS:
+            bits = one.bits()
+            return lambda _, args, __: sum(value for bit, value in bits if getattr(args, bit))
+        case How.CODE:
+            numbers = {word: number for number, word in one.words().items()}
+            return lambda _, args, __: numbers[getattr(args, name)]
+        case How.YES:
+            return lambda _, args, __: int(getattr(args, name))
+        case How.ID:
+            return lambda _, args, __: _number(getattr(args, name), name, one.field.type)
+        case How.NAME:
+            return lambda catalogue, args, _: _id(catalogue, one.what, getattr(args, name))
+        case How.NAMES:
+            return lambda catalogue, args, _: (
+                None
+                if getattr(args, name) is None
+                else tuple(named(catalogue.market_ids, each, "market") for each in getattr(args, name))
+            )
+        case How.CLIENT_ID:
+            return lambda _, args, __: (
+                None if getattr(args, name) is None else client_id(getattr(args, name), name)
+            )
+        case How.BYTES:
+            return lambda _, args, __: (
+                None if getattr(args, name) is None else bytes.fromhex(getattr(args, name))
+            )
+        case How.SCALED:
+            return lambda catalogue, args, market: _units(catalogue, one, args, market)
+        case How.SCALED_EACH:
+            return lambda catalogue, args, market: _units_each(catalogue, one, args, market)
+        case _:
+            return lambda _, args, __: getattr(args, name)
+
+
+def _id(catalogue: Catalogue, what: str, name: str | None) -> int | None:
+    if name is None:
+        return None
+    ids = {
+        "market": catalogue.market_ids,
+        "asset": catalogue.asset_ids,
+        "underlying": catalogue.underlying_ids,
+    }[what]
+    return named(ids, name, what)
+
+
+def _number(text: str | None, name: str, wire: str) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal()):
+        raise UnitError(f"{name} must be a whole number as text, got {text[:40]!r}.")
+    number, most = int(text), 2 ** (64 if wire == "u64" else 32) - 1
+    if number > most:
+        raise UnitError(f"{name} must be 0 to {most}, got {text}.")
+    return number
+
+
+def _units(catalogue: Catalogue, one: Outer, args: Any, market: int) -> int | None:
+    text = getattr(args, one.name)
+    if text is None:
+        return None
+    if one.what == "dollars":
+        return DOLLARS.units(text, one.name)
+    if one.what == "shares":
+        return SHARES.units(text, one.name)
+    beside = getattr(args, one.beside, None) if one.beside else None
+    if beside is None and one.beside == "trigger_market":
+        beside = args.market
+    return scale_of(catalogue, one.what, beside, market).units(text, one.name)
+
+
+def _units_each(catalogue: Catalogue, one: Outer, args: Any, market: int) -> tuple[int, ...] | None:
+    texts = getattr(args, one.name)
+    if texts is None:
+        return None
+    besides = getattr(args, one.beside)
+    if isinstance(besides, str):
+        besides = (besides,) * len(texts)
+    if len(besides) != len(texts):
+        raise UnitError(f"{one.name} must have as many entries as {one.beside}.")
+    return tuple(
+        scale_of(catalogue, one.what, beside, market).units(text, one.name)
+        for beside, text in zip(besides, texts, strict=True)
+    )
+
+
+def scale_of(catalogue: Catalogue, what: str, name: str | tuple[str, ...] | None, market: int = 0) -> Scale:
+    """The scale of a quantity beside the name of its market, asset or underlying; `market` where no name says it."""
+    if isinstance(name, tuple):
+        name = name[0] if name else None
+    if what == "amount":
+        return catalogue.amounts[named(catalogue.asset_ids, name or "", "asset")]
+    if what == "price":
+        return catalogue.prices[named(catalogue.underlying_ids, name or "", "underlying")]
+    at = named(catalogue.market_ids, name, "market") if name else market
+    if at not in catalogue.markets:
+        raise UnitError(
+            "The order is not known to this gateway: its market, and so the scale of its price, is not known."
+        )
+    found = catalogue.markets[at]
+    return found.scale(what)
+
+
+_LEGS: Final = {"place_order", "place_order_full", "cancel_order", "amend_order"}
+
+
+def _leg(catalogue: Catalogue, leg: Leg, market: int) -> bytes:
+    if leg.op not in _LEGS:
+        raise SchemaError(f"A batch takes {', '.join(sorted(_LEGS))}; not {leg.op[:40]!r}.", field="legs")
+    return _body(catalogue, leg.op, leg.args, market)
+
+
+def _wrapped(catalogue: Catalogue, said: dict[str, Any], market: int) -> bytes:
+    if set(said) != {"op", "args"} or not isinstance(said["op"], str):
+        raise SchemaError("command must have `op` and `args`, and nothing else.", field="command")
+    return _body(catalogue, said["op"], msgspec.Raw(msgspec.json.encode(said["args"])), market)
+
+
+def _body(catalogue: Catalogue, name: str, raw: msgspec.Raw, market: int) -> bytes:
+    """Type number and body of a command inside another."""
+    op = operation(name)
+    command = to_command(catalogue, parse(op, bytes(raw)), market)
+    return LAYOUTS[op.command].kind.to_bytes(2, "little") + encode_body(command)
+
+
+def parse(op: Operation, said: bytes | bytearray | memoryview) -> Args:
+    """The arguments of an operation from JSON. Raises SchemaError that names the field."""
+    try:
+        return _decoder(op.args).decode(said)
+    except msgspec.MsgspecError as error:
+        raise bad_json(error) from None
+
+
+@cache
+def _decoder(args: type[Args]) -> msgspec.json.Decoder[Args]:
+    return msgspec.json.Decoder(args)
+
+
+_PLACE: Final = re.compile(r" - at `\$\.?([^`]*)`$")
+_FIELD: Final = re.compile(r"field `([^`]+)`")
+
+
+def bad_json(error: Exception) -> SchemaError:
+    """The error of what does not fit its struct, with the field at fault."""
+    sentence = str(error)
+    place, field = _PLACE.search(sentence), _FIELD.search(sentence)
+    at = ".".join(part for part in (place[1] if place else "", field[1] if field else "") if part)
+    return SchemaError(_PLACE.sub("", sentence).rstrip(".") + ".", field=at or None)
+
+
+__all__ = [
+    "Args",
+    "Number",
+    "Operation",
+    "SchemaError",
+    "bad_json",
+    "client_id",
+    "client_text",
+    "operation",
+    "operations",
+    "parse",
+    "scale_of",
+    "to_command",
+]

@@ -1,0 +1,229 @@
+"""`novate up`, and a command for each process of a venue.
+
+Responsible for: options to arguments, and the one line by which a process says that it serves. Heavy modules are imported by the command
+that needs them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from rich.console import Console
+
+SUPERVISED: Final = "NOVATE_SUPERVISED"
+"""Set for a process that a supervisor started: it says on standard output that it serves."""
+HOME: Final = click.argument("directory", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
+KEEPER: Final = click.option("--keeper", type=click.IntRange(min=0), default=0, help="Key of the keepers.")
+
+
+def say_ready(words: str) -> None:
+    """Says that this process serves: to the supervisor, or to a person."""
+    if os.environ.get(SUPERVISED):
+        sys.stdout.write(f"ready {words}\n")
+        sys.stdout.flush()
+    else:
+        _console().print(words, markup=False, soft_wrap=True)
+
+
+@click.command()
+@HOME
+@click.option(
+    "--snapshot-every", type=click.IntRange(min=0), default=600, show_default=True, help="Seconds between snapshots; 0 for none."
+)  # fmt: skip
+def reader(directory: Path, snapshot_every: int) -> None:
+    """Answer questions about the venue in DIR, following its core, until SIGTERM or SIGINT."""
+    from novate.reader_process import SnapshotPlan, serve_reader
+
+    plan = SnapshotPlan(every_s=float(snapshot_every)) if snapshot_every else None
+    serve_reader(
+        directory, snapshots=plan, on_ready=lambda _: say_ready(f"Answering from {directory / 'reader.sock'}")
+    )
+
+
+@click.command()
+@HOME
+@click.option(
+    "--venue", default="novate-dev", show_default=True, help="The venue's id, part of every signature."
+)
+@click.option(
+    "--chain-id",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Chain that wallets sign for.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_534),
+    default=8080,
+    show_default=True,
+    help="Of HTTP; the WebSocket has the next.",
+)
+@click.option(
+    "--gateways", type=click.IntRange(1, 64), default=1, show_default=True, help="How many share the budgets."
+)
+@click.option("--database", default="", help="URL of the read models [default: SQLite in DIR].")
+@click.option("--dev", is_flag=True, help="Whoever comes may do everything; this machine alone.")
+def gateway(directory: Path, **given: Any) -> None:
+    """Serve the venue in DIR to the world by HTTP and WebSocket, until SIGTERM or SIGINT."""
+    from novate.gateway.serve import serve_gateway
+    from novate.gateway.settings import GatewaySettings
+
+    serve_gateway(
+        directory,
+        GatewaySettings(**given),
+        on_ready=lambda http, ws: say_ready(f"Serving {http}/v1 and {ws}"),
+    )
+
+
+@click.command()
+@HOME
+@click.option("--database", default="", help="URL of the read models [default: SQLite in DIR].")
+def projector(directory: Path, database: str) -> None:
+    """Keep the read models of the venue in DIR in step with its events, until SIGTERM or SIGINT."""
+    from novate.projector import run_projector
+
+    url = database or f"sqlite:///{(directory / 'readmodels.db').absolute()}"
+    run_projector(directory, directory / "core.sock", url, on_ready=lambda: say_ready("Read models in step"))
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(["time", "sessions", "prices", "alerts"]))
+@HOME
+@KEEPER
+@click.option(
+    "--settings",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Feeds, sessions and alerts (TOML).",
+)
+def keeper(kind: str, directory: Path, keeper: int, settings: Path | None) -> None:
+    """Bring one kind of outside fact to the venue in DIR: time, sessions, prices; or watch its accounts."""
+    import msgspec
+
+    from novate.keepers import run
+    from novate.keepers.settings import KeeperSettings, load_settings
+    from novate.reader_process import ReaderClient
+
+    chosen = load_settings(settings) if settings is not None else KeeperSettings()
+    if keeper:
+        chosen = msgspec.structs.replace(chosen, actor=keeper)
+
+    def answers() -> ReaderClient:
+        return ReaderClient.connect(directory / "reader.sock")
+
+    def ready() -> None:
+        say_ready(f"Keeping {kind}")
+
+    match kind:
+        case "time":
+            run.run_time_keeper(directory, chosen, on_ready=ready)
+        case "sessions":
+            run.run_session_keeper(directory, chosen, answers, on_ready=ready)
+        case "prices":
+            run.run_price_keeper(directory, chosen, answers, on_ready=ready)
+        case _:
+            run.run_alert_keeper(directory, chosen, answers, on_ready=ready)
+
+
+@click.command()
+@HOME
+@click.option(
+    "--listing",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="What an empty venue lists [default: the demo's].",
+)
+@click.option(
+    "--keepers",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Feeds, sessions and alerts (TOML).",
+)
+@click.option(
+    "--dev", is_flag=True, help="For development: whoever comes may do everything; this machine alone."
+)
+@click.option("--venue", default="", help="The venue's id [default: novate-dev with --dev].")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where gateways listen.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65_000),
+    default=8080,
+    show_default=True,
+    help="Of HTTP; the WebSocket has the next.",
+)
+@click.option(
+    "--gateways", type=click.IntRange(1, 64), default=1, show_default=True, help="How many gateway processes."
+)
+@click.option("--database", default="", help="URL of the read models [default: SQLite in DIR].")
+@click.option(
+    "--keeper", type=click.IntRange(min=0), default=0, help="Key of the keepers and of who resumes the venue."
+)
+@click.option(
+    "--realtime",
+    is_flag=True,
+    help="Run the core before all processes that are not real-time; must be permitted.",
+)
+@click.option(
+    "--without",
+    multiple=True,
+    metavar="NAME",
+    help="A process that is not wanted here: projector, keeper, gateway, reader.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line on standard output.")
+def up(
+    directory: Path,
+    listing: Path | None,
+    *,
+    as_json: bool,
+    dev: bool,
+    venue: str,
+    without: tuple[str, ...],
+    **given: Any,
+) -> None:
+    """Run the venue in DIR: core, reader, gateways, read models and keepers, until SIGTERM or SIGINT.
+
+    Begins an empty DIR with the listing. A process that ends is started again; a killed venue comes back with all that it answered.
+    """
+    from novate.up.genesis import begin, is_empty
+    from novate.up.processes import Plan
+    from novate.up.supervisor import Supervisor
+
+    if not dev and not venue:
+        raise click.UsageError(
+            "A venue that is not for development has an id of its own: --venue NAME (or --dev)."
+        )
+    console = _console()
+
+    def say(name: str, words: str) -> None:
+        words = words.removeprefix("ready ")
+        if as_json:
+            sys.stdout.write(json.dumps({"process": name, "says": words}) + "\n")
+            sys.stdout.flush()
+        console.print(f"{name:>16}  {words}", markup=False, soft_wrap=True)
+
+    if dev:
+        console.print(
+            "FOR DEVELOPMENT: whoever reaches this machine's ports may do everything.", style="bold red"
+        )
+    if is_empty(directory):
+        say("genesis", f"{begin(directory, listing)} commands list an empty venue")
+    elif listing is not None:
+        raise click.UsageError(
+            "The venue in DIR has begun: what it lists changes by commands, not by a file."
+        )
+    os.environ[SUPERVISED] = "1"
+    plan = Plan(home=directory, venue=venue or "novate-dev", dev=dev, without=frozenset(without), **given)
+    Supervisor(plan, say).run(on_ready=lambda: say("venue", f"trades at http://{plan.host}:{plan.port}/v1"))
+    say("venue", "ended")
+
+
+def _console() -> Console:
+    return Console(stderr=True, highlight=False)
+
+
+COMMANDS: Final = (up, reader, gateway, projector, keeper)
+"""What `novate` takes up from here."""

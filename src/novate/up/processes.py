@@ -1,0 +1,77 @@
+"""The processes of a venue: what each is started with, after which others, and how it says that it is ready.
+
+Responsible for: the table. Never: starts one.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+READY: Final = "ready"
+"""First word of the line on standard output by which a process says that it serves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process."""
+
+    name: str
+    arguments: tuple[str, ...]
+    """Of `novate`."""
+    vital: bool = False
+    """Whether the venue ends with it when it can't be started again."""
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The command line, in this interpreter."""
+        return (sys.executable, "-m", "novate.cli", *self.arguments)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What runs for a venue."""
+
+    home: Path
+    venue: str = "novate-dev"
+    host: str = "127.0.0.1"
+    port: int = 8080
+    dev: bool = False
+    gateways: int = 1
+    database: str = ""
+    """URL of the read models; empty for SQLite in the home."""
+    keepers: Path | None = None
+    """The keepers' TOML; without one nothing posts prices."""
+    keeper: int = 0
+    """Key of the keepers and of who resumes the venue."""
+    realtime: bool = False
+    snapshot_s: int = 300
+    without: frozenset[str] = field(default_factory=frozenset)
+    """Names of processes that are not wanted here."""
+
+    def processes(self) -> Iterator[Process]:
+        """In the order in which they start; they end in the other."""
+        home = str(self.home)
+        for process in self._all(home):
+            if process.name.partition(" ")[0] not in self.without:
+                yield process
+
+    def _all(self, home: str) -> Iterator[Process]:
+        keeper = ("--keeper", str(self.keeper))
+        yield Process(
+            "core", ("core", home, *keeper, *(("--realtime",) if self.realtime else ())), vital=True
+        )
+        yield Process("reader", ("reader", home, "--snapshot-every", str(self.snapshot_s)))
+        database = ("--database", self.database) if self.database else ()
+        where = ("--venue", self.venue, "--host", self.host, "--gateways", str(self.gateways), *database)
+        for number in range(self.gateways):
+            port = ("--port", str(self.port + 2 * number))
+            name = f"gateway {number + 1}" if self.gateways > 1 else "gateway"
+            yield Process(name, ("gateway", home, *where, *port, *(("--dev",) if self.dev else ())))
+        yield Process("projector", ("projector", home, *database))
+        settings = ("--settings", str(self.keepers)) if self.keepers else ()
+        for kind in ("time", "sessions", "alerts", *(("prices",) if self.keepers else ())):
+            yield Process(f"keeper {kind}", ("keeper", kind, home, *keeper, *settings))

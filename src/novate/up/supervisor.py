@@ -1,0 +1,159 @@
+"""Starts the processes of a venue, waits until each serves, starts again what ended, and ends all in order.
+
+Responsible for: order, back-off, and telling what happens. Never: does their work, or hides that one keeps ending: after a number of
+starts in a row it is left ended and said so; where that is the core, the venue ends.
+"""
+
+from __future__ import annotations
+
+import queue
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import IO, Final
+
+from novate.errors import NovateError
+from novate.up.processes import READY, Plan, Process
+
+_BACK_OFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+_LONG_ENOUGH_S: Final = 30.0
+"""Who has served so long begins to count anew."""
+_READY_S: Final = 300.0
+"""A core that recovers may take so long."""
+_END_S: Final = 15.0
+_LOOK_S: Final = 0.1
+
+Say = Callable[[str, str], None]
+"""Name of a process, and what became of it."""
+
+
+class StartFailed(NovateError):
+    """A process of the venue does not come to serve."""
+
+    code = "start_failed"
+
+
+@dataclass(slots=True)
+class _Running:
+    process: Process
+    child: subprocess.Popen[str]
+    since: float
+    ready: threading.Event = field(default_factory=threading.Event)
+    starts: int = 1
+    again_at: float = 0.0
+
+
+class Supervisor:
+    """The processes of one venue. `run` is for the main thread; `stop` may be called from anywhere."""
+
+    def __init__(self, plan: Plan, say: Say) -> None:
+        self._plan, self._say = plan, say
+        self._running: list[_Running] = []
+        self._stopping = threading.Event()
+        self._lines: queue.Queue[tuple[str, str]] = queue.Queue()
+
+    def stop(self) -> None:
+        """Ends `run`."""
+        self._stopping.set()
+
+    def run(self, on_ready: Callable[[], None] | None = None) -> None:
+        """Starts all, keeps them, and ends them after `stop`, SIGTERM or SIGINT. Raises StartFailed where the venue can't go on."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stop())
+        try:
+            for process in self._plan.processes():
+                if self._stopping.is_set():
+                    return
+                self._start(process)
+            if on_ready is not None:
+                on_ready()
+            while not self._stopping.wait(_LOOK_S):
+                self._look()
+        finally:
+            self._end()
+
+    def _start(self, process: Process) -> None:
+        one = _Running(process, self._spawn(process), time.monotonic())
+        self._running.append(one)
+        self._listen(one)
+        end = time.monotonic() + _READY_S
+        while not one.ready.wait(_LOOK_S):
+            self._tell()
+            if self._stopping.is_set():
+                return
+            if one.child.poll() is not None:
+                raise StartFailed(
+                    f"The {process.name} ended before it served; its words are above.", process=process.name
+                )
+            if time.monotonic() > end:
+                raise StartFailed(
+                    f"The {process.name} does not serve after {_READY_S:.0f} s.", process=process.name
+                )
+        self._tell()
+
+    def _spawn(self, process: Process) -> subprocess.Popen[str]:
+        # A session of its own: Ctrl-C reaches the supervisor alone, which ends the others in order.
+        return subprocess.Popen(
+            process.command,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def _listen(self, one: _Running) -> None:
+        def read(stream: IO[str]) -> None:
+            for line in stream:
+                if line.startswith(READY):
+                    one.ready.set()
+                self._lines.put((one.process.name, line.rstrip()))
+
+        stream = one.child.stdout
+        if stream is not None:
+            threading.Thread(target=read, args=(stream,), daemon=True).start()
+
+    def _tell(self) -> None:
+        while not self._lines.empty():
+            self._say(*self._lines.get())
+
+    def _look(self) -> None:
+        """Starts again what ended."""
+        self._tell()
+        now = time.monotonic()
+        for one in self._running:
+            status = one.child.poll()
+            if status is None:
+                continue
+            if not one.again_at:
+                if now - one.since > _LONG_ENOUGH_S:
+                    one.starts = 0
+                self._say(one.process.name, f"ended with status {status}")
+                if one.starts > len(_BACK_OFF_S):
+                    if one.process.vital:
+                        raise StartFailed(
+                            f"The {one.process.name} ends again and again.", process=one.process.name
+                        )
+                    self._say(one.process.name, "ends again and again; it is left so")
+                    one.again_at = float("inf")
+                    continue
+                one.again_at = now + _BACK_OFF_S[min(one.starts, len(_BACK_OFF_S) - 1)]
+            elif now >= one.again_at:
+                one.child, one.since, one.again_at = self._spawn(one.process), now, 0.0
+                one.ready.clear()
+                one.starts += 1
+                self._listen(one)
+
+    def _end(self) -> None:
+        for one in reversed(self._running):
+            if one.child.poll() is None:
+                one.child.terminate()
+                try:
+                    one.child.wait(_END_S)
+                except subprocess.TimeoutExpired:
+                    self._say(one.process.name, "does not end; it is killed")
+                    one.child.kill()
+                    one.child.wait()
+        self._tell()
