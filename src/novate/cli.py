@@ -25,7 +25,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from novate._core import release
 from novate.errors import ConfigError, DataError, NovateError
-from novate.up.commands import COMMANDS, say_ready
+from novate.up import commands, records
+from novate.up.commands import say_ready
 
 ERROR, USAGE, INTERRUPTED = 1, 2, 130
 ProgressCall = Callable[[float, str], None]
@@ -540,7 +541,7 @@ def refusals(which: str | None, *, as_json: bool) -> None:
         _result({"ok": True, "refusals": [asdict(rule) for rule in chosen]})
 
 
-for _command in COMMANDS:
+for _command in (*commands.COMMANDS, *records.COMMANDS):
     cli.add_command(_command)
 
 

@@ -181,7 +181,7 @@ def test_an_interrupt_is_one_line_and_leaves_a_sound_journal(run: Run, tmp_path:
 # --- errors ------------------------------------------------------------------------------------------------------------
 
 WRONG = {
-    "no such command": (("up",), 2, "usage", "No such command 'up'"),
+    "no such command": (("upp",), 2, "usage", "No such command 'upp'"),
     "no such option": (("demo", "--sed", "1"), 2, "usage", "--sed"),
     "a negative seed": (("demo", "--seed", "-1"), 2, "usage", "--seed"),
     "a seed that is no number": (("demo", "--seed", "one"), 2, "usage", "--seed"),

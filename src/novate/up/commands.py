@@ -27,7 +27,7 @@ def say_ready(words: str) -> None:
         sys.stdout.write(f"ready {words}\n")
         sys.stdout.flush()
     else:
-        _console().print(words, markup=False, soft_wrap=True)
+        console().print(words, markup=False, soft_wrap=True)
 
 
 @click.command()
@@ -196,17 +196,17 @@ def up(
         raise click.UsageError(
             "A venue that is not for development has an id of its own: --venue NAME (or --dev)."
         )
-    console = _console()
+    screen = console()
 
     def say(name: str, words: str) -> None:
         words = words.removeprefix("ready ")
         if as_json:
             sys.stdout.write(json.dumps({"process": name, "says": words}) + "\n")
             sys.stdout.flush()
-        console.print(f"{name:>16}  {words}", markup=False, soft_wrap=True)
+        screen.print(f"{name:>16}  {words}", markup=False, soft_wrap=True)
 
     if dev:
-        console.print(
+        screen.print(
             "FOR DEVELOPMENT: whoever reaches this machine's ports may do everything.", style="bold red"
         )
     if is_empty(directory):
@@ -221,7 +221,8 @@ def up(
     say("venue", "ended")
 
 
-def _console() -> Console:
+def console() -> Console:
+    """Where words for people go: standard error."""
     return Console(stderr=True, highlight=False)
 
 
