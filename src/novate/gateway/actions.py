@@ -165,7 +165,9 @@ class Actions:
                 result=Done(events=(), order=await self._before(command, account, refused.value)),
             ), 200
         if refused is not None:
-            return Reply(ok=False, ts_ns=ts_ns, seq=seq, error=problem(self.catalogue, refused, market, command)), 422
+            return Reply(
+                ok=False, ts_ns=ts_ns, seq=seq, error=problem(self.catalogue, refused, market, command)
+            ), 422
         mine = [
             e for e in events if e.header.account in {account, 0} and not isinstance(e.body, _MARKET_DATA)
         ]

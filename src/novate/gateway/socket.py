@@ -117,23 +117,36 @@ class Connection(WSListener):
         self._accounts: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._part = bytearray()
+        self._loop = asyncio.get_running_loop()
+        self._untold: list[bytes] = []
+        self._untold_bytes = 0
 
     # --- what is told ---------------------------------------------------------------------------------------------------
 
     def tell(self, message: bytes) -> bool:
-        """See `streams.Listener`."""
+        """See `streams.Listener`. What is told in one turn of the event loop is written at once."""
         transport = self._transport
         if transport is None:
             return False
-        transport.send(WSMsgType.TEXT, message)
-        if transport.underlying_transport.get_write_buffer_size() > self._door.settings.unread_bytes:
+        if not self._untold:
+            self._loop.call_soon(self._write)
+        self._untold += (_head(len(message)), message)
+        unread = transport.underlying_transport.get_write_buffer_size() + self._untold_bytes
+        self._untold_bytes += len(message)
+        if unread > self._door.settings.unread_bytes:
             self._cut_off()
             return False
         return True
 
+    def _write(self) -> None:
+        if self._transport is not None:
+            self._transport.underlying_transport.write(b"".join(self._untold))
+        self._untold, self._untold_bytes = [], 0
+
     def close(self, code: WSCloseCode, why: str) -> None:
         """Says goodbye."""
         if self._transport is not None:
+            self._write()
             self._transport.send_close(code, why.encode())
             self._transport.disconnect()
 
@@ -241,6 +254,8 @@ class Connection(WSListener):
             account = _id(wanted.account) if wanted.account else 0
             self._principal = gate.still(self._principal)
             gate.authorise(self._principal, "account.stream", account)
+            if wanted.resume_from is not None:
+                streams.account_log(account).since(wanted.resume_from)  # refused before anything is said
             self._say(said, {"account": str(account), "account_seq": streams.account_log(account).last})
             streams.join_account(account, self, wanted.resume_from)
             self._accounts.add(account)
@@ -307,6 +322,13 @@ class Sockets:
         connection = Connection(self._door, "", self._open.discard)
         self._open.add(connection)
         return connection
+
+
+def _head(size: int) -> bytes:
+    """The head of an unmasked text frame of one part (RFC 6455, section 5.2)."""
+    if size < 126:
+        return bytes((0x81, size))
+    return b"\x81\x7e" + size.to_bytes(2, "big") if size < 65_536 else b"\x81\x7f" + size.to_bytes(8, "big")
 
 
 def _topic(wanted: Subscription) -> Topic:
