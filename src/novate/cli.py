@@ -142,13 +142,38 @@ def cli(context: click.Context) -> None:
 
 
 @cli.command()
+@click.option(
+    "--live", is_flag=True, help="As a venue that people and programs trade on by API while the crash plays."
+)
+@click.option("--speed", default="60", show_default=True, help="With --live: venue time per real time.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65_000),
+    default=8080,
+    show_default=True,
+    help="With --live: of HTTP; the WebSocket has the next.",
+)
 @_run_options
-def demo(**options: Any) -> None:
+def demo(*, live: bool, speed: str, port: int, **options: Any) -> None:
     """Replay a real crash through a venue and write the report.
 
-    Prints the report, and on standard output the path of its page.
+    Prints the report, and on standard output the path of its page. With --live nothing is written at the end: the venue runs, the
+    demo's people trade on it through its API, and so may you.
     """
-    _play(None, **options)
+    if live:
+        _play_live(speed, port, options["home"], options["data"])
+    else:
+        _play(None, **options)
+
+
+def _play_live(speed: str, port: int, home: Path | None, data: str | None) -> None:
+    from tempfile import mkdtemp
+
+    from novate.marketdata import default_scenario, find_data
+
+    _refuse_used_home(home)
+    scenario = default_scenario(find_data(data))
+    commands.live(home or Path(mkdtemp(prefix="novate-")), scenario, data=data, speed=speed, port=port)
 
 
 @cli.command()
@@ -406,8 +431,14 @@ def quarantine(
     help="Where gateways connect [default: core.sock in DIR].",
 )
 @click.option("--keeper", type=click.IntRange(min=0), default=0, help="Key that says the venue resumes.")
-@click.option("--lockstep", is_flag=True, help="Sync and apply in turn instead of at once: for a single core.")
-@click.option("--realtime", is_flag=True, help="Run before all processes that are not real-time (SCHED_RR); must be permitted.")
+@click.option(
+    "--lockstep", is_flag=True, help="Sync and apply in turn instead of at once: for a single core."
+)
+@click.option(
+    "--realtime",
+    is_flag=True,
+    help="Run before all processes that are not real-time (SCHED_RR); must be permitted.",
+)
 @_common
 def core(
     directory: Path, socket_path: Path | None, keeper: int, *, lockstep: bool, realtime: bool, as_json: bool
@@ -418,9 +449,12 @@ def core(
     DIR holds none.
     """
     from novate.core_process import serve
+    from novate.keepers.pace import FILE as PACE
+    from novate.keepers.pace import Pace
     from novate.venue import Venue
 
     console, path = _console(), socket_path or directory / "core.sock"
+    pace = Pace.read(directory) if (directory / PACE).exists() else None
     served: list[Venue] = []
 
     def ready(venue: Venue) -> None:
@@ -428,7 +462,9 @@ def core(
         say_ready(f"Serving command {venue.sequence + 1} on from {path}")
 
     directory.mkdir(parents=True, exist_ok=True)
-    serve(directory, path, keeper=keeper, pipelined=not lockstep, realtime=realtime, on_ready=ready)
+    serve(
+        directory, path, keeper=keeper, pipelined=not lockstep, realtime=realtime, clock=pace, on_ready=ready
+    )
     console.print(f"Stopped after command {served[0].sequence}; the journal is sealed.", markup=False)
     if as_json:
         _result({"ok": True, "sequence": served[0].sequence, "time_ns": served[0].time_ns})

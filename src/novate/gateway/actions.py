@@ -28,17 +28,20 @@ from novate.messages import (
     Flags,
     IndexChanged,
     MarkChanged,
+    OrderBatch,
     OrderCancelled,
     OrderFilled,
     OrderPlaced,
     PlaceOrder,
     PlaceOrderFull,
     PlaceTwap,
+    encode,
     iter_events,
     reports,
 )
 from novate.messages.codes import CancelReason
 from novate.messages.refusals import number_of
+from novate.messages.reports.orders import waiting as waiting_orders
 from novate.schema.catalogue import Catalogue
 from novate.schema.operations import Args, Operation, client_id, client_text, operation, parse, to_command
 from novate.schema.outcomes import Outcome, Problem, outcome, problem
@@ -47,6 +50,9 @@ from novate.schema.scale import decimal_text
 _NEW_ORDERS: Final = (PlaceOrder, PlaceOrderFull, PlaceTwap)
 _MARKET_DATA: Final = (BookChanged, IndexChanged, MarkChanged)
 """Told to everybody, by the streams."""
+_LOOKS_UP: Final = 5
+"""What it costs to amend an order that this gateway did not see placed, above what amending costs."""
+_AMEND: Final = "amend_order"
 _SENT_BEFORE: Final = number_of("order_already_exists")
 
 
@@ -138,12 +144,26 @@ class Actions:
         self, principal: Principal, op: Operation, account: int, args: Args, address: str = ""
     ) -> Replied:
         """The same with its arguments read."""
-        market = await self._market(op, account, args)
-        command = to_command(self.catalogue, args, market)
+        return await self.finish(
+            principal, await self.prepare(principal, op, account, args), account, address
+        )
+
+    async def prepare(
+        self, principal: Principal, op: Operation, account: int, args: Args
+    ) -> tuple[Command, int]:
+        """The command that is wished for, and the market of the order that it names, 0 for none. May have to ask the reader."""
+        market = await self.where(op, account, args, principal)
+        return to_command(self.catalogue, args, market), 0 if isinstance(market, tuple) else market
+
+    async def finish(
+        self, principal: Principal, prepared: tuple[Command, int], account: int, address: str = ""
+    ) -> Replied:
+        """Authorises, pays for, sends and answers. Before the command is sent nothing is waited for."""
+        command, market = prepared
         market = getattr(command, "market", 0) or market
         markets = tuple(getattr(command, "markets", None) or ((market,) if market else ()))
         reduces = self._gate.authorise(
-            principal, op.command.__name__, account, markets, self._notional(command, market)
+            principal, type(command).__name__, account, markets, self._notional(command, market)
         )
         reduces = reduces or _only_reduces(command)
         standing = self._gate.spend(principal, reduces=reduces, address=address)
@@ -178,7 +198,10 @@ class Actions:
     async def _before(self, command: Any, account: int, order: int) -> OrderResult:
         """How an order stands now that was sent before under the same client id."""
         report, _ = await self._link.ask(reports.account, account)
-        rests = next((line.leaves for line in report.orders if line.order == order), 0)
+        waiting, _ = await self._link.ask(waiting_orders, account)
+        rests = next((line.leaves for line in report.orders if line.order == order), 0) or next(
+            (line.lots - line.filled for line in waiting.orders if line.order == order), 0
+        )
         quantity = self.catalogue.markets[command.market].quantity
         return OrderResult(
             order=str(order),
@@ -220,20 +243,52 @@ class Actions:
             reason=reason,
         )
 
-    async def _market(self, op: Operation, account: int, args: Any) -> int:
-        """Where an order that is named by its id rests, for what says no market itself."""
-        if op.command not in {AmendOrder, CancelOrder}:
-            return 0
-        number = int(args.order or 0)
+    async def where(
+        self, op: Operation, account: int, args: Any, principal: Principal | None
+    ) -> int | tuple[int, ...]:
+        """Where an order that is named by its id rests, for what says no market itself; of a batch for each leg.
+
+        `principal` is who asks, where that was neither authorised nor paid for yet: asking the reader is not for everybody.
+        """
+        if op.command is OrderBatch:
+            legs = [(leg, operation(leg.op)) for leg in args.legs if leg.op == _AMEND]
+            known = {
+                id(leg): await self._rests(account, parse(of, bytes(leg.args)), principal) for leg, of in legs
+            }
+            return tuple(known.get(id(leg), 0) for leg in args.legs)
+        if op.command is AmendOrder:
+            return await self._rests(account, args, principal)
+        if op.command is CancelOrder:
+            return self._streams.markets_of_orders.get(self._named(account, args), 0)
+        return 0
+
+    def _named(self, account: int, args: Any) -> int:
+        if args.order or not args.client_id:
+            return int(args.order or 0)
+        return self._streams.orders_by_client.get((account, client_id(args.client_id)), 0)
+
+    async def _rests(self, account: int, args: Any, principal: Principal | None) -> int:
+        """The market of the order that an amendment names; 0 where there is none. Asks where this gateway did not see it placed."""
+        number = self._named(account, args)
+        if number in self._streams.markets_of_orders:
+            return self._streams.markets_of_orders[number]
+        if principal is not None:
+            self._gate.authorise(principal, CancelOrder.__name__, account)
+            self._gate.spend(principal, weight=_LOOKS_UP)
         if not number and args.client_id:
-            number = self._streams.orders_by_client.get((account, client_id(args.client_id)), 0)
-        known = self._streams.markets_of_orders.get(number, 0)
-        if known or op.command is CancelOrder:
-            return known
-        report, _ = await self._link.ask(reports.account, account)
-        for line in report.orders:
-            self._streams.markets_of_orders[line.order] = line.market
+            number = await self._under(account, client_id(args.client_id))
+        if number:
+            report, _ = await self._link.ask(reports.account, account)
+            waiting, _ = await self._link.ask(waiting_orders, account)
+            rests = {line.order: line.market for line in report.orders}
+            self._streams.markets_of_orders |= rests | {line.order: line.market for line in waiting.orders}
         return self._streams.markets_of_orders.get(number, 0)
+
+    async def _under(self, account: int, client: bytes) -> int:
+        """The live order under a client id, 0 for none: what its cancellation would cancel, on a copy of the venue."""
+        told = await self._link.foretell(encode(CancelOrder(order=0, client_id=client), account))
+        ended = [e.body.order for e in iter_events(told.events) if isinstance(e.body, OrderCancelled)]
+        return ended[0] if ended else 0
 
     def _notional(self, command: Command, market: int) -> int | None:
         """What an order is worth at most, micro-dollars; None for what is no order."""

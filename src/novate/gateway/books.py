@@ -40,7 +40,7 @@ class BookMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
         ts_ns: Journal time of that.
     """
 
-    channel: str = "book"
+    channel: str
     market: str
     epoch: str
     seq: int
@@ -89,7 +89,7 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         ask: Best ask.
     """
 
-    channel: str = "bbo"
+    channel: str
     market: str
     seq: int
     ts_ns: int
@@ -128,13 +128,15 @@ class MarketBook:
     sides: tuple[dict[int, int], dict[int, int]] = field(default_factory=lambda: ({}, {}))
     seq: int = 0
     ts_ns: int = 0
+    whole_seq: int = 0
+    """As of when it was last taken whole: events up to there are in it."""
 
     def put(self, book: Book, seq: int, ts_ns: int) -> None:
         """Takes a whole book as of a sequence."""
         for levels, side in ((book.bids, 0), (book.asks, 1)):
             self.sides[side].clear()
             self.sides[side].update({level.price: level.lots for level in levels})
-        self.seq, self.ts_ns = seq, ts_ns
+        self.seq, self.ts_ns, self.whole_seq = seq, ts_ns, seq
 
     def change(self, event: BookChanged, seq: int, ts_ns: int) -> None:
         """Takes a level's new total."""
@@ -158,6 +160,7 @@ class MarketBook:
         """The whole book, or its best levels."""
         bids, asks = (tuple(self.level(*one) for one in self.best(side, depth)) for side in (0, 1))
         return BookSnapshot(
+            channel="book",
             market=self.market.name,
             epoch=self.epoch,
             seq=self.seq,
@@ -173,6 +176,7 @@ class MarketBook:
         for side, price in changed:
             sides[side].append(self.level(price, self.sides[side].get(price, 0)))
         return BookDelta(
+            channel="book",
             market=self.market.name,
             epoch=self.epoch,
             seq=self.seq,
@@ -194,7 +198,9 @@ class MarketBook:
         for side, pick in ((0, max), (1, min)):
             levels = self.sides[side]
             found.append(self.level(price := pick(levels), levels[price]) if levels else None)
-        return Quote(market=self.market.name, seq=self.seq, ts_ns=self.ts_ns, bid=found[0], ask=found[1])
+        return Quote(
+            channel="bbo", market=self.market.name, seq=self.seq, ts_ns=self.ts_ns, bid=found[0], ask=found[1]
+        )
 
 
 def checksum(bids: Iterable[Level], asks: Iterable[Level]) -> int:

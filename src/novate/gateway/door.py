@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +28,7 @@ from novate.schema.catalogue import Catalogue
 T = TypeVar("T")
 
 _TICK_S = 0.01
+_AGAIN_S = 0.25
 _LISTENED = (AccountOpened, OwnershipMoved)
 _BOOK_LEVELS = 1000
 
@@ -123,7 +124,7 @@ class Door:
             if isinstance(event.body, AccountOpened):
                 self._own(event.header.account, event.body.owner)
             elif isinstance(event.body, OwnershipMoved):
-                self._later(self._learn_accounts())
+                self._later(self._learn_accounts)
 
     def _own(self, account: int, owner: int) -> None:
         store = self._identity.store
@@ -132,19 +133,23 @@ class Door:
         store.assign_account(account, owner)
 
     def _listed(self) -> None:
-        self._later(self.link.renew_catalogue())
+        self._later(self.link.renew_catalogue)
 
     def _missed(self, _: int) -> None:
         """Events may have been missed: books, owners and prices are asked for."""
-        self._later(self._learn_books())
-        self._later(self._learn_accounts())
+        self.streams.missed()
+        self._later(self._learn_books)
+        self._later(self._learn_accounts)
 
     async def _learn_books(self) -> None:
         def books(engine: Any) -> dict[int, Any]:
-            return {number: reports.book(engine, number, _BOOK_LEVELS) for number in self.catalogue.markets}
+            return {
+                number: (reports.book(engine, number, _BOOK_LEVELS), engine.sequence)
+                for number in self.catalogue.markets
+            }
 
-        found, seq = await self.link.ask(books)
-        self.streams.begin({number: (book, seq, self.link.time_ns) for number, book in found.items()})
+        found, _ = await self.link.ask(books)
+        self.streams.begin({number: (*one, self.link.time_ns) for number, one in found.items()})
         lines, seq = await self.link.ask(reports.underlyings)
         markets, seq = await self.link.ask(reports.markets)
         self.streams.begin_prices(lines, markets, seq, self.link.time_ns)
@@ -156,7 +161,18 @@ class Door:
             if line.owner and known(line.account) != line.owner:
                 self._own(line.account, line.owner)
 
-    def _later(self, work: Any) -> None:
-        task = asyncio.ensure_future(work)
+    def _later(self, work: Callable[[], Awaitable[Any]]) -> None:
+        """Does it, and again while the reader can't answer."""
+
+        async def until_done() -> None:
+            while True:
+                try:
+                    await work()
+                except GatewayRefused:
+                    await asyncio.sleep(_AGAIN_S)
+                else:
+                    return
+
+        task = asyncio.ensure_future(until_done())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

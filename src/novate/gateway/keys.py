@@ -9,9 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
+from novate.errors import DataError, UnitError
 from novate.gateway.errors import GatewayRefused, Rule
 from novate.gateway.gate import now
-from novate.identity import Grant, KeyKind, KeyRecord, KeyTerms, Principal, Scope
+from novate.identity import (
+    Grant,
+    IdentityRefused,
+    KeyKind,
+    KeyRecord,
+    KeyTerms,
+    Principal,
+    PrincipalKind,
+    Scope,
+)
+from novate.identity.refusals import Rule as IdentityRule
 from novate.messages.codes import Role
 from novate.schema.catalogue import named
 from novate.schema.operations import SchemaError
@@ -84,35 +95,36 @@ class Keys:
             kind = KeyKind(wish.kind)
             scopes = Scope.of(*wish.scopes)
             grants = frozenset(
-                Grant(Role[one.role.upper()], None if one.account is None else int(one.account))
+                Grant(Role[one.role.upper()], None if one.account is None else _id(one.account))
                 for one in wish.roles
             )
             public = bytes.fromhex(wish.public.removeprefix("0x"))
         except (ValueError, KeyError) as error:
             raise SchemaError(f"A kind, scope, role or public key is not one: {error}.") from None
         ids = self._door.catalogue.market_ids
+        try:
+            markets = wish.markets and frozenset(named(ids, name, "market") for name in wish.markets)
+            cap = 0 if wish.order_cap is None else DOLLARS.units(wish.order_cap, "order_cap")
+        except (UnitError, DataError) as error:
+            raise SchemaError(error.sentence) from None
         terms = KeyTerms(
-            owner=int(wish.owner),
+            owner=_id(wish.owner),
             scopes=scopes,
             grants=grants,
-            accounts=None if wish.accounts is None else frozenset(map(int, wish.accounts)),
-            markets=None
-            if wish.markets is None
-            else frozenset(named(ids, name, "market") for name in wish.markets),
-            cap_micro_usd=0 if wish.order_cap is None else DOLLARS.units(wish.order_cap, "order_cap"),
+            accounts=None if wish.accounts is None else frozenset(map(_id, wish.accounts)),
+            markets=None if wish.markets is None else markets or frozenset(),
+            cap_micro_usd=cap,
             networks=wish.networks,
             expires_ns=wish.expires_ns,
             label=wish.label,
         )
-        made = self._door.gate.identity.create_key(
-            principal if principal.actor else None, kind, terms, now(), public=public
-        )
+        made = self._door.gate.identity.create_key(_by(principal), kind, terms, now(), public=public)
         shown = self._shown(made.record)
         return shown | ({"secret": made.secret} if made.secret else {})
 
     def revoke(self, principal: Principal, key: int) -> dict[str, Any]:
         """Ends a key for ever, and a wallet's agents with it."""
-        revoked = self._door.gate.identity.revoke_key(principal if principal.actor else None, key, now())
+        revoked = self._door.gate.identity.revoke_key(_by(principal), key, now())
         return {"revoked": [str(one) for one in revoked]}
 
     def _shown(self, one: KeyRecord) -> dict[str, Any]:
@@ -143,6 +155,19 @@ class Keys:
             "revoked_ns": one.revoked_ns,
             "label": terms.label,
         }
+
+
+def _by(principal: Principal) -> Principal | None:
+    """Who makes or ends a key: None, which is the machine's own console, for a venue's developer alone."""
+    if principal.kind is PrincipalKind.ANONYMOUS:
+        raise IdentityRefused(IdentityRule.CREDENTIALS_MUST_BE_GIVEN)
+    return None if principal.kind is PrincipalKind.DEV else principal
+
+
+def _id(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 2**64):
+        raise SchemaError("An id is a whole number of 64 bits.")
+    return int(text)
 
 
 def _any_account(principal: Principal) -> int:

@@ -7,6 +7,7 @@ scales as of now. Never: sends a command twice: who was cut off is told that the
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +19,15 @@ from novate.core_process.wire import Answered
 from novate.gateway.errors import GatewayRefused, Rule
 from novate.messages import Command, encode
 from novate.messages.reports.base import Answers
-from novate.reader_process import AsyncReaderClient, Foretold, NotTold, ReaderClient, ReaderGone
+from novate.reader_process import (
+    AsyncReaderClient,
+    BadQuestion,
+    Foretold,
+    NotTold,
+    ReaderClient,
+    ReaderGone,
+    Why,
+)
 from novate.schema.catalogue import Catalogue
 
 P = ParamSpec("P")
@@ -29,6 +38,7 @@ IN_FLIGHT: Final = 4096
 """Commands in flight at most; a sixteenth of them is kept for what only reduces."""
 _RESERVED: Final = IN_FLIGHT // 16
 QUESTIONS_AT_ONCE: Final = 4
+_REACH_S: Final = 2.0
 
 
 class VenueLink:
@@ -140,27 +150,23 @@ class VenueLink:
 
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, asked)
-        except ReaderGone as error:
-            raise GatewayRefused(
-                Rule.VENUE_MUST_BE_REACHABLE, "The venue's reader can't be reached."
-            ) from error
-        except NotTold as error:
-            raise GatewayRefused(Rule.SEQUENCE_MUST_BE_REACHED, error.sentence) from error
-        except ValueError as error:
-            raise GatewayRefused(Rule.THING_MUST_EXIST, str(error)) from error
+        except (ReaderGone, NotTold, ValueError) as error:
+            raise _not_told(error) from error
+
+    async def reach(self, sequence: int) -> None:
+        """Waits until this gateway knows of a sequence. Raises GatewayRefused when it does not in time."""
+        end = time.monotonic() + _REACH_S
+        while self.sequence < sequence:
+            if time.monotonic() > end:
+                raise GatewayRefused(Rule.SEQUENCE_MUST_BE_REACHED, field="min_seq")
+            await asyncio.sleep(0.005)
 
     async def foretell(self, commands: bytes, *questions: bytes) -> Foretold:
         """What commands would do now, and the answers there, on a copy that is thrown away. Raises GatewayRefused."""
         try:
             return await self._asker.what_if(commands, *questions, min_seq=self.sequence)
-        except ReaderGone as error:
-            raise GatewayRefused(
-                Rule.VENUE_MUST_BE_REACHABLE, "The venue's reader can't be reached."
-            ) from error
-        except NotTold as error:
-            raise GatewayRefused(Rule.SEQUENCE_MUST_BE_REACHED, error.sentence) from error
-        except ValueError as error:
-            raise GatewayRefused(Rule.THING_MUST_EXIST, str(error)) from error
+        except (ReaderGone, NotTold, ValueError) as error:
+            raise _not_told(error) from error
 
     async def renew_catalogue(self) -> Catalogue:
         """Names and scales as of now."""
@@ -207,3 +213,18 @@ class VenueLink:
             except (CoreGone, CoreRefused, GatewayRefused):
                 await asyncio.sleep(_BACK_OFF_S[min(tries, len(_BACK_OFF_S) - 1)])
                 tries += 1
+
+
+def _not_told(error: Exception) -> GatewayRefused:
+    """Why there is no answer of the reader, as a refusal."""
+    if isinstance(error, ReaderGone):
+        return GatewayRefused(Rule.VENUE_MUST_BE_REACHABLE, "The venue's reader can't be reached.")
+    if not isinstance(error, NotTold) or isinstance(error, BadQuestion):
+        return GatewayRefused(Rule.THING_MUST_EXIST, str(error))
+    match error.facts.get("why"):
+        case Why.BUSY:
+            return GatewayRefused(Rule.VENUE_MUST_HAVE_ROOM, error.sentence)
+        case Why.BAD_COMMANDS | Why.FAILED_THERE | Why.RECORD_TOO_LARGE | Why.ANSWER_TOO_LARGE:
+            return GatewayRefused(Rule.FIELDS_MUST_FIT_THE_OPERATION, error.sentence)
+        case _:
+            return GatewayRefused(Rule.SEQUENCE_MUST_BE_REACHED, error.sentence)

@@ -23,7 +23,7 @@ from novate.gateway.keys import Keys, KeyWish
 from novate.gateway.routes import READS, Access, Asked, Read
 from novate.gateway.whatif import WhatIf, what_if
 from novate.identity import Principal, Standing
-from novate.schema.operations import bad_json, operation, operations, parse
+from novate.schema.operations import UNREADABLE, bad_json, operation, operations, parse
 from novate.schema.outcomes import Problem
 
 _log: Final = logging.getLogger("novate.gateway")
@@ -93,6 +93,7 @@ class Rest:
                 self._door, account, request.path_params.get("market", ""), _named(request), numbers
             )
             _known(request, {*numbers, "min_seq"})
+            await self._door.link.reach(_number(request, "min_seq", 0, 2**63 - 1, 0))
             result, seq = await read.answer(asked)
             return self._said(
                 Reply(ok=True, ts_ns=self._door.link.time_ns, seq=seq, result=result), 200, standing
@@ -293,5 +294,5 @@ def _known(request: Request[Any, Any, Any], names: set[str]) -> None:
 def _decoded(body: bytes, kind: type[Any]) -> Any:
     try:
         return msgspec.json.decode(body, type=kind)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise bad_json(error) from None

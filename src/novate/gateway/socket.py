@@ -30,12 +30,13 @@ from novate.errors import NovateError
 from novate.gateway.actions import Reply
 from novate.gateway.door import Door
 from novate.gateway.errors import GatewayRefused, Rule, told
-from novate.gateway.streams import Topic
+from novate.gateway.streams import PUBLIC, Topic
 from novate.identity import Credentials, Principal
-from novate.schema.operations import bad_json
+from novate.schema.operations import UNREADABLE, bad_json, operation, parse
 from novate.schema.values import Number, Word
 
 PATH: Final = "/v1/ws"
+_LOOK_S: Final = 1.0
 _log: Final = logging.getLogger("novate.gateway")
 _PENDING: Final = 512
 """Operations of one connection whose replies are awaited; beyond that it is not read."""
@@ -97,6 +98,11 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     resume_from: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None = None
 
 
+_ONLY_OF: Final = {
+    "market": {"book", "bbo", "trades"}, "underlying": {"prices"}, "account": {"account"}, "depth": {"book"},
+    "interval_ms": {"book", "bbo"}, "resume_from": {"account"},
+}  # fmt: skip
+"""Fields of a subscription, and the channels that take them: elsewhere they are refused, not dropped."""
 _said: Final = msgspec.json.Decoder(Said).decode
 _login: Final = msgspec.json.Decoder(Login).decode
 _subscription: Final = msgspec.json.Decoder(Subscription).decode
@@ -117,6 +123,7 @@ class Connection(WSListener):
         self._accounts: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._part = bytearray()
+        self._turn = asyncio.Lock()
         self._loop = asyncio.get_running_loop()
         self._untold: list[bytes] = []
         self._untold_bytes = 0
@@ -149,6 +156,23 @@ class Connection(WSListener):
             self._write()
             self._transport.send_close(code, why.encode())
             self._transport.disconnect()
+
+    def cut_off(self, why: str) -> None:
+        """See `streams.Listener`."""
+        self.close(WSCloseCode.SERVICE_RESTART, why)
+
+    def look_again(self) -> None:
+        """Ends the connection where its key may not hear any more what it subscribed to."""
+        if not self._accounts:
+            return
+        try:
+            self._principal = self._door.gate.still(self._principal)
+            for account in self._accounts:
+                self._door.gate.authorise(self._principal, "account.stream", account)
+        except NovateError as error:
+            self._door.streams.drop(self)
+            self._refuse(None, error)
+            self.close(WSCloseCode.POLICY_VIOLATION, error.code)
 
     def _cut_off(self) -> None:
         transport, self._transport = self._transport, None
@@ -196,7 +220,7 @@ class Connection(WSListener):
         try:
             try:
                 said = _said(payload)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            except UNREADABLE as error:
                 raise bad_json(error) from None
             match said.op:
                 case "login":
@@ -216,16 +240,18 @@ class Connection(WSListener):
         if len(self._tasks) >= _PENDING:
             raise GatewayRefused(Rule.VENUE_MUST_HAVE_ROOM)
         self._principal = self._door.gate.still(self._principal)
-        task = asyncio.ensure_future(self._answer(said))
+        task = asyncio.ensure_future(self._answer(said, self._principal))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _answer(self, said: Said) -> None:
+    async def _answer(self, said: Said, principal: Principal) -> None:
+        actions = self._door.actions
         try:
-            account = _id(said.account) if said.account else 0
-            done = await self._door.actions.do(
-                self._principal, said.op, account, _json(said.args), self._address
-            )
+            async with self._turn:  # to the venue in the order in which it was said
+                account = _id(said.account) if said.account else 0
+                op = operation(said.op)
+                prepared = await actions.prepare(principal, op, account, parse(op, _json(said.args)))
+            done = await actions.finish(principal, prepared, account, self._address)
             self.tell(_encode(msgspec.structs.replace(done.reply, id=said.id)))
         except NovateError as error:
             self._refuse(said, error)
@@ -247,6 +273,7 @@ class Connection(WSListener):
 
     def _subscribe(self, said: Said) -> None:
         wanted = _read(_subscription, said.args)
+        _check_fields(wanted)
         if len(self._topics) + len(self._accounts) >= self._door.settings.subscriptions:
             raise GatewayRefused(Rule.SUBSCRIPTIONS_MUST_NOT_EXCEED_LIMIT)
         gate, streams = self._door.gate, self._door.streams
@@ -298,10 +325,12 @@ class Sockets:
     def __init__(self, door: Door) -> None:
         self._door = door
         self._open: set[Connection] = set()
+        self._looking: asyncio.Task[None] | None = None
 
     async def listen(self) -> asyncio.AbstractServer:
         """Begins to listen; the caller closes it."""
         settings = self._door.settings
+        self._looking = asyncio.ensure_future(self._look())
         return await ws_create_server(
             self._accept,
             settings.host,
@@ -313,8 +342,17 @@ class Sockets:
 
     def close(self) -> None:
         """Says goodbye to all."""
+        if self._looking is not None:
+            self._looking.cancel()
         for connection in list(self._open):
             connection.close(WSCloseCode.GOING_AWAY, "the gateway ends")
+
+    async def _look(self) -> None:
+        """Whoever listens to an account is looked at again: keys are revoked and accounts change hands."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            for connection in list(self._open):
+                connection.look_again()
 
     def _accept(self, request: WSUpgradeRequest) -> Connection | None:
         if request.path.split(b"?")[0] != PATH.encode() or len(self._open) >= self._door.settings.connections:
@@ -331,6 +369,19 @@ def _head(size: int) -> bytes:
     return b"\x81\x7e" + size.to_bytes(2, "big") if size < 65_536 else b"\x81\x7f" + size.to_bytes(8, "big")
 
 
+def _check_fields(wanted: Subscription) -> None:
+    """A field that the channel does not take is refused, not dropped."""
+    if wanted.channel not in {*PUBLIC, "account"}:
+        raise GatewayRefused(Rule.CHANNEL_MUST_EXIST, field="channel")
+    for field, channels in _ONLY_OF.items():
+        if getattr(wanted, field) and wanted.channel not in channels:
+            raise GatewayRefused(
+                Rule.FIELDS_MUST_FIT_THE_OPERATION,
+                f"The channel {wanted.channel} takes no {field}.",
+                field=field,
+            )
+
+
 def _topic(wanted: Subscription) -> Topic:
     name = wanted.market if wanted.channel in {"book", "bbo", "trades"} else wanted.underlying
     depth = wanted.depth if wanted.channel == "book" else 0
@@ -339,10 +390,11 @@ def _topic(wanted: Subscription) -> Topic:
 
 
 def _id(text: str) -> int:
-    number = int(text)
-    if number >= 2**64:
-        raise GatewayRefused(Rule.FIELDS_MUST_FIT_THE_OPERATION, "An id has 64 bits.")
-    return number
+    if not (text.isascii() and text.isdigit() and int(text) < 2**64):
+        raise GatewayRefused(
+            Rule.FIELDS_MUST_FIT_THE_OPERATION, "account must be a whole number of 64 bits.", field="account"
+        )
+    return int(text)
 
 
 def _json(args: msgspec.Raw | msgspec.UnsetType) -> bytes:
@@ -352,5 +404,5 @@ def _json(args: msgspec.Raw | msgspec.UnsetType) -> bytes:
 def _read(decode: Callable[[bytes], Any], args: msgspec.Raw | msgspec.UnsetType) -> Any:
     try:
         return decode(_json(args))
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise bad_json(error) from None

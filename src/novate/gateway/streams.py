@@ -66,6 +66,10 @@ class Listener(Protocol):
         """Takes one message; False when it does not keep up and is cut off."""
         ...
 
+    def cut_off(self, why: str) -> None:
+        """Ends it."""
+        ...
+
 
 class Topic(NamedTuple):
     """What one subscription is for."""
@@ -108,7 +112,7 @@ class AccountLog:
 
     def since(self, number: int) -> list[EventMessage]:
         """The events behind a number. Raises GatewayRefused when some of them are not kept any more."""
-        if number < self.last and (not self.kept or self.kept[0].account_sequence > number + 1):
+        if not self.kept or self.kept[0].account_sequence > number + 1:
             raise GatewayRefused(Rule.RESUME_MUST_BE_WITHIN_REACH, field="resume_from")
         return [event for event in self.kept if event.account_sequence > number]
 
@@ -131,6 +135,8 @@ class Streams:
         self._by_market: dict[int, list[Group]] = {}
         self._accounts: dict[int, AccountLog] = {}
         self._kept: deque[int] = deque()
+        self._meanwhile: list[tuple[BookChanged, int, int]] | None = None
+        """What changed in books since whole ones were asked for."""
         self.on_listing: Callable[[], None] = lambda: None
 
     # --- who listens ----------------------------------------------------------------------------------------------------
@@ -157,6 +163,7 @@ class Streams:
         group = self._groups.get(topic)
         if group is not None:
             group.listeners.discard(listener)
+            self._drop_empty(group)
 
     def join_account(self, account: int, listener: Listener, resume_from: int | None) -> int:
         """Adds a listener to an account's events, those behind `resume_from` first; returns the number of the last one so far."""
@@ -178,14 +185,29 @@ class Streams:
 
     def drop(self, listener: Listener) -> None:
         """Removes a listener from everything."""
-        for group in self._groups.values():
-            group.listeners.discard(listener)
+        for group in list(self._groups.values()):
+            if listener in group.listeners:
+                group.listeners.discard(listener)
+                self._drop_empty(group)
         for log in self._accounts.values():
             log.listeners.discard(listener)
 
     def book(self, name: str) -> MarketBook:
         """A market's book. Raises GatewayRefused."""
         return self._market(name)
+
+    def missed(self) -> None:
+        """Events may have been missed: whole books come soon, and private events from before can't be told again.
+
+        Who listens to an account is cut off: it is to read the account anew.
+        """
+        self._meanwhile = []
+        self._kept.clear()
+        for log in self._accounts.values():
+            log.kept.clear()
+            listeners, log.listeners = log.listeners, set()
+            for one in listeners:
+                one.cut_off("events may have been missed")
 
     # --- what happened --------------------------------------------------------------------------------------------------
 
@@ -198,10 +220,17 @@ class Streams:
                 mine = self.books[market] = MarketBook(catalogue.markets[market], self.epoch)
             mine.market = catalogue.markets[market]
             mine.put(book, seq, ts_ns)
+            for body, at, at_ns in self._meanwhile or ():
+                if body.market == market and at > seq:
+                    mine.change(body, at, at_ns)
             for group in self._by_market.get(market, ()):
-                if group.topic.channel == "book" and group.listeners:
+                if group.topic.channel == "book":
+                    group.told_seq, group.changed, group.dirty = mine.seq, {}, False
                     group.tell(as_bytes(mine.snapshot(group.topic.depth or None)))
-                    group.told_seq, group.changed = seq, {}
+                elif group.topic.channel == "bbo":
+                    group.changed, group.dirty = {}, False
+                    group.tell(as_bytes(mine.quote()))
+        self._meanwhile = None
 
     def begin_prices(
         self, underlyings: Iterable[UnderlyingLine], markets: Iterable[MarketLine], seq: int, ts_ns: int
@@ -226,6 +255,8 @@ class Streams:
         for event in iter_events(frame.events):
             body, seq, ts_ns = event.body, event.header.sequence, event.header.time_ns
             if isinstance(body, BookChanged):
+                if self._meanwhile is not None:
+                    self._meanwhile.append((body, seq, ts_ns))
                 if self._book_changed(body, seq, ts_ns):
                     touched.add(body.market)
                 continue
@@ -280,6 +311,12 @@ class Streams:
                 book = self._market(topic.name)
                 return [trades_message(book.market.name, list(self.trades.get(book.market.id, ()))[-50:])]
             case "prices":
+                if topic.name and topic.name not in self._catalogue().underlying_ids:
+                    raise GatewayRefused(
+                        Rule.THING_MUST_EXIST,
+                        f"There is no underlying {topic.name[:40]!r}.",
+                        field="underlying",
+                    )
                 return [
                     self._prices_message(number)
                     for number, state in self.prices.items()
@@ -289,6 +326,14 @@ class Streams:
                 return []
             case _:
                 raise GatewayRefused(Rule.CHANNEL_MUST_EXIST, field="channel")
+
+    def _drop_empty(self, group: Group) -> None:
+        """Subscriptions come in any number of kinds: what nobody has any more is not kept."""
+        if not group.listeners:
+            self._groups.pop(group.topic, None)
+            for groups in self._by_market.values():
+                if group in groups:
+                    groups.remove(group)
 
     def _bring_up(self, group: Group) -> None:
         """So that a newcomer's first delta follows its snapshot: what was held back is told to the others first."""
@@ -305,7 +350,7 @@ class Streams:
             if market is None:
                 return False
             book = self.books[body.market] = MarketBook(market, self.epoch)
-        if seq <= book.seq and book.ts_ns > ts_ns:
+        if seq <= book.whole_seq:
             return False
         book.change(body, seq, ts_ns)
         for group in self._by_market.get(body.market, ()):

@@ -71,11 +71,7 @@ async def what_if(door: Door, account: int, wish: WhatIf) -> tuple[dict[str, Any
     for one in wish.operations:
         op = operation(one.op)
         args = parse(op, b"{}" if one.args is msgspec.UNSET else bytes(one.args))
-        commands.append(
-            to_command(
-                catalogue, args, door.streams.markets_of_orders.get(int(getattr(args, "order", 0) or 0), 0)
-            )
-        )
+        commands.append(to_command(catalogue, args, await door.actions.where(op, account, args, None)))
     buffer = b"".join(encode(command, account) for command in commands)
     questions = [asked(question, account) for question in (reports.account, reports.margin)]
     told = await door.link.foretell(buffer, *questions)

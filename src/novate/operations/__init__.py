@@ -8,6 +8,7 @@
     dashboard   the table of metrics as a Grafana dashboard
     logs        what supervisor and processes say, as lines of JSON
     backup      a consistent copy of a running venue, proven by a replay; and back
+    status      how a running venue stands, in words
     incident    what happened between two times, from the journal
     commands    all of it on the command line
 

@@ -14,14 +14,13 @@ import resource
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from novate.config import Listing
 from novate.errors import ConfigError, NovateError
 from novate.identity import VENUE, IdentityStore, KeyRecord
 from novate.identity.sealing import KEY_FILE, Seal
@@ -159,16 +158,24 @@ def _listing(file: VenueFile) -> Answer:
     return _GREEN, f"{len(listing.markets)} markets; the engine takes it, as a production venue's.", ""
 
 
-def _journal(home: Path) -> Answer:
+def began_for_real(home: Path) -> bool | None:
+    """Whether the journal of a home says that it is a production venue's; None where none has begun. Raises JournalError."""
     paths = HomePaths.of(home)
     if not segment_paths(paths.journal):
-        return _GREEN, "No journal yet: the venue begins with the listing.", ""
+        return None
     first: list[object] = []
     for frame in frames_after(paths.journal, 0):
         first += [command.body for command in iter_commands(frame.payload)] if frame.count else []
         if len(first) >= _BEGINNING:
             break
-    if not _is_production(first):
+    return _is_production(first)
+
+
+def _journal(home: Path) -> Answer:
+    real = began_for_real(home)
+    if real is None:
+        return _GREEN, "No journal yet: the venue begins with the listing.", ""
+    if not real:
         return (
             _RED,
             "The journal began as a development venue's, and says so for ever.",
@@ -177,8 +184,7 @@ def _journal(home: Path) -> Answer:
     return _GREEN, "The journal is a production venue's.", ""
 
 
-def _is_production(commands: object) -> bool:
-    assert isinstance(commands, list | tuple)  # noqa: S101 - for the type checker
+def _is_production(commands: Sequence[object]) -> bool:
     return any(isinstance(command, ConfigureVenue) and command.production for command in commands)
 
 
@@ -247,6 +253,14 @@ def _feeds(file: VenueFile) -> Answer:
             f"Fewer than {LEAST_SOURCES} sources for {', '.join(few)}.",
             "Add feeds: nobody confirms a lone price.",
         )
+    unset = [
+        variable
+        for feed in (settings.feed if settings is not None else ())
+        for variable in (feed.key_env, feed.secret_env)
+        if variable and not os.environ.get(variable)
+    ]
+    if unset:
+        return _YELLOW, f"Not set here: {', '.join(unset)}.", "Set them where the venue runs."
     return _GREEN, f"Each of {len(sources)} underlyings has {LEAST_SOURCES} sources and more.", ""
 
 
@@ -360,5 +374,5 @@ def listing_sources(file: VenueFile) -> tuple[tuple[str, int, str], ...]:
 
 
 __all__ = [
-    "Light", "Line", "Listing", "NotReady", "checklist", "is_red", "keys_with", "listing_sources", "refuse_red",
+    "Light", "Line", "NotReady", "began_for_real", "checklist", "is_red", "keys_with", "listing_sources", "refuse_red",
 ]  # fmt: skip

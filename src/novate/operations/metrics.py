@@ -154,14 +154,16 @@ class VenueCollector(Collector):
         # The followers first: then none of them can seem ahead of the core.
         reader, rows = _reader_sequence(home), _rows_sequence(self._watched.database)
         begun = time.perf_counter()
+        core: int | None = None
         try:
             with CoreClient.connect(home / "core.sock", timeout_s=_ASK_S) as client:
-                core, core_time = client.welcome.sequence, client.welcome.time_ns
+                welcome = client.welcome
         except NovateError:
-            core = None
+            pass
         else:
+            core = welcome.sequence
             yield "novate_commands", (), float(core)
-            yield "novate_core_time_seconds", (), core_time / _SECOND
+            yield "novate_core_time_seconds", (), welcome.time_ns / _SECOND
             yield "novate_core_answer_seconds", (), time.perf_counter() - begun
         for who, sequence in (("reader", reader), ("projector", rows)):
             if sequence is None:

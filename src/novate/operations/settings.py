@@ -61,7 +61,7 @@ class ProcessSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """
 
     home: str = "."
-    venue: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern="^[!-~]+$")] = ""
+    venue: Annotated[str, msgspec.Meta(max_length=64, pattern="^[!-~]*$")] = ""
     chain_id: Annotated[int, msgspec.Meta(ge=1)] = 1
     host: Annotated[str, msgspec.Meta(min_length=1)] = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=1, le=65_000)] = 8080
@@ -202,6 +202,11 @@ def load_venue(path: Path) -> VenueFile:
             file=str(path),
         )
     return VenueFile(path=path, process=process, listing_text=cut + "\n")
+
+
+def section_names(path: Path) -> frozenset[str]:
+    """The sections of a TOML file. Raises ConfigError."""
+    return frozenset(_toml(_text(path), path))
 
 
 def process_settings(raw: object) -> ProcessSettings:

@@ -7,12 +7,13 @@ reads behind a command that is known to be durable.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from novate._core import Engine, ruleset
-from novate.errors import JournalError
+from novate.errors import JournalDamaged, JournalError
 from novate.journal.recovery import HomePaths, Judged, frames_after, judge, put_aside, restore_newest
 from novate.journal.scan import Frame, segment_paths
 from novate.messages import split
@@ -29,6 +30,27 @@ class Told(NamedTuple):
     events: bytes
 
 
+_TRIES: Final = 20
+_PAUSE_S: Final = 0.02
+
+
+def _judged(paths: HomePaths) -> Judged:
+    """The journal as judged. A core may write meanwhile: who reads past a frame that is being written sees a hole before the next one.
+
+    Such a hole is at another place, or filled, a moment later; damage stays where it is. Raises JournalDamaged for that.
+    """
+    before: tuple[object, ...] = ()
+    for _ in range(_TRIES):
+        try:
+            return judge(paths, ruleset=ruleset())
+        except JournalDamaged as damage:
+            if damage.sentence in before:
+                raise
+            before = (*before, damage.sentence)
+            time.sleep(_PAUSE_S)
+    return judge(paths, ruleset=ruleset())
+
+
 class Past:
     """The journal of a home, judged once. Raises JournalError when there is none, JournalDamaged or ReleaseMismatch."""
 
@@ -36,7 +58,7 @@ class Past:
         self.paths = HomePaths.of(home)
         if not segment_paths(self.paths.journal):
             raise JournalError(f"There is no journal in {home}.", path=str(home))
-        self._judged: Judged = judge(self.paths, ruleset=ruleset())
+        self._judged: Judged = _judged(self.paths)
         self.last_sequence = self._judged.walk.next_sequence - 1
         """The last command when it was judged."""
 
@@ -70,6 +92,8 @@ class Past:
             if size >= _RUN_BYTES:
                 yield _apply(engine, waiting, first, time_ns)
                 first, size = engine.sequence + 1, 0
+            if frame.last_sequence >= until:
+                break  # behind it a core may be writing
         if waiting:
             yield _apply(engine, waiting, first, time_ns)
 
@@ -108,12 +132,20 @@ class Moments:
         """The frame that holds the next command."""
         if self._frame is not None:
             return self._frame
-        for attempt in range(2):
-            for frame in self._frames:
-                if frame.count and frame.last_sequence > self._engine.sequence:
-                    return frame
-            if attempt == 0:  # the journal has grown since
-                self._frames = frames_after(self._journal, self._engine.sequence)
+        for attempt in range(_TRIES):
+            try:
+                for frame in self._frames:
+                    if frame.count and frame.last_sequence > self._engine.sequence:
+                        return frame
+                if attempt:
+                    return None
+            except (
+                JournalDamaged
+            ):  # what was asked for is durable; what was read ahead of it may be half written
+                if attempt == _TRIES - 1:
+                    raise
+                time.sleep(_PAUSE_S)
+            self._frames = frames_after(self._journal, self._engine.sequence)
         return None
 
 

@@ -40,6 +40,8 @@ from novate.schema.values import ClientId, Decimal, How, Number, Outer, Word, ou
 _ABSENT: Final = {"order": 0, "trigger_market": 0, "price": 0}
 """Fields that may be left out, and what the engine reads then: nothing named, the order's own market, the listed collar."""
 _ORDERS: Final = (PlaceOrder, PlaceOrderFull, PlaceTwap)
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for text that is no JSON of the wanted shape: malformed, not UTF-8, or nested too deeply."""
 _WORD: Final = re.compile(r"(?<!^)(?=[A-Z])")
 
 
@@ -65,10 +67,10 @@ class Operation:
     summary: str
 
 
-def to_command(catalogue: Catalogue, args: Args, market: int = 0) -> Command:
+def to_command(catalogue: Catalogue, args: Args, market: int | tuple[int, ...] = 0) -> Command:
     """The command that these arguments stand for.
 
-    `market` is where an order named by its id rests, for the scales of an amendment. Raises SchemaError: a name that nothing has, a
+    `market` is where an order named by its id rests, for the scales of an amendment; of a batch one for each leg. Raises SchemaError: a name that nothing has, a
     number between two steps, a client id that is neither text nor hexadecimal.
     """
     return _writers()[type(args)](catalogue, args, market)
@@ -102,7 +104,7 @@ def client_id(text: str, field: str = "client_id") -> bytes:
             found = b""
     else:
         found = text.encode().ljust(16, b"\0") if text.isascii() and text.isprintable() else b""
-    if len(found) != 16 or found == NO_CLIENT_ID:
+    if len(found) != 16 or found == NO_CLIENT_ID or not text.isprintable():
         raise SchemaError(f"{field} must be 1 to 16 ASCII characters or 32 hexadecimal digits.", field=field)
     return found
 
@@ -189,7 +191,7 @@ class Leg(Args, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 # --- inwards -----------------------------------------------------------------------------------------------------------
 
-_Writer = Callable[[Catalogue, Args, int], Command]
+_Writer = Callable[[Catalogue, Args, Any], Command]
 
 
 @cache
@@ -202,7 +204,7 @@ def _writer(op: Operation) -> _Writer:
     steps = [(one.field.attribute, one.name, _inwards(op, one)) for one in op.fields]
     command = op.command
 
-    def write(catalogue: Catalogue, args: Args, market: int) -> Command:
+    def write(catalogue: Catalogue, args: Args, market: Any) -> Command:
         values: dict[str, Any] = {}
         for attribute, name, step in steps:
             try:
@@ -222,7 +224,9 @@ def _inwards(op: Operation, one: Outer) -> Callable[[Catalogue, Any, int], Any]:
     """One field's way in; None leaves it at the command's default."""
     name = one.name
     if op.command is OrderBatch:
-        return lambda catalogue, args, market: b"".join(_leg(catalogue, leg, market) for leg in args.legs)
+        return lambda catalogue, args, market: b"".join(
+            _leg(catalogue, leg, at) for leg, at in zip(args.legs, _each(market, len(args.legs)), strict=True)
+        )
     if op.command is ProposeChange and one.field.attribute == "command":
         return lambda catalogue, args, market: _wrapped(catalogue, args.command, market)
     match one.how:
@@ -276,9 +280,9 @@ def _number(text: str | None, name: str, wire: str) -> int | None:
         return None
     if not (text.isascii() and text.isdecimal()):
         raise UnitError(f"{name} must be a whole number as text, got {text[:40]!r}.")
-    number, most = int(text), 2 ** (64 if wire == "u64" else 32) - 1
-    if number > most:
-        raise UnitError(f"{name} must be 0 to {most}, got {text}.")
+    most = 2 ** (64 if wire == "u64" else 32) - 1
+    if not (text.isascii() and text.isdigit() and (number := int(text)) <= most):
+        raise UnitError(f"{name} must be 0 to {most}, got {text[:40]!r}.")
     return number
 
 
@@ -328,6 +332,10 @@ def scale_of(catalogue: Catalogue, what: str, name: str | tuple[str, ...] | None
     return found.scale(what)
 
 
+def _each(market: int | tuple[int, ...], legs: int) -> tuple[int, ...]:
+    return market if isinstance(market, tuple) else (market,) * legs
+
+
 _LEGS: Final = {"place_order", "place_order_full", "cancel_order", "amend_order"}
 
 
@@ -340,6 +348,8 @@ def _leg(catalogue: Catalogue, leg: Leg, market: int) -> bytes:
 def _wrapped(catalogue: Catalogue, said: dict[str, Any], market: int) -> bytes:
     if set(said) != {"op", "args"} or not isinstance(said["op"], str):
         raise SchemaError("command must have `op` and `args`, and nothing else.", field="command")
+    if said["op"] == name_of(ProposeChange):
+        raise SchemaError("A change is not of another change.", field="command")
     return _body(catalogue, said["op"], msgspec.Raw(msgspec.json.encode(said["args"])), market)
 
 
@@ -354,7 +364,7 @@ def parse(op: Operation, said: bytes | bytearray | memoryview) -> Args:
     """The arguments of an operation from JSON. Raises SchemaError that names the field."""
     try:
         return _decoder(op.args).decode(said)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise bad_json(error) from None
 
 
@@ -376,6 +386,7 @@ def bad_json(error: Exception) -> SchemaError:
 
 
 __all__ = [
+    "UNREADABLE",
     "Args",
     "Number",
     "Operation",

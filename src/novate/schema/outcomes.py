@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from functools import cache
 from typing import Annotated, Any
 
@@ -47,7 +48,7 @@ class Problem(Data, frozen=True, kw_only=True, omit_defaults=True):
     number: int
     code: str
     message: str
-    retryable: bool = False
+    retryable: bool
     field: str | None = None
     value: str | None = None
     limit: str | None = None
@@ -140,6 +141,26 @@ def problem(
         value=shown(refused.value) if told else None,
         limit=shown(refused.limit) if told else None,
     )
+
+
+def wish(
+    catalogue: Catalogue, command: Command, market_of: MarketOf = lambda _: 0
+) -> tuple[str, dict[str, Any]]:
+    """A command as the operation and the arguments that stand for it: the inverse of `operations.to_command`.
+
+    `market_of` says where an order that is named by its id is. What a command leaves at its default is left out.
+    """
+    said: dict[str, Any] = {}
+    for one in outer(type(command)):
+        value = getattr(command, one.field.attribute)
+        if value == one.field.default:
+            continue
+        if one.how is How.BITS:
+            said |= {name: True for name, bit in one.bits() if value & bit}
+        else:
+            shown = _outwards(one)(catalogue, command, market_of)
+            said[one.name] = shown.value if isinstance(shown, Enum) else shown
+    return name_of(type(command)), said
 
 
 # --- outwards ----------------------------------------------------------------------------------------------------------

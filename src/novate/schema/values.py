@@ -35,10 +35,10 @@ RENAMED: Final = {
     **{f"{of}_lots": f"{of}_quantity" for of in ["min", "max", "bid", "ask", "perp", "pair", "block", "quote", "mask", "unhedged"]},
 }  # fmt: skip
 """Fields that have another name outside, of messages and of reports."""
-DECIMAL: Final = r"^-?\d{1,24}(\.\d{1,24})?$"
+DECIMAL: Final = r"^-?[0-9]{1,24}(\.[0-9]{1,24})?$"
 Decimal = Annotated[str, msgspec.Meta(pattern=DECIMAL, description="Plain decimal text.", examples=["12.5"])]
 Number = Annotated[
-    str, msgspec.Meta(pattern=r"^\d{1,20}$", description="A whole number as text.", examples=["42"])
+    str, msgspec.Meta(pattern=r"^[0-9]{1,20}$", description="A whole number as text.", examples=["42"])
 ]
 Word = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
 ClientId = Annotated[

@@ -107,10 +107,11 @@ def keeper(kind: str, directory: Path, keeper: int, settings: Path | None) -> No
     import msgspec
 
     from novate.keepers import run
-    from novate.keepers.settings import KeeperSettings, load_settings
+    from novate.keepers.settings import KeeperSettings
+    from novate.operations.settings import keeper_settings
     from novate.reader_process import ReaderClient
 
-    chosen = load_settings(settings) if settings is not None else KeeperSettings()
+    chosen = keeper_settings(settings) if settings is not None else KeeperSettings()
     if keeper:
         chosen = msgspec.structs.replace(chosen, actor=keeper)
 
@@ -132,7 +133,14 @@ def keeper(kind: str, directory: Path, keeper: int, settings: Path | None) -> No
 
 
 @click.command()
-@HOME
+@click.argument(
+    "directory", type=click.Path(file_okay=False, path_type=Path), metavar="[DIR]", required=False
+)
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The venue's file; options are put over it [default: venue.toml in DIR, where there is one].",
+)
 @click.option(
     "--listing",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -168,31 +176,55 @@ def keeper(kind: str, directory: Path, keeper: int, settings: Path | None) -> No
     help="Run the core before all processes that are not real-time; must be permitted.",
 )
 @click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65_535),
+    default=0,
+    help="Of metrics and health, on this machine alone; 0 for none.",
+)
+@click.option(
+    "--log",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How processes say what happens, on standard error.",
+)
+@click.option(
     "--without",
     multiple=True,
     metavar="NAME",
     help="A process that is not wanted here: projector, keeper, gateway, reader.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line on standard output.")
+@click.pass_context
 def up(
-    directory: Path,
-    listing: Path | None,
+    context: click.Context,
+    /,
+    directory: Path | None,
+    config: Path | None,
     *,
     as_json: bool,
     dev: bool,
-    venue: str,
     without: tuple[str, ...],
     **given: Any,
 ) -> None:
     """Run the venue in DIR: core, reader, gateways, read models and keepers, until SIGTERM or SIGINT.
 
     Begins an empty DIR with the listing. A process that ends is started again; a killed venue comes back with all that it answered.
+    A venue that is not for development is refused while a line of its launch checklist is red; `novate checklist` prints it.
     """
-    from novate.up.genesis import begin, is_empty
-    from novate.up.processes import Plan
+    from contextlib import nullcontext
+
+    from novate.operations.endpoint import Endpoint
+    from novate.operations.logs import write_log
+    from novate.operations.metrics import Watched
+    from novate.up.chosen import begin_venue, chosen_file, permit, plan_of
+    from novate.up.genesis import is_empty
     from novate.up.supervisor import Supervisor
 
-    if not dev and not venue:
+    default = click.core.ParameterSource.DEFAULT
+    stated = {key for key in given if context.get_parameter_source(key) is not default}
+    file = chosen_file(directory, config, given, stated)
+    if not dev and not file.process.venue:
         raise click.UsageError(
             "A venue that is not for development has an id of its own: --venue NAME (or --dev)."
         )
@@ -203,22 +235,72 @@ def up(
         if as_json:
             sys.stdout.write(json.dumps({"process": name, "says": words}) + "\n")
             sys.stdout.flush()
-        screen.print(f"{name:>16}  {words}", markup=False, soft_wrap=True)
+        if file.process.log == "json":
+            write_log(sys.stderr, name, words)
+        else:
+            screen.print(f"{name:>16}  {words}", markup=False, soft_wrap=True)
 
+    permit(file, dev=dev)
     if dev:
-        screen.print(
-            "FOR DEVELOPMENT: whoever reaches this machine's ports may do everything.", style="bold red"
-        )
-    if is_empty(directory):
-        say("genesis", f"{begin(directory, listing)} commands list an empty venue")
-    elif listing is not None:
+        warning = "FOR DEVELOPMENT: whoever reaches this machine's ports may do everything."
+        if file.process.log == "json":
+            write_log(sys.stderr, "venue", warning)
+        else:
+            screen.print(warning, style="bold red")
+    if is_empty(file.home):
+        say("genesis", f"{begin_venue(file, dev=dev)} commands list an empty venue")
+    elif "listing" in stated:
         raise click.UsageError(
             "The venue in DIR has begun: what it lists changes by commands, not by a file."
         )
     os.environ[SUPERVISED] = "1"
-    plan = Plan(home=directory, venue=venue or "novate-dev", dev=dev, without=frozenset(without), **given)
-    Supervisor(plan, say).run(on_ready=lambda: say("venue", f"trades at http://{plan.host}:{plan.port}/v1"))
+    plan = plan_of(file, dev=dev, without=frozenset(without), venue_stated="venue" in stated)
+    supervisor = Supervisor(plan, say)
+    watched = Watched(plan.home, plan.database_url, plan.ports, plan.dev)
+    with (
+        Endpoint(plan.metrics_port, watched, supervisor.states, supervisor.alive)
+        if plan.metrics_port
+        else nullcontext()
+    ) as endpoint:
+        if endpoint is not None:
+            say("metrics", f"ready {endpoint.url}/metrics, /healthz and /readyz")
+        supervisor.run(on_ready=lambda: say("venue", f"trades at http://{plan.host}:{plan.port}/v1"))
     say("venue", "ended")
+
+
+@click.command()
+@HOME
+@click.option("--scenario", required=True, help="Whose people.")
+@click.option("--data", default=None, help="Where its recorded data is.")
+@click.option(
+    "--port", type=click.IntRange(1, 65_000), default=8080, show_default=True, help="Of the gateway's HTTP."
+)
+def people(directory: Path, scenario: str, data: str | None, port: int) -> None:
+    """Let the demo's people trade on the venue in DIR, through its WebSocket, while a recorded crash plays."""
+    from novate.marketdata import find_data, load_scenario
+    from novate.up.live import run_people
+
+    url = f"ws://127.0.0.1:{port + 1}/v1/ws"
+    run_people(directory, load_scenario(scenario, find_data(data)), url, lambda: say_ready("People trade"))
+
+
+def live(home: Path, scenario: str, *, data: str | None, speed: str, port: int) -> None:
+    """Runs a recorded crash as a venue for development, until a signal ends it: what `novate demo --live` does."""
+    from novate.marketdata import find_data, load_scenario
+    from novate.up.live import begin_live
+    from novate.up.processes import Plan
+    from novate.up.supervisor import Supervisor
+
+    screen = console()
+
+    def say(name: str, words: str) -> None:
+        screen.print(f"{name:>16}  {words.removeprefix('ready ')}", markup=False, soft_wrap=True)
+
+    settings = begin_live(home, load_scenario(scenario, find_data(data)), speed, data or "")
+    os.environ[SUPERVISED] = "1"
+    plan = Plan(home=home, dev=True, port=port, keepers=settings, people=scenario, data=data or "")
+    words = f"plays {scenario} at {speed} times its speed; trade at http://{plan.host}:{port}/v1 and ws://{plan.host}:{port + 1}/v1/ws"
+    Supervisor(plan, say).run(on_ready=lambda: say("venue", words))
 
 
 def console() -> Console:
@@ -226,5 +308,5 @@ def console() -> Console:
     return Console(stderr=True, highlight=False)
 
 
-COMMANDS: Final = (up, reader, gateway, projector, keeper)
+COMMANDS: Final = (up, reader, gateway, projector, keeper, people)
 """What `novate` takes up from here."""

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from novate.config import load_listing, packaged_listing
+from novate.config import Listing, load_listing, packaged_listing
 from novate.errors import ConfigError
 from novate.journal.recovery import HomePaths
 from novate.journal.scan import segment_paths
@@ -26,16 +26,31 @@ def is_empty(home: Path) -> bool:
     return not segment_paths(HomePaths.of(home).journal)
 
 
-def begin(home: Path, listing: Path | None, sources: Sequence[str] = DEVELOPMENT_SOURCES) -> int:
-    """Begins the venue of `home` with the listing file, or with the packaged one; returns how many commands that took.
+def begin(
+    home: Path,
+    listing: Path | str | None,
+    sources: Sequence[str] = DEVELOPMENT_SOURCES,
+    *,
+    named: Sequence[tuple[str, int, str]] | None = None,
+    production: bool | None = None,
+) -> int:
+    """Begins the venue of `home` with the listing file (or its text), or with the packaged one; returns how many commands that took.
 
-    Each underlying gets the named price sources, ids from 1. Raises ConfigError for what the file or the engine refuses, with nothing begun.
+    Each underlying gets the price sources, ids from 1; or those `named` for it, as `load_listing` takes them. `production` is put over what
+    the listing says: the journal keeps it for ever. Raises ConfigError for what the file or the engine refuses, with nothing begun.
     """
-    known = load_listing(listing) if listing is not None else packaged_listing()
-    named = tuple(
-        (name, number, source) for name in known.class_of for number, source in enumerate(sources, 1)
-    )
-    chosen = load_listing(listing, sources=named) if listing is not None else packaged_listing(sources=named)
+    over = {} if production is None else {"venue": {"production": production}}
+
+    def load(names: Sequence[tuple[str, int, str]]) -> Listing:
+        if listing is None:
+            return packaged_listing(sources=names, overrides=over)
+        return load_listing(listing, sources=names, overrides=over)
+
+    if named is None:
+        named = [
+            (name, number, source) for name in load(()).class_of for number, source in enumerate(sources, 1)
+        ]
+    chosen = load(named)
     home.mkdir(parents=True, exist_ok=True)
     now = time.time_ns()
     with Venue.open(home, now) as venue:

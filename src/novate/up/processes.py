@@ -37,6 +37,7 @@ class Plan:
 
     home: Path
     venue: str = "novate-dev"
+    chain_id: int = 1
     host: str = "127.0.0.1"
     port: int = 8080
     dev: bool = False
@@ -49,6 +50,14 @@ class Plan:
     """Key of the keepers and of who resumes the venue."""
     realtime: bool = False
     snapshot_s: int = 300
+    metrics_port: int = 0
+    """Of metrics and health, on this machine alone; 0 for none."""
+    collects_words: bool = False
+    """Whether what processes write to standard error goes through the supervisor's `say`."""
+    people: str = ""
+    """Scenario whose people trade here; empty for none."""
+    data: str = ""
+    """Where its recorded data is; empty for the usual places."""
     without: frozenset[str] = field(default_factory=frozenset)
     """Names of processes that are not wanted here."""
 
@@ -59,6 +68,16 @@ class Plan:
             if process.name.partition(" ")[0] not in self.without:
                 yield process
 
+    @property
+    def database_url(self) -> str:
+        """URL of the read models."""
+        return self.database or f"sqlite:///{(self.home / 'readmodels.db').absolute()}"
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """Every port of the gateways."""
+        return tuple(self.port + number for number in range(2 * self.gateways))
+
     def _all(self, home: str) -> Iterator[Process]:
         keeper = ("--keeper", str(self.keeper))
         yield Process(
@@ -66,7 +85,17 @@ class Plan:
         )
         yield Process("reader", ("reader", home, "--snapshot-every", str(self.snapshot_s)))
         database = ("--database", self.database) if self.database else ()
-        where = ("--venue", self.venue, "--host", self.host, "--gateways", str(self.gateways), *database)
+        chain = ("--chain-id", str(self.chain_id))
+        where = (
+            "--venue",
+            self.venue,
+            *chain,
+            "--host",
+            self.host,
+            "--gateways",
+            str(self.gateways),
+            *database,
+        )
         for number in range(self.gateways):
             port = ("--port", str(self.port + 2 * number))
             name = f"gateway {number + 1}" if self.gateways > 1 else "gateway"
@@ -75,3 +104,8 @@ class Plan:
         settings = ("--settings", str(self.keepers)) if self.keepers else ()
         for kind in ("time", "sessions", "alerts", *(("prices",) if self.keepers else ())):
             yield Process(f"keeper {kind}", ("keeper", kind, home, *keeper, *settings))
+        if self.people:
+            data = ("--data", self.data) if self.data else ()
+            yield Process(
+                "people", ("people", home, "--scenario", self.people, "--port", str(self.port), *data)
+            )

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import IO, Final
 
 from novate.errors import NovateError
+from novate.operations.metrics import ProcessState
 from novate.up.processes import READY, Plan, Process
 
 _BACK_OFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -25,6 +26,7 @@ _READY_S: Final = 300.0
 """A core that recovers may take so long."""
 _END_S: Final = 15.0
 _LOOK_S: Final = 0.1
+_LATE_LOOK_S: Final = 30.0
 
 Say = Callable[[str, str], None]
 """Name of a process, and what became of it."""
@@ -43,6 +45,8 @@ class _Running:
     since: float
     ready: threading.Event = field(default_factory=threading.Event)
     starts: int = 1
+    """In a row."""
+    starts_in_all: int = 1
     again_at: float = 0.0
 
 
@@ -54,6 +58,23 @@ class Supervisor:
         self._running: list[_Running] = []
         self._stopping = threading.Event()
         self._lines: queue.Queue[tuple[str, str]] = queue.Queue()
+        self._looked = time.monotonic()
+
+    def states(self) -> tuple[ProcessState, ...]:
+        """How each process stands. From any thread."""
+        now = time.monotonic()
+        started = {one.process.name: one for one in tuple(self._running)}
+        found = []
+        for process in self._plan.processes():
+            one = started.get(process.name)
+            serves = one is not None and one.ready.is_set() and one.child.poll() is None
+            since = now - one.since if one is not None else 0.0
+            found.append(ProcessState(process.name, serves, one.starts_in_all if one else 0, since))
+        return tuple(found)
+
+    def alive(self) -> bool:
+        """Whether `run` looks after its processes. From any thread."""
+        return time.monotonic() - self._looked < _LATE_LOOK_S
 
     def stop(self) -> None:
         """Ends `run`."""
@@ -81,7 +102,7 @@ class Supervisor:
         self._listen(one)
         end = time.monotonic() + _READY_S
         while not one.ready.wait(_LOOK_S):
-            self._tell()
+            self._look(starting=one)  # what it waits for may be one that ended meanwhile
             if self._stopping.is_set():
                 return
             if one.child.poll() is not None:
@@ -99,33 +120,37 @@ class Supervisor:
         return subprocess.Popen(
             process.command,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if self._plan.collects_words else None,
             text=True,
             start_new_session=True,
             stdin=subprocess.DEVNULL,
         )
 
     def _listen(self, one: _Running) -> None:
+        child, ready = one.child, one.ready
+
         def read(stream: IO[str]) -> None:
             for line in stream:
-                if line.startswith(READY):
-                    one.ready.set()
+                if stream is child.stdout and line.startswith(READY):
+                    ready.set()
                 self._lines.put((one.process.name, line.rstrip()))
 
-        stream = one.child.stdout
-        if stream is not None:
-            threading.Thread(target=read, args=(stream,), daemon=True).start()
+        for stream in (child.stdout, child.stderr):
+            if stream is not None:
+                threading.Thread(target=read, args=(stream,), daemon=True).start()
 
     def _tell(self) -> None:
+        self._looked = time.monotonic()
         while not self._lines.empty():
             self._say(*self._lines.get())
 
-    def _look(self) -> None:
-        """Starts again what ended."""
+    def _look(self, starting: _Running | None = None) -> None:
+        """Starts again what ended, but what is only starting."""
         self._tell()
         now = time.monotonic()
         for one in self._running:
             status = one.child.poll()
-            if status is None:
+            if status is None or one is starting:
                 continue
             if not one.again_at:
                 if now - one.since > _LONG_ENOUGH_S:
@@ -141,9 +166,10 @@ class Supervisor:
                     continue
                 one.again_at = now + _BACK_OFF_S[min(one.starts, len(_BACK_OFF_S) - 1)]
             elif now >= one.again_at:
+                one.ready = threading.Event()
                 one.child, one.since, one.again_at = self._spawn(one.process), now, 0.0
-                one.ready.clear()
                 one.starts += 1
+                one.starts_in_all += 1
                 self._listen(one)
 
     def _end(self) -> None:

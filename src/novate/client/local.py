@@ -1,0 +1,130 @@
+"""A venue on this machine for as long as a program needs it: for examples, and for tests of one's own trading programs.
+
+Responsible for: starting `novate up --dev` in a directory that is thrown away, and facts that somebody must bring to it: accounts with
+money, prices, a session that is open. Its time passes; nothing else happens by itself. Never: for money.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from novate.client.blocking import Client
+from novate.client.calls import Amount
+from novate.client.errors import ClientError, VenueUnreachable
+from novate.client.steps import Persistence
+
+_START: Final = "import sys; from novate.cli import main; sys.exit(main())"
+_SOURCES: Final = (1, 2)
+_BEFORE_NS: Final = 100_000_000
+"""A price was made a little before it arrives."""
+_REGULAR: Final = {
+    "session": "regular", "next_session": "regular", "next_time_ns": 0, "closure_step_ns": 0,
+    "closure_ramp_from_ns": 0, "closure_ramp_to_ns": 0, "closure_end_ns": 0,
+}  # fmt: skip
+
+
+@dataclass
+class LocalVenue:
+    """A venue that runs, and what its people do there."""
+
+    url: str
+    client: Client
+    """Without a key: it may do everything."""
+    _open: set[str] = field(default_factory=set)
+
+    def fund(self, account: int, **amounts: Amount) -> None:
+        """Opens an account whose owner has the same number, with so much of each asset."""
+        self.client.call("open_account", account, owner=account)
+        for asset, amount in amounts.items():
+            self.client.call("deposit", account, asset=asset, amount=amount, reference=1)
+
+    def price(self, **dollars: Amount) -> None:
+        """What two sources say now that underlyings are worth; their sessions are regular from then on."""
+        for underlying, price in dollars.items():
+            if underlying not in self._open:
+                self.client.call("set_session", underlying=underlying, **_REGULAR)
+                self._open.add(underlying)
+            self._say(underlying, price, "quote")
+
+    def _say(self, underlying: str, price: Amount, kind: str) -> None:
+        for source in _SOURCES:
+            self.client.call(
+                "post_price", underlying=underlying, source=source, price=price, price_kind=kind,
+                venue_time_ns=time.time_ns() - _BEFORE_NS, size=1_000_000,
+            )  # fmt: skip
+
+
+@contextmanager
+def local_venue(wait_s: float = 90.0) -> Iterator[LocalVenue]:
+    """A new venue that lists what the demo lists, USDC at a dollar.
+
+    Raises VenueUnreachable when it does not take commands in time; the end of its log is in the sentence.
+    """
+    with tempfile.TemporaryDirectory(prefix="novate-") as directory:
+        home, port = Path(directory) / "venue", _two_ports()
+        up = ("up", str(home), "--dev", "--port", str(port), "--without", "projector", "--without", "keeper")
+        with (Path(directory) / "log").open("wb") as log:
+            processes = [_start(log.fileno(), *up)]
+            try:
+                with Client(f"http://127.0.0.1:{port}") as client:
+                    _await(processes[0], client.url, time.monotonic() + wait_s, Path(log.name))
+                    processes.append(_start(log.fileno(), "keeper", "time", str(home)))
+                    venue = LocalVenue(client.url, client)
+                    venue._say("USDC", 1, "issuer")
+                    yield venue
+            finally:
+                for process in reversed(processes):
+                    _end(process)
+
+
+def _start(log: int, *arguments: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", _START, *arguments]
+    return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)  # noqa: S603 - our own program
+
+
+def _await(venue: subprocess.Popen[bytes], url: str, until: float, log: Path) -> None:
+    with Client(url, persistence=Persistence(attempts=1)) as client:
+        while venue.poll() is None and time.monotonic() < until:
+            try:
+                if client.status().takes_commands and client.markets():
+                    return
+            except ClientError:
+                pass
+            time.sleep(0.1)
+    raise VenueUnreachable(
+        f"The venue did not start: {log.read_text(encoding='utf-8', errors='replace')[-2000:]}"
+    )
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _two_ports() -> int:
+    """A free port of which the next one is free too."""
+    for _ in range(100):
+        with socket.socket() as one, socket.socket() as other:
+            one.bind(("127.0.0.1", 0))
+            port = int(one.getsockname()[1])
+            try:
+                other.bind(("127.0.0.1", port + 1))
+            except (OSError, OverflowError):
+                continue
+            return port
+    raise VenueUnreachable("No two ports beside each other are free.")
