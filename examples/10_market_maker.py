@@ -17,6 +17,7 @@ class MarketMaker:
         self.events = client.follow_account(MAKER)  # keeps what the orders are up to date
         self.events.next(0.2)
         self.quotes: dict[str, Order] = {}
+        self.middle = Decimal(0)
 
     def quote(self, why: str) -> None:
         """Both sides where they belong now; all of them are cancelled when this is not called for two seconds."""
@@ -26,12 +27,15 @@ class MarketMaker:
         index = self.client.prices()["NVDA"].index or Decimal(0)
         held = self.client.account(MAKER).position(MARKET)
         middle = index - LEAN * held
-        for side, price in (("bid", middle - HALF_SPREAD), ("ask", middle + HALF_SPREAD)):
+        wanted = {"ask": middle + HALF_SPREAD, "bid": middle - HALF_SPREAD}
+        for side in wanted if middle > self.middle else reversed(wanted):  # never into its own other side
+            price = wanted[side]
             order = self.quotes.get(side)
             if order is None or not order.alive:
                 self.quotes[side] = self.client.place(MAKER, MARKET, side, SIZE, price, post_only=True)
             elif (order.price, order.remaining) != (price, SIZE):
                 self.client.amend(order, price, SIZE)
+        self.middle = middle
         bid, ask = self.quotes["bid"], self.quotes["ask"]
         print(f"{why}: index {index}, holds {held}, quotes {bid.price} / {ask.price}")
 

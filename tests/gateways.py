@@ -135,7 +135,7 @@ class RunningVenue:
             if name == "gateway":
                 more = ["--venue", self.name, "--port", str(self.port), *(["--dev"] if self.dev else [])]
             self.children[name] = subprocess.Popen(
-                [sys.executable, "-m", "novate.cli", name, str(self.home), *more],
+                [sys.executable, "-m", "novate.cli", *name.split(), str(self.home), *more],
                 stdout=subprocess.PIPE, text=True, env=os.environ | {"NOVATE_SUPERVISED": "1"}, stdin=subprocess.DEVNULL,
             )  # fmt: skip
             self._await_ready(name)
@@ -215,12 +215,17 @@ class RunningVenue:
 
     # --- a world on a venue for development
 
-    def open(self, *accounts: int, usdc: str = "1000000", key: Key | None = None, keeper: Key | None = None) -> None:
+    def open(
+        self, *accounts: int, usdc: str = "1000000", key: Key | None = None, keeper: Key | None = None
+    ) -> None:
         for account in accounts:
             self.do("open_account", account, key, owner=str(account))
             self.do("deposit", account, keeper, asset="USDC", amount=usdc, reference=str(account))
 
     def prices(self, nvda: str = "180.00", key: Key | None = None) -> None:
+        self.tried(
+            "resume_venue", 0, key
+        )  # a slow machine has gaps in time that the venue takes for an outage
         for source in ("1", "2"):
             for underlying, price, kind in (("NVDA", nvda, "quote"), ("USDC", "1", "issuer")):
                 self.do(
@@ -242,7 +247,8 @@ def running(home: Path, *, dev: bool = True, venue: str = "test"):
     begin(home, None)
     found = RunningVenue(home, dev=dev, venue=venue)
     try:
-        found.start("core", "reader", "gateway")
+        found.start("core", "keeper time", "reader", "gateway")  # without time passing the venue takes it for an outage
+        found.tried("resume_venue")
         yield found
     finally:
         found.close()

@@ -25,6 +25,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from novate._core import release
 from novate.errors import ConfigError, DataError, NovateError
+from novate.operations.commands import COMMANDS as OPERATIONS
 from novate.up import commands, records
 from novate.up.commands import say_ready
 
@@ -577,7 +578,7 @@ def refusals(which: str | None, *, as_json: bool) -> None:
         _result({"ok": True, "refusals": [asdict(rule) for rule in chosen]})
 
 
-for _command in (*commands.COMMANDS, *records.COMMANDS):
+for _command in (*commands.COMMANDS, *records.COMMANDS, *OPERATIONS):
     cli.add_command(_command)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import signal
 import socket
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections import Counter
@@ -159,7 +161,7 @@ class Cutting:
                 self._pump(reader, upstream, outwards=True),
                 self._pump(upstream_reader, writer, outwards=False),
             )
-        except ConnectionError:
+        except (ConnectionError, asyncio.CancelledError):
             pass
         finally:
             for end in (writer, upstream):
@@ -231,8 +233,8 @@ def test_every_order_exists_once_however_often_the_connection_is_cut(venue: Runn
         now = direct.account(ANN)
         direct.cancel_all(ANN)
         direct.cancel(maker)
-    assert proxy.cuts["reply"] > 10
-    assert proxy.cuts["unsent"] > 3
+    assert proxy.cuts["reply"] + proxy.cuts["half reply"] + proxy.cuts["unanswered"] > 10
+    assert proxy.cuts["unsent"]
     at_venue = Counter(one.data.client_id for one in happened if one.event == "order_placed")
     assert at_venue == Counter(order.client_id for order in placed), "each once, and no other"
     resting = {one.order: (one.price, one.remaining) for one in now.orders}
@@ -259,7 +261,7 @@ def test_a_batch_is_known_leg_by_leg_when_its_answers_are_cut(venue: Running) ->
             client.batch(ANN, legs)
         happened = events_of(direct, ANN, before)
         direct.cancel_all(ANN)
-    assert proxy.cuts["reply"] > 3
+    assert proxy.cuts["reply"] + proxy.cuts["half reply"] > 3
     at_venue = Counter(one.data.client_id for one in happened if one.event == "order_placed")
     assert at_venue == Counter(one.client_id for one in client.orders.values() if one.status == "open")
     assert Counter(one.status for one in client.orders.values()) == {"open": 30, "refused": 15}
@@ -431,3 +433,22 @@ def test_keys_sign_requests_and_logins(venue: Running) -> None:
 def client_is_public(url: str) -> bool:
     with Client(url) as client:
         return bool(client.prices()) and client.book(MARKET).ready
+
+
+def test_every_block_of_the_page_runs(venue: Running, capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/client.md").read_text(encoding="utf-8")
+    parts = re.findall(r"(?:^ {4}.*\n|^\n(?= {4}))+", page, re.MULTILINE)
+    blocks = [textwrap.dedent(part) for part in parts]
+    assert len(blocks) >= 6
+    with Client(venue.url) as client:
+        for account in (7, 8):
+            client.call("open_account", account, owner=account)
+            client.call("deposit", account, asset="USDC", amount=1_000_000, reference=1)
+    names: dict[str, Any] = {"url": venue.url}
+    for block in blocks:
+        exec(compile(block, "client.md", "exec"), names)
+    names["client"].close()
+    said = capsys.readouterr().out
+    assert "408 price_must_be_inside_band price" in said
+    assert "Account 7 is green" in said
+    assert said.rstrip().endswith("requested")

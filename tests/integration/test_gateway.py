@@ -80,7 +80,11 @@ def test_the_same_client_id_is_answered_the_same(say, venue):
     assert again["result"]["order"]["status"] == "open" and again["result"]["order"]["remaining"] == "1"
     say("cancel_order", 11, client_id=name)
     ended = say("place_order", 11, **order(client_id=name))
-    assert ended["ok"] and ended["result"]["order"]["duplicate"] and ended["result"]["order"]["status"] == "ended"
+    assert (
+        ended["ok"]
+        and ended["result"]["order"]["duplicate"]
+        and ended["result"]["order"]["status"] == "ended"
+    )
     assert len(venue.get("/accounts/11")[1]["result"]["orders"]) == 0
 
 
@@ -150,7 +154,10 @@ def test_silence_cancels(say, venue):
 
 def test_what_would_be_is_not(venue):
     before = venue.get("/accounts/11")[1]["result"]
-    wish = [{"op": "place_order", "args": order("ask", "179", "1")}, {"op": "place_order", "args": order(price="1")}]
+    wish = [
+        {"op": "place_order", "args": order("ask", "179", "1")},
+        {"op": "place_order", "args": order(price="1")},
+    ]
     status, reply = venue.call("POST", "/accounts/11/what-if", {"operations": wish})
     assert status == 200 and reply["result"]["accepted"] in {True, False} and reply["result"]["account"]
     after = venue.get("/accounts/11")[1]["result"]
@@ -178,7 +185,9 @@ def test_every_question_is_answered_in_the_envelope(venue, read):
     for name, value in _NEEDS.items():
         path = path.replace(name, value)
     status, reply = venue.get(path)
-    assert set(reply) <= {"ok", "result", "error", "ts_ns", "seq", "id"} and {"ok", "ts_ns", "seq"} <= set(reply)
+    assert set(reply) <= {"ok", "result", "error", "ts_ns", "seq", "id"} and {"ok", "ts_ns", "seq"} <= set(
+        reply
+    )
     if status == 200:
         assert reply["ok"] and "result" in reply
     else:  # what hangs on the read models, which do not run here, or on an order that there is not
@@ -200,7 +209,12 @@ def test_every_question_is_answered_in_the_envelope(venue, read):
 def test_questions_about_nothing(venue, path, status):
     found, reply = venue.get(path)
     assert found == status, reply
-    assert not reply["ok"] and reply["error"]["number"] and reply["error"]["message"] and not reply["error"]["retryable"]
+    assert (
+        not reply["ok"]
+        and reply["error"]["number"]
+        and reply["error"]["message"]
+        and not reply["error"]["retryable"]
+    )
 
 
 # --- errors alike --------------------------------------------------------------------------------------------------------
@@ -360,7 +374,9 @@ def test_the_core_killed_and_begun_anew(venue):
     venue.kill("core")
     eventually(lambda: not venue.get("/status")[1]["result"]["takes_commands"])
     status, reply = venue.tried("place_order", 11, **order())
-    assert status == 503 and reply["error"]["code"] == "venue_must_be_reachable" and reply["error"]["retryable"]
+    assert (
+        status == 503 and reply["error"]["code"] == "venue_must_be_reachable" and reply["error"]["retryable"]
+    )
     venue.start("core")
     eventually(lambda: venue.get("/status")[1]["result"]["takes_commands"])
     venue.do("resume_venue")

@@ -26,7 +26,9 @@ TERMS = {
     "viewer": KeyTerms(owner=11, scopes=READ),
     "trader": KeyTerms(owner=11, scopes=READ | TRADE),
     "treasurer": KeyTerms(owner=11, scopes=READ | TRANSFER | ADMIN),
-    "limited": KeyTerms(owner=11, scopes=READ | TRADE, markets=frozenset({1, 2, 3}), cap_micro_usd=100_000_000),
+    "limited": KeyTerms(
+        owner=11, scopes=READ | TRADE, markets=frozenset({1, 2, 3}), cap_micro_usd=100_000_000
+    ),
     "elsewhere": KeyTerms(owner=11, scopes=READ | TRADE, networks=("10.0.0.0/8",)),
     "operator": KeyTerms(owner=0, scopes=READ | ADMIN, grants=frozenset({Grant(Role.OPERATOR, 0)})),
     "compliance": KeyTerms(owner=0, scopes=READ | ADMIN, grants=frozenset({Grant(Role.COMPLIANCE, 0)})),
@@ -58,7 +60,10 @@ class World:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     home = tmp_path_factory.mktemp("authority")
-    with running(home, dev=False) as venue, Identity.open(home, time.time_ns(), venue="test", chain_id=1) as identity:
+    with (
+        running(home, dev=False) as venue,
+        Identity.open(home, time.time_ns(), venue="test", chain_id=1) as identity,
+    ):
         found = World(venue, identity)
         for name in ("operator", "compliance", "keeper"):
             found.make(name)
@@ -101,7 +106,9 @@ def test_every_question(world, name):
         for part in ("{order}", "{client_id}", "{period}"):
             path = path.replace(part, "1")
         status, reply = patient(lambda path=path: world.venue.get(path, world.keys.get(name)))
-        checked(world, name, _ACTION[read.access], account if read.access is Access.ACCOUNT else 0, status, reply)
+        checked(
+            world, name, _ACTION[read.access], account if read.access is Access.ACCOUNT else 0, status, reply
+        )
 
 
 @pytest.mark.parametrize("name", SPEAKERS)
@@ -126,7 +133,10 @@ def test_every_operation(world, name):
                 checked(world, name, action, account, status, reply, market)
                 if says:
                     by_socket = speaker.ask(op.name, said, account or None)
-                    assert not by_socket["ok"] and by_socket["error"]["code"] in {says, "rate_must_not_exceed_budget"}
+                    assert not by_socket["ok"] and by_socket["error"]["code"] in {
+                        says,
+                        "rate_must_not_exceed_budget",
+                    }
 
 
 SAID = {
@@ -140,9 +150,14 @@ SAID = {
     "deposit": {"asset": "USDC", "amount": "0", "reference": "1"},
     "advance_time": {},
     "open_account": {"owner": "0"},
-    "move_ownership": {"account": "11", "owner": "12"},
+    "move_ownership": {"account": "999", "owner": "12"},
     "grant_role": {
-        "actor": "1", "role": "viewer", "markets": [], "order_notional": "0", "position_notional": "0", "expires_ns": 0,
+        "actor": "1",
+        "role": "viewer",
+        "markets": [],
+        "order_notional": "0",
+        "position_notional": "0",
+        "expires_ns": 0,
     },
     "register_actor": {"actor": "1", "person": "1", "owner": "12"},
     "compensate_error": {"account": "12", "asset": "USDC", "amount": "1", "trade": "1", "reason": "x"},
@@ -170,7 +185,10 @@ def test_what_if_and_private_streams(world, name, account):
 
 def test_a_change_is_not_proposed_for_another_account(world):
     """An owner's treasurer may propose at their own account; what is proposed is for that account, or it is refused."""
-    key, before = world.keys["treasurer"], world.venue.get("/accounts/12", world.keys["operator"])[1]["result"]
+    key, before = (
+        world.keys["treasurer"],
+        world.venue.get("/accounts/12", world.keys["operator"])[1]["result"],
+    )
     for account in ("12", "0", "11"):
         for command in (
             {"op": "transfer", "args": {"to": "11", "asset": "USDC", "amount": "1"}},
@@ -193,7 +211,9 @@ def test_orders_above_the_cap_and_outside_the_markets(world):
     key, order = world.keys["limited"], {"market": PERP, "side": "bid", "price": "170", "quantity": "1"}
     assert world.venue.tried("place_order", OWN, key, **order)[1]["error"]["code"] == "market_must_be_allowed"
     allowed = next(name for name, number in world.markets.items() if number in {1, 2, 3})
-    status, reply = world.venue.tried("place_order", OWN, key, **order | {"market": allowed, "quantity": "10"})
+    status, reply = world.venue.tried(
+        "place_order", OWN, key, **order | {"market": allowed, "quantity": "10"}
+    )
     assert status == 403 and reply["error"]["code"] == "notional_must_not_exceed_cap", reply
     leg = {"op": "place_order", "args": order}
     status, reply = world.venue.tried("order_batch", OWN, key, legs=[leg])
@@ -224,7 +244,9 @@ def test_a_budget_is_told_and_ends(world):
 def test_nobody_makes_keys_that_exceed_their_own(world):
     wish = {"kind": "hmac", "owner": "12", "scopes": ["read"]}
     for name in SPEAKERS:
-        status, reply = patient(lambda name=name: world.venue.call("POST", "/keys", wish, world.keys.get(name)))
+        status, reply = patient(
+            lambda name=name: world.venue.call("POST", "/keys", wish, world.keys.get(name))
+        )
         if name == "operator":
             continue
         assert status in NO, (name, reply)

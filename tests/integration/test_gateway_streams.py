@@ -103,7 +103,12 @@ def test_a_book_rebuilds_from_its_deltas(venue, wishes, interval):
         rebuilt = Rebuilt().take(hears.next("book"))
         for number, (account, side, ticks, lots, what) in enumerate(wishes):
             if what == "place" or not live:
-                args = {"market": PERP, "side": side, "price": f"{180 + ticks / 100:.2f}", "quantity": f"{lots / 100:.2f}"}
+                args = {
+                    "market": PERP,
+                    "side": side,
+                    "price": f"{180 + ticks / 100:.2f}",
+                    "quantity": f"{lots / 100:.2f}",
+                }
                 reply = says.ask("place_order", args, account)
                 if reply["ok"] and reply["result"]["order"]["status"] == "open":
                     live.append((account, reply["result"]["order"]["order"]))
@@ -119,7 +124,9 @@ def test_a_book_rebuilds_from_its_deltas(venue, wishes, interval):
 
 
 def place(speaker, account, side="bid", price="170", quantity="1", **more):
-    reply = speaker.ask("place_order", {"market": PERP, "side": side, "price": price, "quantity": quantity} | more, account)
+    reply = speaker.ask(
+        "place_order", {"market": PERP, "side": side, "price": price, "quantity": quantity} | more, account
+    )
     assert reply["ok"], reply
     return reply
 
@@ -297,7 +304,10 @@ def test_who_does_not_read_is_cut_off_and_slows_down_nobody(venue):
     with raw:
         raw.recv(4096)
         for number in range(40):
-            place_many = {"op": "subscribe", "args": {"channel": "book", "market": PERP, "depth": 1000 - number}}
+            place_many = {
+                "op": "subscribe",
+                "args": {"channel": "book", "market": PERP, "depth": 1000 - number},
+            }
             raw.sendall(frame(place_many))
         with venue.ws() as says:
             for number in range(300):

@@ -10,6 +10,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ from novate._core import Engine, ruleset
 from novate.config import packaged_listing
 from novate.core_process import CoreClient
 from novate.errors import ConfigError, JournalError
-from novate.journal import verify_journal
-from novate.messages import Deposit, OpenAccount, RequestWithdrawal, encode
+from novate.journal import Walk, verify_journal, walk_journal
+from novate.messages import Deposit, LiquidationStarted, OpenAccount, RequestWithdrawal, encode, iter_events
 from novate.operations import backup as copies
 from novate.operations.backup import BackupUnsound, backup, restore
 from novate.operations.checklist import began_for_real
@@ -288,6 +289,27 @@ def test_an_incident_counts_refusals_and_names_who_moved_most(home: Path) -> Non
     assert any("balance" in line for line in text_of(last))
     with pytest.raises(JournalError, match="later than the span"):
         incident(home, 1, 2)
+
+
+def test_an_incident_finds_every_liquidation_of_a_journal_and_reads_the_same_twice() -> None:
+    journal = Path(__file__).resolve().parents[1] / "golden" / "liquidation"
+    engine, began = Engine(), []
+    for frame in walk_journal(journal, Walk(), ruleset=ruleset()):
+        if frame.count:
+            began += list(iter_events(engine.apply(frame.payload), (LiquidationStarted,)))
+    whole = incident(journal, 0, 2**62)
+    assert whole == incident(journal, 0, 2**62)
+    assert whole.liquidations == len(began) > 0
+    told = [h for h in whole.happenings if h.what == "liquidation" and h.says.startswith("Began")]
+    assert [(h.sequence, h.account) for h in told] == [(e.header.sequence, e.header.account) for e in began]
+    assert whole.last_sequence == engine.sequence
+    # A report of every part of the span, added up, is the report of the whole.
+    cut = told[0].time_ns
+    parts = [incident(journal, 0, cut - 1), incident(journal, cut, 2**62)]
+    assert sum(part.liquidations for part in parts) == whole.liquidations
+    assert sum((Counter(part.refusals) for part in parts), Counter()) == Counter(whole.refusals)
+    assert sum((Counter(part.commands) for part in parts), Counter()) == Counter(whole.commands)
+    assert parts[0].last_sequence + 1 == parts[1].first_sequence
 
 
 def test_the_commands_tell_people_and_programs(home: Path, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from novate.operations.checklist import (
     refuse_red,
 )
 from novate.operations.dashboard import PANELS, dashboard
-from novate.operations.endpoint import HOST
+from novate.operations.endpoint import HOST, Endpoint
 from novate.operations.logs import level_of, log_line
 from novate.operations.metrics import (
     KINDS,
@@ -186,6 +186,15 @@ def test_private_keys_go_where_they_are_asked_to(tmp_path: Path) -> None:
     assert [path.name for path in paths] == ["Ada.seed", "Bob.seed", "keepers.seed"]
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in paths)
     assert len({path.read_text() for path in paths}) == 3
+
+
+@pytest.mark.parametrize("operators", ["Ada, Bob", "a b, a_b", "keepers, Bob"])
+def test_a_private_key_without_a_place_makes_nothing(tmp_path: Path, operators: str) -> None:
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "Bob.seed").touch()
+    with pytest.raises(ConfigError, match="is taken"):
+        set_up(tmp_path / "venue", Answers(operators=operators), keys_to=tmp_path / "keys")
+    assert not (tmp_path / "venue").exists()
 
 
 def test_init_never_runs_twice(made: Made) -> None:
@@ -406,6 +415,14 @@ def test_a_scrape_of_a_venue_that_is_away_says_so_and_does_not_fail(tmp_path: Pa
     assert "novate_commands" not in samples
     found = registry(watched, tuple)
     assert {family.name for family in found.collect()} == set(KINDS)
+
+
+def test_a_port_that_is_taken_is_one_clear_error(tmp_path: Path) -> None:
+    watched = Watched(tmp_path, "sqlite:///none.db", (), dev=False)
+    with Endpoint(0, watched, tuple, lambda: True) as first:
+        port = int(first.url.rpartition(":")[2])
+        with pytest.raises(ConfigError, match=f"Metrics can't be served on 127.0.0.1:{port}"):
+            Endpoint(port, watched, tuple, lambda: True)
 
 
 def test_what_keepers_say_becomes_samples(tmp_path: Path) -> None:

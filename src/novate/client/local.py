@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from novate.client.blocking import Client
 from novate.client.calls import Amount
@@ -28,7 +28,7 @@ _START: Final = "import sys; from novate.cli import main; sys.exit(main())"
 _SOURCES: Final = (1, 2)
 _BEFORE_NS: Final = 100_000_000
 """A price was made a little before it arrives."""
-_REGULAR: Final = {
+_REGULAR: Final[dict[str, Any]] = {
     "session": "regular", "next_session": "regular", "next_time_ns": 0, "closure_step_ns": 0,
     "closure_ramp_from_ns": 0, "closure_ramp_to_ns": 0, "closure_end_ns": 0,
 }  # fmt: skip
@@ -55,9 +55,10 @@ class LocalVenue:
             if underlying not in self._open:
                 self.client.call("set_session", underlying=underlying, **_REGULAR)
                 self._open.add(underlying)
-            self._say(underlying, price, "quote")
+            self.say(underlying, price)
 
-    def _say(self, underlying: str, price: Amount, kind: str) -> None:
+    def say(self, underlying: str, price: Amount, kind: str = "quote") -> None:
+        """What two sources say now: a `quote`, a `trade`, or the value that an `issuer` states."""
         for source in _SOURCES:
             self.client.call(
                 "post_price", underlying=underlying, source=source, price=price, price_kind=kind,
@@ -81,7 +82,7 @@ def local_venue(wait_s: float = 90.0) -> Iterator[LocalVenue]:
                     _await(processes[0], client.url, time.monotonic() + wait_s, Path(log.name))
                     processes.append(_start(log.fileno(), "keeper", "time", str(home)))
                     venue = LocalVenue(client.url, client)
-                    venue._say("USDC", 1, "issuer")
+                    venue.say("USDC", 1, "issuer")
                     yield venue
             finally:
                 for process in reversed(processes):

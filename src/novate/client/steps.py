@@ -204,23 +204,40 @@ def amend(orders: Orders, order: Order, args: Mapping[str, Any], persistence: Pe
     """New terms for an order. After a lost answer the account's events say whether it was done, and it is sent again if not."""
     named = {"order": order.order} if order.order else {"client_id": order.client_id}
     call = act("amend_order", order.account, {**named, **args}, again=False)
+    since, uncertain = orders.seen(order.account), False
     for number in range(persistence.attempts):
-        since = orders.seen(order.account)
         try:
             done = yield from Sending(persistence).run(call)
         except OutcomeUnknown:
+            uncertain = True
             yield Pause(persistence.pause(number))
-            past: Past | None = yield Recall(order.account, since)
-            if past is None:
-                raise
-            orders.hear(past.events)
-            mine = [one for one in past.events if getattr(one.data, "order", None) == order.order]
-            if any(one.event == "order_amended" for one in mine) or not order.alive:
+            if (yield from _amended(orders, order, since, 0, persistence)):
                 return order
+        except VenueRefused as refused:
+            if uncertain and (yield from _amended(orders, order, since, refused.seq, persistence)):
+                return order
+            raise
         else:
             orders.hear(done.events)
             return order
     raise OutcomeUnknown("Whether the order was amended is not known.", client_id=order.client_id)
+
+
+def _amended(orders: Orders, order: Order, since: int, seq: int, persistence: Persistence) -> Steps[bool]:
+    """Whether an order was amended, or ended, behind an event. Raises OutcomeUnknown when the events do not tell."""
+    for number in range(persistence.attempts):
+        past: Past | None = yield Recall(order.account, since)
+        if past is not None:
+            orders.hear(past.events)
+            mine = [one for one in past.events if getattr(one.data, "order", None) == order.order]
+            if any(one.event == "order_amended" for one in mine) or not order.alive:
+                return True
+            if past.seq >= seq:
+                return False
+        yield Pause(persistence.pause(number))
+    raise OutcomeUnknown(
+        "The account's events do not tell whether the order was amended.", client_id=order.client_id
+    )
 
 
 def cancel(orders: Orders, order: Order, persistence: Persistence) -> Steps[Order]:

@@ -17,6 +17,7 @@ from novate.gateway.books import BookDelta, BookSnapshot, PriceState, PublicTrad
 from novate.gateway.keys import KeyWish
 from novate.gateway.routes import READS, Access, Read
 from novate.gateway.socket import PATH, Login, Said, Subscription
+from novate.gateway.wallets import WalletWish
 from novate.gateway.whatif import WhatIf
 from novate.schema.operations import Operation, operations
 from novate.schema.outcomes import Outcome, Problem, happenings
@@ -55,6 +56,14 @@ def openapi() -> bytes:
     }
     paths["/v1/accounts/{account}/margin-calls/{call}/acknowledge"] = {
         "post": _call("acknowledge", "Says that a margin call was seen.", (_path("account"), _path("call")))
+    }
+    paths["/v1/wallets"] = {
+        "post": _call("wallet", "An operation signed by a wallet or its agent.", (), "WalletWish")
+    }
+    paths["/v1/wallets/verify"] = {
+        "post": _call(
+            "verify_wallet", "What had to be signed, who signed, and what is wrong with it.", (), "WalletWish"
+        )
     }
     paths["/v1/keys"] = {
         "get": _call("list_keys", "Keys that may be seen.", ()),
@@ -113,7 +122,7 @@ def asyncapi() -> bytes:
 
 def _schemas(more: Iterable[type]) -> dict[str, Any]:
     types = (
-        *more, Done, Outcome, Problem, WhatIf, KeyWish, BookSnapshot, BookDelta, Quote, PublicTrade, PriceState, Said, Login, Subscription,
+        *more, Done, Outcome, Problem, WhatIf, KeyWish, WalletWish, BookSnapshot, BookDelta, Quote, PublicTrade, PriceState, Said, Login, Subscription,
     )  # fmt: skip
     _, found = msgspec.json.schema_components(types, ref_template=_REF)
     return dict(found)

@@ -14,6 +14,7 @@ from litestar import Litestar, Request, Response, delete, get, post
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 
 from novate.errors import NovateError
+from novate.gateway import wallets
 from novate.gateway.actions import Reply
 from novate.gateway.describe import asyncapi, openapi
 from novate.gateway.door import Door
@@ -21,8 +22,9 @@ from novate.gateway.errors import GatewayRefused, Rule, told
 from novate.gateway.gate import now
 from novate.gateway.keys import Keys, KeyWish
 from novate.gateway.routes import READS, Access, Asked, Read
+from novate.gateway.wallets import WalletWish
 from novate.gateway.whatif import WhatIf, what_if
-from novate.identity import Principal, Standing
+from novate.identity import ANONYMOUS, Principal, Standing
 from novate.schema.operations import UNREADABLE, bad_json, operation, operations, parse
 from novate.schema.outcomes import Problem
 
@@ -63,6 +65,8 @@ class Rest:
             post("/v1/accounts/{account:str}/margin-calls/{call:str}/acknowledge")(
                 self._guarded(self._acknowledge)
             ),
+            post("/v1/wallets")(self._guarded(self._wallet)),
+            post("/v1/wallets/verify")(self._guarded(self._verify_wallet)),
             get("/v1/keys")(self._guarded(self._list_keys)),
             post("/v1/keys")(self._guarded(self._create_key)),
             delete("/v1/keys/{key:str}", status_code=200)(self._guarded(self._revoke_key)),
@@ -153,6 +157,17 @@ class Rest:
         return self._done(
             await self._door.alerts(lambda book: book.acknowledge(call, str(principal.actor or "dev"), now()))
         )
+
+    async def _wallet(self, request: Request[Any, Any, Any]) -> Response[bytes]:
+        done = await wallets.carry_out(
+            self._door, _decoded(await request.body(), WalletWish), _address(request)
+        )
+        return self._said(done.reply, done.status, done.standing)
+
+    async def _verify_wallet(self, request: Request[Any, Any, Any]) -> Response[bytes]:
+        standing = self._door.gate.spend(ANONYMOUS, weight=5, address=_address(request))
+        done = wallets.verified(self._door, _decoded(await request.body(), WalletWish), _address(request))
+        return self._said(done.reply, done.status, standing)
 
     async def _list_keys(self, request: Request[Any, Any, Any]) -> Response[bytes]:
         principal = await self._principal(request, b"")

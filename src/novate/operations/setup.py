@@ -32,6 +32,8 @@ from novate.operations.settings import (
     process_settings,
 )
 
+KEEPERS: Final = "keepers"
+"""Label of the keepers' key."""
 LISTING: Final = "listing.toml"
 METRICS_PORT: Final = 9464
 
@@ -116,6 +118,7 @@ def set_up(directory: Path, answers: Answers, *, keys_to: Path | None = None) ->
     process_settings({"venue": answers.venue, "host": host, "port": port, "database": answers.database})
     if answers.venue == DEVELOPMENT:
         raise ConfigError(f'"{DEVELOPMENT}" is the id of every venue for development: choose another.')
+    _check_free(keys_to, (*labels, KEEPERS))
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     directory.chmod(0o700)
     backup = directory.absolute().with_name(directory.absolute().name + "-backup")
@@ -167,7 +170,7 @@ def _feeds(text: str) -> str:
 
 def _make_keys(directory: Path, venue: str, labels: tuple[str, str], keys_to: Path | None) -> list[MadeKey]:
     people: tuple[tuple[str, Literal["operator", "keeper"]], ...] = (
-        (labels[0], "operator"), (labels[1], "operator"), ("keepers", "keeper"),
+        (labels[0], "operator"), (labels[1], "operator"), (KEEPERS, "keeper"),
     )  # fmt: skip
     if keys_to is not None:
         keys_to.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -183,11 +186,23 @@ def _make_keys(directory: Path, venue: str, labels: tuple[str, str], keys_to: Pa
                 label=label,
             )
             record = identity.create_key(None, KeyKind.ED25519, terms, now, public=public).record
-            path = "" if keys_to is None else str(keys_to / f"{re.sub(r'[^A-Za-z0-9_-]', '_', label)}.seed")
+            path = "" if keys_to is None else str(_seed_path(keys_to, label))
             if path:
                 _write(Path(path), seed.hex() + "\n")
             made.append(MadeKey(label, role, record.actor, public.hex(), "" if path else seed.hex(), path))
     return made
+
+
+def _seed_path(folder: Path, label: str) -> Path:
+    return folder / f"{re.sub(r'[^A-Za-z0-9_-]', '_', label)}.seed"
+
+
+def _check_free(folder: Path | None, labels: tuple[str, ...]) -> None:
+    """Raises ConfigError where a private key has no place of its own."""
+    paths = [] if folder is None else [_seed_path(folder, label) for label in labels]
+    taken = [path for number, path in enumerate(paths) if path.exists() or path in paths[:number]]
+    if taken:
+        raise ConfigError(f"{taken[0]} is taken: nothing is overwritten.", file=str(taken[0]))
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,0 +1,20 @@
+"""The reference page of the API is what the tables say now."""
+
+from pathlib import Path
+
+from novate.gateway.reference import main, page
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_the_page_is_not_stale():
+    assert (DOCS / "reference" / "api.md").read_text(encoding="utf-8") == page(), (
+        "run `python -m novate.gateway.reference --write docs/reference`"
+    )
+
+
+def test_the_page_is_written_where_it_is_wanted(tmp_path, capsys):
+    assert main(["--write", str(tmp_path)]) == 0
+    assert (tmp_path / "api.md").read_text(encoding="utf-8") == page()
+    assert main(["nonsense"]) == 2
+    assert "usage" in capsys.readouterr().err
