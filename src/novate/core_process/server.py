@@ -15,11 +15,9 @@ from __future__ import annotations
 import gc
 import os
 import selectors
-import signal
 import socket
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -27,13 +25,13 @@ from novate._core import Engine
 from novate.core_process import wire
 from novate.core_process.clients import Connection
 from novate.core_process.limits import Limits
+from novate.core_process.listening import listen, stopped_by_signals
 from novate.core_process.wire import BadRecord, Kind, Refusal, Welcome
 from novate.errors import BadBuffer, ConfigError
 from novate.journal.envelope import stamp
 from novate.sequencer import Answer, Clock, Sequencer, check_buffer, steady_clock
 from novate.venue import Venue
 
-_BACKLOG: Final = 128
 SEGMENT_BYTES: Final = 1 << 28
 """Of the journal of a core: each is on the disk twice over, as the one being written and the blank one behind it."""
 LOCKSTEP_BELOW_BYTES: Final = 1 << 15
@@ -286,9 +284,9 @@ def serve(
     )
     path = Path(socket_path)
     try:
-        server = CoreServer(venue.sequencer, _listen(path), limits)
+        server = CoreServer(venue.sequencer, listen(path, "core"), limits)
         try:
-            with _stopped_by_signals(server):
+            with stopped_by_signals(server.stop):
                 if on_ready is not None:
                     on_ready(venue)
                 gc.collect()
@@ -313,29 +311,3 @@ def run_before_others() -> None:
         raise ConfigError(
             "Real-time scheduling is not permitted here; it takes CAP_SYS_NICE or a limit of RTPRIO of 1."
         ) from error
-
-
-def _listen(path: Path) -> socket.socket:
-    """Listens on `path`; one left there by a killed core is replaced, since this core holds the lock of the home."""
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        if path.is_socket():
-            path.unlink()
-        listener.bind(str(path))
-        path.chmod(0o600)
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise ConfigError(f"The core can't listen on {path}: {error.strerror or error}.") from error
-    return listener
-
-
-@contextmanager
-def _stopped_by_signals(server: CoreServer) -> Iterator[None]:
-    wanted = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.signal(number, lambda *_: server.stop()) for number in wanted]
-    try:
-        yield
-    finally:
-        for number, handler in zip(wanted, before, strict=True):
-            signal.signal(number, handler)

@@ -14,14 +14,13 @@ from __future__ import annotations
 
 import gc
 import selectors
-import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from novate.core_process.listening import listen, stopped_by_signals
 from novate.core_process.wire import BadRecord, DurableFrame, Record, Refusal, Welcome
 from novate.errors import ConfigError, EngineHalted
 from novate.reader_process import wire
@@ -33,7 +32,6 @@ from novate.reader_process.snapshots import SnapshotWriter, Told
 from novate.reader_process.whatif import WhatIfs, timed_copy
 from novate.reader_process.wire import Ask, Foretold, Kind, NotTold, Question, WhatIf, Why
 
-_BACKLOG: Final = 128
 _ENDS: Final = {
     Refusal.RECORD_TOO_LARGE: Why.RECORD_TOO_LARGE,
     Refusal.BAD_RECORD: Why.BAD_RECORD,
@@ -434,7 +432,7 @@ def serve_reader(
     core = Path(core_path) if core_path is not None else Path(home) / "core.sock"
     listening = False
 
-    def listen() -> socket.socket:
+    def begin() -> socket.socket:
         nonlocal listening
         listener = listen_on(path)
         listening = True
@@ -443,14 +441,14 @@ def serve_reader(
     server = ReaderServer(
         home,
         core,
-        listen,
+        begin,
         limits=limits,
         snapshots=snapshots,
         on_ready=on_ready,
         on_snapshot=on_snapshot,
     )
     try:
-        with _stopped_by_signals(server):
+        with stopped_by_signals(server.stop):
             server.run()
     finally:
         if listening:
@@ -461,17 +459,7 @@ def listen_on(path: Path) -> socket.socket:
     """Listens on `path`; one left there by a killed reader is replaced. Raises ConfigError, also where a reader lives already."""
     if path.is_socket() and _answers(path):
         raise ConfigError(f"A reader listens on {path} already.")
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        if path.is_socket():
-            path.unlink()
-        listener.bind(str(path))
-        path.chmod(0o600)
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise ConfigError(f"The reader can't listen on {path}: {error.strerror or error}.") from error
-    return listener
+    return listen(path, "reader")
 
 
 def _answers(path: Path) -> bool:
@@ -481,14 +469,3 @@ def _answers(path: Path) -> bool:
         except OSError:
             return False
     return True
-
-
-@contextmanager
-def _stopped_by_signals(server: ReaderServer) -> Iterator[None]:
-    wanted = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.signal(number, lambda *_: server.stop()) for number in wanted]
-    try:
-        yield
-    finally:
-        for number, handler in zip(wanted, before, strict=True):
-            signal.signal(number, handler)
