@@ -40,7 +40,7 @@ from novate.identity.proofs import new_ed25519
 
 MARKET = "NVDA-PERP"
 ANN, BOB = 11, 12
-QUICK = Persistence(attempts=14, pause_s=0.005, most_s=0.2, answer_s=5.0)
+QUICK = Persistence(attempts=60, pause_s=0.005, most_s=0.05, answer_s=5.0)
 
 
 def free_ports() -> int:

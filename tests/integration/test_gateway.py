@@ -88,14 +88,16 @@ def test_the_same_client_id_is_answered_the_same(say, venue):
     assert len(venue.get("/accounts/11")[1]["result"]["orders"]) == 0
 
 
-def test_a_waiting_trigger_sent_twice_is_still_open(say):
+def test_a_trigger_sent_twice_is_as_it_stands(say, venue):
     name = next(_names)
     wish = order(client_id=name, trigger="stop", trigger_price="195", trigger_market=PERP)
     first = say("place_order_full", 11, **wish)
     if not first["ok"]:
         pytest.skip(f"no such trigger here: {first['error']}")
     again = say("place_order_full", 11, **wish)
-    assert again["ok"] and again["result"]["order"]["status"] == "open"
+    waits = {one["order"] for one in venue.get("/accounts/11/waiting")[1]["result"]["orders"]}
+    assert again["ok"] and again["result"]["order"]["duplicate"]
+    assert (again["result"]["order"]["status"] == "open") is (again["result"]["order"]["order"] in waits)
 
 
 @pytest.mark.parametrize("by", ["order", "client_id"])

@@ -13,18 +13,19 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateways import PERP, RunningVenue, eventually
-from novate.journal import verify_journal
+from gateways import PERP, RunningVenue, eventually, patient_listing
 
 
 class UpVenue(RunningVenue):
     """A client of a venue that `novate up` runs."""
 
+    more: tuple[str, ...] = ()
+
     def begin(self) -> None:
         self.up = subprocess.Popen(
             [
                 sys.executable, "-m", "novate.cli", "up", str(self.home), "--dev", "--venue", self.name,
-                "--port", str(self.port), "--without", "projector", "--without", "keeper", "--json",
+                "--port", str(self.port), "--without", "projector", "--json", *self.more,
             ],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )  # fmt: skip
@@ -44,12 +45,13 @@ class UpVenue(RunningVenue):
         """The process of that name."""
         for path in Path(f"/proc/{self.up.pid}/task/{self.up.pid}/children").read_text().split():
             words = Path(f"/proc/{path}/cmdline").read_bytes().split(b"\0")
-            if name.encode() in words[:5]:
+            if name.encode() in words[:8]:
                 return int(path)
         return 0
 
     def kill_child(self, name: str) -> None:
-        before = self.pid(name)
+        before = eventually(lambda: self.pid(name), 10)
+        assert before > 1
         os.kill(before, signal.SIGKILL)
         eventually(lambda: self.pid(name) not in {0, before}, 30)
 
@@ -66,8 +68,9 @@ class UpVenue(RunningVenue):
 
 
 @contextmanager
-def up(home: Path):
+def up(home: Path, *more: str):
     found = UpVenue(home, dev=True)
+    found.more = more
     try:
         found.begin()
         yield found
@@ -84,7 +87,7 @@ def up(home: Path):
 
 def test_killed_processes_come_back_and_nothing_that_was_answered_is_lost(tmp_path):
     home, acked = tmp_path / "home", []
-    with up(home) as venue:
+    with up(home, "--listing", str(patient_listing(tmp_path / "listing.toml"))) as venue:
         venue.prices()
         venue.open(11, usdc="100000000")
         stop = threading.Event()
@@ -115,7 +118,8 @@ def test_killed_processes_come_back_and_nothing_that_was_answered_is_lost(tmp_pa
             venue.kill_child(name)
             eventually(venue.trades, 40)
             venue.prices()
-            eventually(lambda known=known: len(acked) > known, 20)
+            if name != "core":  # after an outage orders may only leave for a while
+                eventually(lambda known=known: len(acked) > known, 20)
         stop.set()
         loading.join()
         rests = {one["order"] for one in venue.get("/accounts/11")[1]["result"]["orders"]}
@@ -128,7 +132,10 @@ def test_killed_processes_come_back_and_nothing_that_was_answered_is_lost(tmp_pa
         assert sum("ended with status -9" in one["says"] for one in venue.says) == 3
         assert venue.end() < 15
         assert venue.up.returncode == 0
-    verify_journal(home / "journal")
+    sound = subprocess.run(
+        [sys.executable, "-m", "novate.cli", "verify", "journal", str(home)], capture_output=True, check=False
+    )
+    assert sound.returncode == 0, sound.stderr
     with up(home) as venue:
         assert rests <= {one["order"] for one in venue.get("/accounts/11")[1]["result"]["orders"]}
         assert not any(one["process"] == "genesis" for one in venue.says)

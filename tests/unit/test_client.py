@@ -315,6 +315,25 @@ def test_an_order_comes_to_the_same_in_whatever_order_its_events_come(
     assert (order.status, order.filled, order.remaining, order.reason) == ("cancelled", 4, 0, "requested")
 
 
+def test_an_order_that_met_its_owners_shrinks_and_ends() -> None:
+    order = Order("c1", 7, "NVDA-PERP", "bid", Decimal(5))
+    order.hear(placed())
+    for number, left, status in ((5, "2", "open"), (6, "0", "cancelled")):
+        order.hear(
+            happened(
+                "order_decremented",
+                number,
+                order="50",
+                market="NVDA-PERP",
+                side="bid",
+                quantity="3",
+                remaining=left,
+            )
+        )
+        assert (order.remaining, order.status, order.filled) == (Decimal(left), status, 0)
+    assert order.reason == "self_trade"
+
+
 def test_an_account_read_anew_ends_what_does_not_rest() -> None:
     orders = Orders()
     order, _ = play(steps.place(orders, "place_order", 7, PLACE, FEW), reply(DONE))

@@ -93,6 +93,10 @@ class Order:
                     self.status = "open" if self.remaining else "filled"
             case "order_amended" if newer:
                 self.remaining, self.price = Decimal(data.remaining), Decimal(data.price)
+            case "order_decremented" if newer:
+                self.remaining = Decimal(data.remaining)
+                if not self.remaining:
+                    self.status, self.reason = "cancelled", "self_trade"
             case "order_cancelled" if newer:
                 self.remaining, self.status = Decimal(0), "cancelled"
                 self.reason = str(getattr(data.reason, "value", data.reason))

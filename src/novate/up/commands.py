@@ -214,6 +214,7 @@ def up(
     """
     from contextlib import nullcontext
 
+    from novate.gateway.settings import GatewaySettings
     from novate.operations.endpoint import Endpoint
     from novate.operations.logs import write_log
     from novate.operations.metrics import Watched
@@ -228,6 +229,12 @@ def up(
         raise click.UsageError(
             "A venue that is not for development has an id of its own: --venue NAME (or --dev)."
         )
+    unknown = sorted(set(without) - {"projector", "keeper", "gateway", "reader"})
+    if unknown:
+        raise click.UsageError(f"--without takes projector, keeper, gateway or reader; not {unknown[0]!r}.")
+    # What a gateway would refuse is refused before anything begins.
+    of = file.process
+    GatewaySettings(venue=of.venue or "novate-dev", host=of.host, port=of.port, dev=dev)
     screen = console()
 
     def say(name: str, words: str) -> None:
