@@ -201,3 +201,26 @@ def test_a_dry_run_says_what_had_to_be_signed(port: int) -> None:
     assert not told["accepted"]
     assert told["recovered"].lower() == STRANGER.address.lower()
     assert told["refusal"]["name"] == "signature_must_verify"
+
+
+def test_a_sale_far_below_the_market_is_worth_what_the_market_pays(port: int) -> None:
+    agent = Account.from_key(bytes([4]) * 32)
+    terms = {
+        "agent": agent.address,
+        "label": "seller",
+        "scopes": ["trade"],
+        "accounts": [],
+        "markets": [],
+        "networks": [],
+    }
+    assert (
+        post(
+            port,
+            "/wallets",
+            signed("ApproveAgent", terms | {"capMicroUsd": str(400 * 10**6), "expiresNs": "0"}),
+        )[0]
+        == 200
+    )
+    sale = order(side="ask", priceE9=str(150 * 10**9), quantityE9=str(25 * 10**8))
+    refused = post(port, "/wallets", signed("PlaceOrder", sale, by=agent, agent=agent.address))[1]
+    assert refused["error"]["code"] == "notional_must_not_exceed_cap"

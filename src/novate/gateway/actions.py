@@ -297,14 +297,12 @@ class Actions:
         listed = self.catalogue.markets.get(market)
         if listed is None:
             return None
-        if command.price:
-            price = listed.price.step * command.price
-        elif (
-            state := self._streams.prices.get(listed.underlying.underlying)
-        ) is not None and state.index is not None:
-            price = Fraction(state.index)
-        else:
+        state = self._streams.prices.get(listed.underlying.underlying)
+        index = Fraction(state.index) if state is not None and state.index is not None else None
+        if index is None and not command.price:
             return None
+        # A sale far below the market trades at the market.
+        price = max(listed.price.step * command.price, index or Fraction(0))
         return ceil(price * listed.quantity.step * command.lots * 1_000_000)
 
 
