@@ -19,6 +19,7 @@ from novate.schema.scale import Scale
 
 _SHARE: Final = 10**9
 _T = TypeVar("_T")
+_SCALES: Final = {"ticks": "price", "lots": "quantity", "money": "money", "mark": "mark"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ class Market:
 
     def scale(self, what: str) -> Scale:
         """The scale of ticks, lots, money or mark."""
-        return {"ticks": self.price, "lots": self.quantity, "money": self.money, "mark": self.mark}[what]
+        found: Scale = getattr(self, _SCALES[what])
+        return found
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -163,6 +163,8 @@ def wish(
     return name_of(type(command)), said
 
 
+_LISTS: Final = {"market": "markets", "asset": "assets", "underlying": "underlyings"}
+
 # --- outwards ----------------------------------------------------------------------------------------------------------
 
 _Reader = Callable[[Catalogue, Any, MarketOf], Data]
@@ -210,17 +212,19 @@ def _readers() -> Mapping[type[Event], tuple[str, _Reader]]:
 
 
 def _reader(one: Happening) -> _Reader:
-    steps = [(field, _outwards(field)) for field in one.fields]
+    steps = [(field.name, _outwards(field)) for field in one.fields if field.how is not How.BITS]
+    flags = [
+        (name, field.field.attribute, bit)
+        for field in one.fields
+        if field.how is How.BITS
+        for name, bit in field.bits()
+    ]
     data = one.data
 
     def read(catalogue: Catalogue, body: Any, market_of: MarketOf) -> Data:
-        values: dict[str, Any] = {}
-        for field, step in steps:
-            if field.how is How.BITS:
-                bits = getattr(body, field.field.attribute)
-                values |= {name: bool(bits & value) for name, value in field.bits()}
-            else:
-                values[field.name] = step(catalogue, body, market_of)
+        values = {name: step(catalogue, body, market_of) for name, step in steps}
+        for name, attribute, bit in flags:
+            values[name] = bool(getattr(body, attribute) & bit)
         return data(**values)
 
     return read
@@ -255,10 +259,7 @@ def _outwards(one: Outer) -> Callable[[Catalogue, Any, MarketOf], Any]:
 
 
 def _name(catalogue: Catalogue, what: str, number: int) -> str | None:
-    known: Mapping[int, Any] = {
-        "market": catalogue.markets, "asset": catalogue.assets, "underlying": catalogue.underlyings,
-    }[what]  # fmt: skip
-    found = known.get(number)
+    found = getattr(catalogue, _LISTS[what]).get(number)
     return found.name if found is not None else str(number) if number else None
 
 
