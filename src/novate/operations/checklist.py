@@ -100,7 +100,7 @@ def refuse_red(lines: list[Line]) -> None:
     if red:
         told = " ".join(f"{line.name}: {line.found} {line.advice}".rstrip() for line in red)
         raise NotReady(
-            f"{len(red)} lines of the launch checklist are red. {told}",
+            f"The launch checklist has {len(red)} red line{'' if len(red) == 1 else 's'}. {told}",
             red=", ".join(line.name for line in red),
         )
 
