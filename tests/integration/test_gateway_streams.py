@@ -374,3 +374,12 @@ def test_books_and_private_streams_when_the_core_is_killed(venue):
         settled(venue, hears, again)
         assert again.best("bids")[0] == ("171", "1")
         assert closed(listens), "events may have been missed: it is to read the account anew"
+
+
+def test_a_book_shows_what_was_acknowledged_before_it_was_asked_for(venue):
+    with venue.ws() as says:
+        for ticks in range(40):
+            price = f"{150 + ticks / 100:.2f}".rstrip("0").rstrip(".")
+            place(says, 11, price=price)
+            assert price in [level[0] for level in book_of(venue)["bids"]]
+        says.ask("cancel_all", account=11)

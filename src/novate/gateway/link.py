@@ -34,6 +34,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _BACK_OFF_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0)
+_MOMENT_S: Final = 0.5
+_LOOK_S: Final = 0.001
 IN_FLIGHT: Final = 4096
 """Commands in flight at most; a sixteenth of them is kept for what only reduces."""
 _RESERVED: Final = IN_FLIGHT // 16
@@ -65,6 +67,7 @@ class VenueLink:
         self._readers: list[ReaderClient] = []
         self._asker = AsyncReaderClient(reader)
         self.catalogue: Catalogue | None = None
+        self._heard = 0
         self.sequence = 0
         """Last command of which this gateway knows."""
         self.time_ns = 0
@@ -87,6 +90,13 @@ class VenueLink:
         """Waits until the core and the reader were reached once."""
         async with asyncio.timeout(timeout_s):
             await self._ready.wait()
+
+    async def in_step(self) -> None:
+        """Waits until the events of all that this gateway has told are heard, for a moment at most: replies come by another connection."""
+        told, patience = self.sequence, _MOMENT_S
+        while self._heard < told and patience > 0:
+            await asyncio.sleep(_LOOK_S)
+            patience -= _LOOK_S
 
     async def send(self, command: Command, account: int, actor: int, *, reserved: bool = False) -> Answered:
         """One command and its own events. `reserved` is the lane of what only reduces.
@@ -204,12 +214,12 @@ class VenueLink:
                         self.sequence = max(self.sequence, client.welcome.sequence)
                         await self.renew_catalogue()
                         self._on_gap(client.welcome.sequence)
-                    known = client.welcome.sequence
+                    known = self._heard = client.welcome.sequence
                     self._ready.set()
                     async for frame in client.events():
                         self._seen(frame)
                         self._on_events(frame)
-                        known = frame.first_sequence + frame.commands - 1
+                        known = self._heard = frame.first_sequence + frame.commands - 1
             except (CoreGone, CoreRefused, GatewayRefused):
                 await asyncio.sleep(_BACK_OFF_S[min(tries, len(_BACK_OFF_S) - 1)])
                 tries += 1

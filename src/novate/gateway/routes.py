@@ -128,16 +128,19 @@ async def _one_market(asked: Asked) -> tuple[Any, int]:
 
 async def _book(asked: Asked) -> tuple[Any, int]:
     asked.market_id()
+    await asked.door.link.in_step()
     book = asked.door.streams.book(asked.market)
     return book.snapshot(asked.numbers["depth"]), book.seq
 
 
 async def _trades(asked: Asked) -> tuple[Any, int]:
+    await asked.door.link.in_step()
     kept = asked.door.streams.trades.get(asked.market_id(), ())
     return list(kept)[-asked.numbers["limit"] :][::-1], asked.door.link.sequence
 
 
 async def _prices(asked: Asked) -> tuple[Any, int]:
+    await asked.door.link.in_step()
     return list(asked.door.streams.prices.values()), asked.door.link.sequence
 
 
