@@ -224,3 +224,9 @@ def test_a_sale_far_below_the_market_is_worth_what_the_market_pays(port: int) ->
     sale = order(side="ask", priceE9=str(150 * 10**9), quantityE9=str(25 * 10**8))
     refused = post(port, "/wallets", signed("PlaceOrder", sale, by=agent, agent=agent.address))[1]
     assert refused["error"]["code"] == "notional_must_not_exceed_cap"
+
+
+def test_signatures_are_not_tried_without_end(port: int) -> None:
+    forged = signed("PlaceOrder", order(), by=STRANGER)
+    codes = {post(port, "/wallets", forged)[1]["error"]["code"] for _ in range(120)}
+    assert codes == {"signature_must_verify", "rate_must_not_exceed_budget"}

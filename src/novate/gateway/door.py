@@ -20,7 +20,7 @@ from novate.gateway.history import History
 from novate.gateway.link import IN_FLIGHT, VenueLink
 from novate.gateway.settings import GatewaySettings
 from novate.gateway.streams import PUBLIC, Streams
-from novate.identity import RULES, BudgetLimits, Budgets, Identity
+from novate.identity import RULES, BudgetLimits, Budgets, Identity, IdentityRefused
 from novate.keepers.alert_book import AlertBook
 from novate.messages import AccountOpened, OwnershipMoved, iter_events, reports
 from novate.schema.catalogue import Catalogue
@@ -128,9 +128,11 @@ class Door:
 
     def _own(self, account: int, owner: int) -> None:
         store = self._identity.store
-        if owner not in store.owners():
+        try:
+            store.assign_account(account, owner)
+        except IdentityRefused:  # the first account of its owner
             store.add_owner(time.time_ns(), owner=owner)
-        store.assign_account(account, owner)
+            store.assign_account(account, owner)
 
     def _listed(self) -> None:
         self._later(self.link.renew_catalogue)

@@ -7,11 +7,14 @@ itself (`novate.identity`), or knows a transport.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from novate.identity import (
+    ANONYMOUS,
     Budgets,
     Identity,
+    IdentityRefused,
     Principal,
     PrincipalKind,
     SignedRequest,
@@ -34,11 +37,22 @@ class Gate:
         given = credentials_from(headers)
         if given is None:
             return self.identity.nobody()
-        return self.identity.authenticate(SignedRequest(method, target, body, given), now(), address)
+        with self.counted(address):
+            return self.identity.authenticate(SignedRequest(method, target, body, given), now(), address)
 
     def of_login(self, path: str, credentials: Credentials, address: str) -> Principal:
         """Who logs in at a WebSocket. Raises IdentityRefused."""
-        return self.identity.login(SignedRequest(LOGIN, path, b"", credentials), now(), address)
+        with self.counted(address):
+            return self.identity.login(SignedRequest(LOGIN, path, b"", credentials), now(), address)
+
+    @contextmanager
+    def counted(self, address: str) -> Iterator[None]:
+        """Who proves nothing pays as nobody: credentials are not tried without end."""
+        try:
+            yield
+        except IdentityRefused:
+            self._budgets.spend(ANONYMOUS, now(), address=address)
+            raise
 
     def still(self, principal: Principal) -> Principal:
         """A session's principal as it stands now. Raises IdentityRefused once its key is gone."""

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
@@ -86,10 +87,9 @@ class VenueLink:
         """Whether commands can be sent."""
         return self._core is not None and not self._core.gone
 
-    async def ready(self, timeout_s: float = 30.0) -> None:
+    async def ready(self) -> None:
         """Waits until the core and the reader were reached once."""
-        async with asyncio.timeout(timeout_s):
-            await self._ready.wait()
+        await self._ready.wait()
 
     async def in_step(self) -> None:
         """Waits until the events of all that this gateway has told are heard, for a moment at most: replies come by another connection."""
@@ -144,8 +144,7 @@ class VenueLink:
     ) -> tuple[T, int]:
         """The same with a stated least sequence."""
 
-        def asked() -> tuple[T, int]:
-            client = self._readers.pop() if self._readers else ReaderClient.connect(self._reader_path)
+        def asked_of(client: ReaderClient) -> tuple[T, int]:
             client.min_seq = min_seq
             try:
                 answer = question(client, *args, **kwargs), client.sequence
@@ -157,6 +156,12 @@ class VenueLink:
                 raise
             self._readers.append(client)
             return answer
+
+        def asked() -> tuple[T, int]:
+            while self._readers:  # of a reader that was started anew in between: a question changes nothing
+                with suppress(ReaderGone):
+                    return asked_of(self._readers.pop())
+            return asked_of(ReaderClient.connect(self._reader_path))
 
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, asked)

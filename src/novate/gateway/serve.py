@@ -61,12 +61,10 @@ async def _serve(home: Path, settings: GatewaySettings, on_ready: Callable[[str,
                 timeout_keep_alive=75, limit_concurrency=settings.connections, timeout_graceful_shutdown=_GRACE_S,
             )
         )  # fmt: skip
-        with contextlib.suppress(NotImplementedError):
-            server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
         serving = asyncio.create_task(_run(server, listener))
         try:
-            await _ready(door, stopping)
-            if on_ready is not None and not stopping.is_set():
+            await _ready(door, stopping, keeping)
+            if on_ready is not None and not stopping.is_set() and not keeping.done():
                 ws_port = ws_server.sockets[0].getsockname()[1]
                 on_ready(
                     _url("http", settings.host, listener.getsockname()[1]),
@@ -93,11 +91,11 @@ async def _run(server: uvicorn.Server, listener: socket.socket) -> None:
     await server._serve([listener])  # noqa: SLF001 - `serve` takes the signals, which are ours
 
 
-async def _ready(door: Door, stopping: asyncio.Event) -> None:
-    """Waits until the venue was reached, or the gateway is to end."""
-    reached = asyncio.create_task(door.link.ready(timeout_s=3600))
+async def _ready(door: Door, stopping: asyncio.Event, keeping: asyncio.Task[None]) -> None:
+    """Waits until the venue was reached, or the gateway is to end, or can't go on."""
+    reached = asyncio.create_task(door.link.ready())
     ended = asyncio.create_task(stopping.wait())
-    await asyncio.wait({reached, ended}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({reached, ended, keeping}, return_when=asyncio.FIRST_COMPLETED)
     for task in (reached, ended):
         task.cancel()
 

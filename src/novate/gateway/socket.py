@@ -141,7 +141,7 @@ class Connection(WSListener):
         unread = transport.underlying_transport.get_write_buffer_size() + self._untold_bytes
         self._untold_bytes += len(message)
         if unread > self._door.settings.unread_bytes:
-            self._cut_off()
+            self._abort()
             return False
         return True
 
@@ -174,7 +174,7 @@ class Connection(WSListener):
             self._refuse(None, error)
             self.close(WSCloseCode.POLICY_VIOLATION, error.code)
 
-    def _cut_off(self) -> None:
+    def _abort(self) -> None:
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.underlying_transport.abort()

@@ -83,7 +83,8 @@ async def carry_out(door: Door, wish: WalletWish, address: str) -> Replied:
         raise GatewayRefused(
             Rule.FIELDS_MUST_FIT_THE_OPERATION, f"No operation is signed as {wish.kind[:32]!r}.", field="kind"
         )
-    principal = await identity.authenticate_wallet_async(request, now(), address)
+    with door.gate.counted(address):
+        principal = await identity.authenticate_wallet_async(request, now(), address)
     op = operation(_OPERATIONS[wish.kind])
     args = parse(op, msgspec.json.encode(arguments(wish.kind, wish.message)))
     return await door.actions.carry_out(principal, op, int(wish.message["account"]), args, address)
