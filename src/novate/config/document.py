@@ -174,7 +174,7 @@ def read_document(source: Path | str, overrides: Mapping[str, Raw]) -> Document:
 
 def _toml(source: Path | str) -> dict[str, object]:
     is_text = isinstance(source, str) and "\n" in source
-    text = str(source) if is_text else _content(Path(source))
+    text = str(source) if is_text else file_text(Path(source))
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -182,7 +182,8 @@ def _toml(source: Path | str) -> dict[str, object]:
         raise ConfigError(f"The configuration {origin} is not TOML: {error}.") from None
 
 
-def _content(path: Path) -> str:
+def file_text(path: Path) -> str:
+    """The text of a configuration file. Raises ConfigError: it is not there, or can't be read."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -23,6 +23,7 @@ from typing import Annotated, Any, Final, Literal, NoReturn
 import msgspec
 
 from novate.config import Listing, load_listing, packaged_listing
+from novate.config.document import file_text, refuse
 from novate.errors import ConfigError, UnitError
 from novate.keepers.settings import KeeperSettings, load_settings
 from novate.units import duration_ns
@@ -180,7 +181,7 @@ def load_venue(path: Path) -> VenueFile:
 
     Raises ConfigError: no such file, not TOML, a key that is unknown or holds what it can't, a listing that stands here and elsewhere.
     """
-    text = _text(path)
+    text = file_text(path)
     content = _toml(text, path)
     if SECTION not in content:
         raise ConfigError(
@@ -206,7 +207,7 @@ def load_venue(path: Path) -> VenueFile:
 
 def section_names(path: Path) -> frozenset[str]:
     """The sections of a TOML file. Raises ConfigError."""
-    return frozenset(_toml(_text(path), path))
+    return frozenset(_toml(file_text(path), path))
 
 
 def process_settings(raw: object) -> ProcessSettings:
@@ -239,7 +240,7 @@ def process_settings(raw: object) -> ProcessSettings:
 
 def keeper_settings(path: Path) -> KeeperSettings:
     """The keepers' settings of a file: its `[process.keepers]`, or the whole file where that is theirs. Raises ConfigError."""
-    content = _toml(_text(path), path)
+    content = _toml(file_text(path), path)
     process = content.get(SECTION)
     if isinstance(process, Mapping):
         return load_settings(process.get("keepers", {}))
@@ -247,31 +248,7 @@ def keeper_settings(path: Path) -> KeeperSettings:
 
 
 def _refuse(key: str, value: object, expected: str) -> NoReturn:
-    shown = (
-        f'"{value}"'
-        if isinstance(value, str)
-        else str(value).lower()
-        if isinstance(value, bool)
-        else str(value)
-    )
-    raise ConfigError(
-        f"[{SECTION}] {key} = {shown[:60]}: expected {expected}.",
-        section=SECTION,
-        key=key,
-        value=shown[:60],
-        expected=expected,
-    )
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"There is no configuration file {path}.", file=str(path)) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"The configuration file {path} cannot be read: {error}.", file=str(path)
-        ) from error
+    refuse(SECTION, key, value, expected)
 
 
 def _toml(text: str, path: Path) -> dict[str, Any]:
