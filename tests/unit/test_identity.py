@@ -492,7 +492,7 @@ def test_refusals_are_one_table_with_numbers_of_their_own() -> None:
     assert len(RULES) == len(Rule)
     assert all(2001 <= number < 2050 for number in RULES)
     assert all(rule.sentence.endswith(".") and rule.label == rule.label.lower() for rule in Rule)
-    shown = IdentityRefused(Rule.DUPLICATE_NONCE, nonce=5).as_dict()
+    shown = IdentityRefused(Rule.DUPLICATE_NONCE, nonce=5).as_answer()
     assert shown == {
         "code": 2002, "name": "duplicate_nonce", "message": Rule.DUPLICATE_NONCE.sentence, "retryable": True, "nonce": 5,
     }  # fmt: skip

@@ -79,8 +79,8 @@ class IdentityRefused(NovateError):
         super().__init__(f"{rule.sentence} {detail}" if detail else rule.sentence, **facts)
         self.rule = rule
 
-    def as_dict(self) -> dict[str, Fact]:
-        """Number, name, sentence and whether a retry can help, then the facts, flat and JSON-ready."""
+    def as_answer(self) -> dict[str, Fact]:
+        """For who is refused: number, name, sentence and whether a retry can help, then the facts, flat and JSON-ready."""
         row = self.rule
         return {
             "code": row.number,

@@ -204,7 +204,7 @@ class Identity:
             text = canonical_of(self.venue, request).decode("ascii")
             self._check(request, now_ns, address)
         except IdentityRefused as refusal:
-            return Verdict(accepted=False, refusal=refusal.as_dict(), canonical=text)
+            return Verdict(accepted=False, refusal=refusal.as_answer(), canonical=text)
         return Verdict(accepted=True, refusal=None, canonical=text)
 
     def verify_wallet(self, request: WalletRequest, now_ns: int, address: str = "") -> Verdict:
@@ -212,7 +212,7 @@ class Identity:
         try:
             found = examine(self.wallets.domain, request)
         except IdentityRefused as refusal:
-            return Verdict(accepted=False, refusal=refusal.as_dict())
+            return Verdict(accepted=False, refusal=refusal.as_answer())
         refusal_found = found.refusal
         if refusal_found is None:
             try:
@@ -221,7 +221,7 @@ class Identity:
                 refusal_found = refusal
         return Verdict(
             accepted=refusal_found is None,
-            refusal=None if refusal_found is None else refusal_found.as_dict(),
+            refusal=None if refusal_found is None else refusal_found.as_answer(),
             digest="0x" + found.digest.hex(),
             separator="0x" + found.separator.hex(),
             struct="0x" + found.struct.hex(),

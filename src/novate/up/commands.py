@@ -111,6 +111,8 @@ def keeper(kind: str, directory: Path, keeper: int, settings: Path | None) -> No
     from novate.operations.settings import keeper_settings
     from novate.reader_process import ReaderClient
 
+    if kind == "prices" and settings is None:
+        raise click.UsageError("Prices come from feeds, and a file says which: --settings FILE.")
     chosen = keeper_settings(settings) if settings is not None else KeeperSettings()
     if keeper:
         chosen = msgspec.structs.replace(chosen, actor=keeper)

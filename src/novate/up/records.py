@@ -14,9 +14,13 @@ from typing import Any, Final
 
 import click
 
-from novate.up.commands import HOME, console
+from novate.errors import DataError
+from novate.up.commands import console
 
 _ROLES: Final = "viewer trader treasurer risk compliance operator keeper"
+HOME: Final = click.argument(
+    "directory", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR"
+)
 DATABASE: Final = click.option(
     "--database", default="", help="URL of the read models [default: SQLite in DIR]."
 )
@@ -67,12 +71,18 @@ def statement(
     directory: Path, account: int, period: str, zone: Any, form: str, out: Path | None, database: str
 ) -> None:
     """Print an account's statement: opening to closing equity by source, which adds up to the unit or is refused."""
+    from sqlalchemy.exc import OperationalError
+
     from novate.projections import export
     from novate.projections.statements import statement as of
     from novate.projections.store import connect
 
-    with connect(_url(directory, database)).connect() as connection:
-        found = of(connection, account, _period(period, zone))
+    wanted = _period(period, zone)
+    try:
+        with connect(_url(directory, database)).connect() as connection:
+            found = of(connection, account, wanted)
+    except OperationalError as error:
+        raise DataError(f"There are no read models in {directory}; `novate project` makes them.") from error
     if form == "parquet":
         if out is None:
             raise click.UsageError("A Parquet file goes somewhere: --out FILE.")
@@ -125,6 +135,10 @@ def create_key(
     from novate.identity import Grant, Identity, KeyKind, KeyTerms, Scope
     from novate.messages.codes import Role
 
+    try:
+        raw = bytes.fromhex(public.removeprefix("0x"))
+    except ValueError:
+        raise click.BadParameter("a public key or address is hexadecimal.", param_hint="--public") from None
     now = time.time_ns()
     with Identity.open(directory, now, venue=venue, chain_id=1) as identity:
         if owner and owner not in identity.store.owners():
@@ -138,9 +152,7 @@ def create_key(
             networks=tuple(lists["networks"]),
             label=label,
         )
-        made = identity.create_key(
-            None, KeyKind(kind), terms, now, public=bytes.fromhex(public.removeprefix("0x"))
-        )
+        made = identity.create_key(None, KeyKind(kind), terms, now, public=raw)
     _result({"ok": True, "key": str(made.record.actor), "secret": made.secret or None})
 
 
