@@ -170,9 +170,17 @@ class Connection(WSListener):
             for account in self._accounts:
                 self._door.gate.authorise(self._principal, "account.stream", account)
         except NovateError as error:
-            self._door.streams.drop(self)
+            self._leave_all()
             self._refuse(None, error)
             self.close(WSCloseCode.POLICY_VIOLATION, error.code)
+
+    def _leave_all(self) -> None:
+        for topic in self._topics:
+            self._door.streams.leave(topic, self)
+        for account in self._accounts:
+            self._door.streams.leave_account(account, self)
+        self._topics.clear()
+        self._accounts.clear()
 
     def _abort(self) -> None:
         transport, self._transport = self._transport, None
@@ -191,7 +199,7 @@ class Connection(WSListener):
         """See WSListener."""
         del transport
         self._transport = None
-        self._door.streams.drop(self)
+        self._leave_all()
         self._gone(self)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:

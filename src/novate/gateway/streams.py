@@ -183,15 +183,6 @@ class Streams:
         """An account's last events."""
         return self._accounts.setdefault(account, AccountLog())
 
-    def drop(self, listener: Listener) -> None:
-        """Removes a listener from everything."""
-        for group in list(self._groups.values()):
-            if listener in group.listeners:
-                group.listeners.discard(listener)
-                self._drop_empty(group)
-        for log in self._accounts.values():
-            log.listeners.discard(listener)
-
     def book(self, name: str) -> MarketBook:
         """A market's book. Raises GatewayRefused."""
         return self._market(name)
