@@ -162,7 +162,12 @@ def main() -> None:
         rows += [r for r in pair if r]
         drawn.add_row(str(count), *(f"{r.value:,.0f}" if r and r.value else "-" for r in pair))
     console.print(drawn)
-    about |= {"build": how_built(driver), "seed": given.seed, "quick": given.quick, "wall_s": round(time.monotonic() - start, 1)}
+    about |= {
+        "build": how_built(driver),
+        "seed": given.seed,
+        "quick": given.quick,
+        "wall_s": round(time.monotonic() - start, 1),
+    }
     about["load_after"] = os.getloadavg()[0]
     result = BENCHES / "cost.json"
     result.write_text(json.dumps({"machine": about, "rows": [r.as_json() for r in rows]}, indent=1) + "\n")

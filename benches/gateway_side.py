@@ -8,7 +8,8 @@ A venue (core, reader, one gateway) is started in a temporary home; beside it, i
 messages of the same size, and an ASGI application on uvicorn that answers 200 with a body of the same size. The client is a process of its own and the
 same for both. Orders are immediate-or-cancel at a price that nothing meets: full check, margin, journal, sync, two events, reply.
 
-Responsible for: the measurement. Every reply is looked at: an order that was not taken is an error of the run.
+Responsible for: the measurement. Every reply is looked at: an order that was not taken is an error of the run. `cpu_us` is the processor time of the
+gateway an order: unlike rates it hardly depends on what else runs.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -62,22 +64,35 @@ uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", a
 """
 
 
-def free_port() -> int:
-    """A port such that it and the next are free now."""
+def free_port(many: int = 2) -> int:
+    """A port such that so many from it on are free now."""
     while True:
-        with socket.socket() as one, socket.socket() as two:
-            one.bind(("127.0.0.1", 0))
-            port = one.getsockname()[1]
+        with ExitStack() as stack:
+            first = stack.enter_context(socket.socket())
+            first.bind(("127.0.0.1", 0))
+            port = first.getsockname()[1]
             try:
-                two.bind(("127.0.0.1", port + 1))
-            except OSError:
+                for further in range(1, many):
+                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port + further))
+            except (OSError, OverflowError):
                 continue
             return int(port)
 
 
+def cpu_s(port: int) -> float:
+    """Processor time of the server at a port: unlike rates and times it hardly depends on what else runs."""
+    for directory in Path("/proc").iterdir():
+        with suppress(OSError):
+            words = directory.joinpath("cmdline").read_bytes().split(b"\0")
+            if str(port).encode() in words and (b"gateway" in words or b"-c" in words):
+                fields = directory.joinpath("stat").read_text().rsplit(")", 1)[1].split()
+                return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    raise SystemExit(f"no server of port {port}")
+
+
 def wait_for(port: int) -> None:
     """Until somebody listens."""
-    for _ in range(600):
+    for _ in range(2400):
         with socket.socket() as sock:
             if sock.connect_ex(("127.0.0.1", port)) == 0:
                 return
@@ -98,16 +113,23 @@ def post(port: int, path: str, body: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def venue() -> Iterator[int]:
-    """A venue whose gateway serves on the yielded port, with a funded account and a price."""
-    home, port = Path(tempfile.mkdtemp(prefix="novate-bench-")), free_port()
+def venue(gateways: int = 1) -> Iterator[int]:
+    """A venue whose gateway serves on the yielded port, further ones on the next but one, with funded accounts and a price."""
+    home, port = Path(tempfile.mkdtemp(prefix="novate-bench-")), free_port(2 * gateways)
+    listing = files("novate.demo").joinpath("listing.toml").read_text(encoding="utf-8")
+    (home / "listing.toml").write_text(
+        listing.replace('outage = "5 s"', 'outage = "600 s"'), encoding="utf-8"
+    )
     # One market's prices are posted once: no keeper, no read models, nothing else on the processors.
     command = (sys.executable, "-m", "novate.cli", "up", str(home / "v"), "--dev", "--port", str(port))
+    command += ("--listing", str(home / "listing.toml"))
     process = subprocess.Popen(
-        (*command, "--without", "projector", "--without", "keeper"), stderr=subprocess.DEVNULL
+        (*command, "--gateways", str(gateways), "--without", "projector", "--without", "keeper"),
+        stderr=subprocess.DEVNULL,
     )
     try:
-        wait_for(port)
+        for number in range(2 * gateways):
+            wait_for(port + number)
         for _ in range(200):
             try:
                 post(port, "/accounts/1/operations/open_account", {"owner": "1"})
@@ -206,11 +228,14 @@ async def trade(
 def through_ws(connections: int, window: int, seconds: float) -> dict[str, Any]:
     """Rate through a gateway and through the echo."""
     with venue() as port:
+        used = cpu_s(port)
         mine = uvloop.run(trade(port + 1, "/v1/ws", connections, window, seconds, checked=True))
+        used = cpu_s(port) - used
     with bare(ECHO) as port:
         echo = uvloop.run(trade(port, "/", connections, window, seconds, checked=False))
     rate, limit = (sum(trader.replies for trader in traders) / seconds for traders in (mine, echo))
-    return {"orders_s": rate, "echo_s": limit, "ratio": rate / limit}
+    cpu_us = used * 1e6 / sum(trader.replies for trader in mine)
+    return {"orders_s": rate, "echo_s": limit, "ratio": rate / limit, "cpu_us": cpu_us}
 
 
 def one_in_flight(seconds: float) -> dict[str, Any]:
@@ -274,10 +299,13 @@ async def posting(port: int, path: str, connections: int, seconds: float) -> int
 def through_rest(connections: int, seconds: float) -> dict[str, Any]:
     """Rate through REST and through the bare server."""
     with venue() as port:
+        used = cpu_s(port)
         mine = uvloop.run(posting(port, "/v1/accounts/{}/orders", connections, seconds))
+        used = cpu_s(port) - used
     with bare(BARE) as port:
         limit = uvloop.run(posting(port, "/", connections, seconds))
-    return {"orders_s": mine / seconds, "bare_s": limit / seconds, "ratio": mine / limit}
+    rates = {"orders_s": mine / seconds, "bare_s": limit / seconds, "ratio": mine / limit}
+    return rates | {"cpu_us": used * 1e6 / mine}
 
 
 def main() -> None:

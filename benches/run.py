@@ -204,6 +204,7 @@ class Plan:
         yield Task("margin frame", (*side, "--portfolios", "100" if self.quick else "1000"))
         accounts = "20000" if self.quick else "100000"
         yield Task("rebuild", (self.driver, "rebuild", accounts, "--reps", "3"))
+        yield Task("rebuild cores", (self.driver, "rebuild", accounts, "--reps", "3"), pinned=False)
         if self.sparse:
             yield Task("rebuild sparse", (*self.sparse, accounts))
         yield Task("sweep", (self.driver, "sweep", accounts, "--reps", "4"))
@@ -344,10 +345,11 @@ class Rows:
             peer=one_by_one,
         )
         worst = ("scipy, worst case only", "rebuild sparse", "ms_per_million")
-        self.add(
-            "full re-margin, 10 positions each", "ms per 1 M accounts", "rebuild", "ms_per_million",
-            peer=worst, floor=1.0, better="less",
-        )  # fmt: skip
+        for name, task in (("one core", "rebuild"), ("every core", "rebuild cores")):
+            self.add(
+                f"full re-margin, 10 positions each, {name}", "ms per 1 M accounts", task, "ms_per_million",
+                peer=worst, floor=1.0, better="less",
+            )  # fmt: skip
         full = ("everyone evaluated", "sweep", "full_ms_median")
         self.add(
             "price tick to breached accounts",
@@ -465,7 +467,12 @@ def main() -> None:
     found = interleave(tasks, plan.rounds, say)
     words = {task.name: " ".join(task.command).replace(f"{ROOT}{os.sep}", "") for task in tasks}
     rows = Rows(found, words).all()
-    about |= {"build": how_built(plan.driver), "rounds": plan.rounds, "quick": given.quick, "wall_s": round(time.monotonic() - start, 1)}
+    about |= {
+        "build": how_built(plan.driver),
+        "rounds": plan.rounds,
+        "quick": given.quick,
+        "wall_s": round(time.monotonic() - start, 1),
+    }
     about["load_after"] = os.getloadavg()[0]
     result = BENCHES / "results.json"
     result.write_text(

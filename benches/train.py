@@ -55,13 +55,26 @@ def crash(work: Path) -> None:
     """A venue through a crash: tokens, loans, issuance, settlements, liquidations; then its journal replayed."""
     home = work / "home"
     step = ("--advance-ms", "60000")
-    run(sys.executable, "-m", "novate.cli", "demo", "--headless", "--home", home, "--report", work / "page.html", *step)
+    run(
+        sys.executable,
+        "-m",
+        "novate.cli",
+        "demo",
+        "--headless",
+        "--home",
+        home,
+        "--report",
+        work / "page.html",
+        *step,
+    )
     run(sys.executable, "-m", "novate.cli", "verify", "journal", home / "journal")
 
 
 def main() -> None:
     """Runs everything."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("driver", type=Path)
     parser.add_argument("raw", type=Path)
     given = parser.parse_args()

@@ -13,9 +13,12 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ET
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
@@ -25,6 +28,8 @@ ENV = os.environ | {
     "PYO3_PYTHON": str(BIN / "python"),
 }
 NO_TESTS_COLLECTED = 5  # pytest's exit status
+PROCESSES = ("tests/integration", "tests/e2e")
+LANES = 3
 
 
 @dataclass(frozen=True)
@@ -73,12 +78,12 @@ def fuzz(seconds: int) -> Count:
     return Count(passed, 3 - passed)
 
 
-def pytest(*options: str) -> Count:
+def pytest(*options: str, output: TextIO | None = None) -> Count:
     """The package's tests; a run that ends without a result is one failure."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "pytest.xml"
         python = (str(BIN / "python"), "-m", "pytest", "--continue-on-collection-errors")
-        status = _run((*python, f"--junit-xml={report}", *options))
+        status = _run((*python, f"--junit-xml={report}", *options), output)
         if not report.exists():
             return Count(failed=1)
         suite = ET.parse(report).getroot()[0]  # noqa: S314 - written a moment ago by pytest
@@ -89,11 +94,83 @@ def pytest(*options: str) -> Count:
     return count if status == 0 or count.failed or nothing_asked_for else count + Count(failed=1)
 
 
-def _run(command: tuple[str, ...]) -> int:
-    return subprocess.run(command, cwd=ROOT, env=ENV, check=False).returncode
+def pytest_in_lanes() -> Count:
+    """The package's tests: those of running processes in lanes beside the others, for they wait more than they work. Their output comes last."""
+    found = (path for folder in PROCESSES for path in (ROOT / folder).glob("test_*.py"))
+    files = deque(sorted(found, key=_length, reverse=True))  # the long ones first
+    outputs: list[TextIO] = []
+
+    def lane() -> Count:
+        total = Count()
+        while True:
+            try:
+                path = files.popleft()
+            except IndexError:  # none is left
+                return total
+            outputs.append(output := tempfile.TemporaryFile("w+"))  # noqa: SIM115 - closed when it is printed
+            total += pytest(str(path.relative_to(ROOT)), output=output)
+
+    try:
+        with ThreadPoolExecutor(LANES) as lanes:
+            beside = [lanes.submit(lane) for _ in range(LANES)]
+            count = pytest(*(f"--ignore={folder}" for folder in PROCESSES))
+            count += lane()  # this one is free now
+            return sum((one.result() for one in beside), count)
+    finally:
+        for output in outputs:
+            with output:
+                output.seek(0)
+                shutil.copyfileobj(output, sys.stdout)
 
 
-def steps(*, only_lint: bool, long: bool) -> list[tuple[str, Callable[[], Count]]]:
+def _length(path: Path) -> tuple[bool, int]:
+    """Of a test's run, roughly: what goes from end to end takes minutes, else the longer file takes longer."""
+    return path.parent.name == "e2e", path.stat().st_size
+
+
+class Installing:
+    """The packages of an extra that are compiled at their installation, made beside the other steps; without optimisation, it is for tests."""
+
+    def __init__(self, extra: str) -> None:
+        python = str(BIN / "python")
+        asked = subprocess.run(
+            (python, "scripts/requirements.py", extra),
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        self._wanted = asked.stdout.split()
+        self._process: subprocess.Popen[str] | None = None
+
+    def begin(self) -> None:
+        """Starts; what is there already stays. Without a compiler nothing starts, and the tests that need it are skipped."""
+        if shutil.which("c++") is None:
+            print("   QuickFIX: skipped, needs a C++ compiler (Debian 12: apt-get install g++)")
+            return
+        command = (
+            str(BIN / "python"),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            *self._wanted,
+        )
+        self._process = subprocess.Popen(command, cwd=ROOT, env=ENV | {"CFLAGS": "-O0 -g0"}, text=True)
+
+    def done(self) -> Count:
+        """Waits for it."""
+        if self._process is None:
+            return Count(skipped=1)
+        return Count(passed=1) if self._process.wait() == 0 else Count(failed=1)
+
+
+def _run(command: tuple[str, ...], output: TextIO | None = None) -> int:
+    return subprocess.run(command, cwd=ROOT, env=ENV, stdout=output, check=False).returncode
+
+
+def steps(compiled: Installing, *, only_lint: bool, long: bool) -> list[tuple[str, Callable[[], Count]]]:
     """Every check in order, with the name it is announced under."""
     build = [("build", lambda: lint("scripts/build.sh"))]
     lints = [
@@ -108,7 +185,8 @@ def steps(*, only_lint: bool, long: bool) -> list[tuple[str, Callable[[], Count]
         ("cargo test, debug build", lambda: cargo_tests("--test", "golden", profile="dev")),
         ("cargo test, naive book", lambda: cargo_tests(package="novate-naive", profile="dev")),
         ("fuzz", lambda: fuzz(20)),
-        ("pytest", pytest),
+        ("QuickFIX", compiled.done),
+        ("pytest", pytest_in_lanes),
     ]
     if long:
         tests = [
@@ -118,6 +196,7 @@ def steps(*, only_lint: bool, long: bool) -> list[tuple[str, Callable[[], Count]
                 lambda: cargo_tests("--", "--nocapture", package="novate-naive", long=True),
             ),
             ("fuzz, long", lambda: fuzz(600)),
+            ("QuickFIX", compiled.done),
             ("pytest, long", lambda: pytest("-m", "long")),
         ]
     return build + (lints if only_lint else tests if long else lints + tests)
@@ -131,7 +210,10 @@ def main() -> int:
     asked = parser.parse_args()
     total = Count()
     failed = []
-    for name, step in steps(only_lint=asked.lint, long=asked.long):
+    compiled = Installing("fix")
+    if not asked.lint:
+        compiled.begin()
+    for name, step in steps(compiled, only_lint=asked.lint, long=asked.long):
         print(f"\n== {name}", flush=True)
         began = time.monotonic()
         count = step()

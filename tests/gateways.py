@@ -119,9 +119,12 @@ class Speaker:
 class RunningVenue:
     """The three processes and a client's way to them."""
 
-    def __init__(self, home: Path, *, dev: bool, venue: str = "test") -> None:
-        self.home, self.dev, self.name = home, dev, venue
+    def __init__(self, home: Path, *, dev: bool, venue: str = "test", gateway=()) -> None:
+        self.home, self.dev, self.name, self._gateway = home, dev, venue, gateway
         self.port = free_port()
+        self.admin_port = 0
+        self.surface: dict[str, list[str]] = {}
+        """Options of `gateway` and `gateway admin`."""
         self.base = f"http://127.0.0.1:{self.port}"
         self.socket = f"ws://127.0.0.1:{self.port + 1}/v1/ws"
         self.children: dict[str, subprocess.Popen] = {}
@@ -132,11 +135,15 @@ class RunningVenue:
 
     def start(self, *names: str) -> None:
         for name in names:
-            more = []
-            if name == "gateway":
-                more = ["--venue", self.name, "--port", str(self.port), *(["--dev"] if self.dev else [])]
+            more, words = [], name.split()
+            if name.startswith("gateway"):
+                port = self.port if name == "gateway" else self.admin_port
+                words = ["gateway"]
+                more = ["--venue", self.name, "--port", str(port), *(["--dev"] if self.dev else [])]
+                more += self.surface.get(name, [])
+                more += self._gateway if name == "gateway" else []
             self.children[name] = subprocess.Popen(
-                [sys.executable, "-m", "novate.cli", *name.split(), str(self.home), *more],
+                [sys.executable, "-m", "novate.cli", *words, str(self.home), *more],
                 stdout=subprocess.PIPE, text=True, env=os.environ | {"NOVATE_SUPERVISED": "1"}, stdin=subprocess.DEVNULL,
             )  # fmt: skip
             self._await_ready(name)
@@ -251,10 +258,10 @@ def patient_listing(path: Path) -> Path:
 
 
 @contextmanager
-def running(home: Path, *, dev: bool = True, venue: str = "test"):
+def running(home: Path, *, dev: bool = True, venue: str = "test", gateway=()):
     """A venue with the packaged listing; ended at the end, whatever happens."""
     begin(home, patient_listing(home.with_name(f"{home.name}.toml")))
-    found = RunningVenue(home, dev=dev, venue=venue)
+    found = RunningVenue(home, dev=dev, venue=venue, gateway=gateway)
     try:
         found.start(
             "core", "keeper time", "reader", "gateway"

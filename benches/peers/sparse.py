@@ -38,7 +38,12 @@ def main() -> None:
         (book @ results).min(axis=1)
         times.append(time.perf_counter() - start)
     per_million = statistics.median(times) * 1e3 * 1e6 / given.accounts
-    found = {"peer": "scipy", "accounts": given.accounts, "positions": int(starts[-1]), "ms_per_million": per_million}
+    found = {
+        "peer": "scipy",
+        "accounts": given.accounts,
+        "positions": int(starts[-1]),
+        "ms_per_million": per_million,
+    }
     print(json.dumps(found))
 
 

@@ -1,10 +1,27 @@
 """The engine, compiled from `crates/novate-core` and bound by `crates/novate-py`."""
 
+from collections.abc import Callable, Sequence
 from typing import Self, final
 
 from typing_extensions import Buffer
 
-__all__ = ["Engine", "check", "definitions", "digest", "holds", "refusals", "release", "round_trip", "ruleset", "stamp"]
+__all__ = [
+    "Engine",
+    "EventHead",
+    "Hearer",
+    "Listed",
+    "Teller",
+    "check",
+    "definitions",
+    "digest",
+    "event_heads",
+    "holds",
+    "refusals",
+    "release",
+    "round_trip",
+    "ruleset",
+    "stamp",
+]
 
 @final
 class Engine:
@@ -59,6 +76,110 @@ class Engine:
 
     def conservation(self) -> list[tuple[int, int]]:
         """Return per asset the difference that must be 0, in the asset's smallest unit."""
+
+@final
+class EventHead:
+    """Where an event is in its buffer, and what its head says; see `novate.messages.Header` and `EventMessage`."""
+
+    @property
+    def at(self) -> int:
+        """Offset of its first byte."""
+
+    @property
+    def length(self) -> int:
+        """Bytes of the whole message."""
+
+    @property
+    def kind(self) -> int:
+        """Type number."""
+
+    @property
+    def account(self) -> int:
+        """Whose event it is; 0 for the venue."""
+
+    @property
+    def sequence(self) -> int:
+        """The command's position in the journal."""
+
+    @property
+    def time_ns(self) -> int:
+        """Journal time, ns since 1970 UTC."""
+
+    @property
+    def account_sequence(self) -> int:
+        """Position among the events of its account; 0 for the venue."""
+
+def event_heads(events: bytes, /) -> list[EventHead]:
+    """Return where each event of a buffer is, and what its head says; raise `novate.errors.BadBuffer` for anything but whole events."""
+
+@final
+class Listed:
+    """Names and scales as of one catalogue, for `Teller` and `Hearer`."""
+
+    def __new__(
+        cls, names: Sequence[tuple[str, int, str, str]], scales: Sequence[tuple[str, int, int, int]], /
+    ) -> Self:
+        """`names` are (what, id, name, the name as JSON); `scales` are (what, of which id, step, decimals), with a step of 0 where text is not `step` times 10^-`decimals`."""
+
+@final
+class Teller:
+    """Tells events in the public language as of one catalogue, from their records, by tables that `novate.schema.telling` makes."""
+
+    def __new__(
+        cls,
+        kinds: Sequence[
+            tuple[
+                int,
+                int,
+                str,
+                Sequence[tuple[str, str, int, str, str, Sequence[int], Sequence[tuple[str, int]]]],
+            ]
+        ],
+        unheard: Sequence[int],
+        listed: Listed,
+        market_of: Callable[[int], int],
+        plain: Callable[[bytes], bytes],
+        /,
+    ) -> Self:
+        """`kinds` are (number, bytes, name, fields); `answer` leaves out the `unheard` ones; `plain` tells any whole event. A table that fits no record raises `ValueError`."""
+
+    def tell(self, event: Buffer, /) -> bytes:
+        """Return one whole event as JSON text; raise `novate.errors.BadBuffer` for what is none, and what the plain way raises."""
+
+    def answer(self, events: bytes, account: int, /) -> tuple[bytes, list[EventHead]]:
+        """Return the events that are the account's or the venue's and are not left out, as a JSON array, and their heads."""
+
+@final
+class Hearer:
+    """Makes commands of operations as of one catalogue, from their JSON text, by tables that `novate.schema.hearing` makes."""
+
+    def __new__(
+        cls,
+        operations: Sequence[
+            tuple[
+                str,
+                bytes,
+                Sequence[
+                    tuple[
+                        str,
+                        int,
+                        str,
+                        str,
+                        Sequence[int],
+                        bool,
+                        Sequence[tuple[str, int]],
+                        Sequence[tuple[str, int]],
+                    ]
+                ],
+            ]
+        ],
+        listed: Listed,
+        /,
+    ) -> Self:
+        """`operations` are (name, the command with defaults, fields). A table that fits no record raises `ValueError`."""
+
+    def command(self, name: str, args: bytes, rests: Callable[[bytes], int], /) -> bytes | None:
+        """Return the command that an operation's arguments stand for, nobody's yet; None for what is not plain, or wrong."""
 
 def refusals() -> str:
     """Return every refusal as a JSON array: number, name, sentence, and whether a retry can help."""

@@ -24,9 +24,21 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from novate._core import release
+from novate.bridge.commands import COMMANDS as BRIDGE
+from novate.broker.commands import COMMANDS as EXCHANGE
+from novate.clearing.actions_office import COMMANDS as ACTIONS
+from novate.clearing.back_office import COMMANDS as BACK_OFFICE
+from novate.clearing.commands import COMMANDS as CLEARING
+from novate.console import common, result, terminal
 from novate.errors import ConfigError, DataError, NovateError
+from novate.listing_desk.commands import COMMANDS as LISTINGS
+from novate.notices.commands import COMMANDS as NOTICES
+from novate.onboarding.commands import COMMANDS as ONBOARDING
 from novate.operations.commands import COMMANDS as OPERATIONS
+from novate.operations.drills import COMMANDS as DRILLS
+from novate.standby.commands import COMMANDS as STANDBY
 from novate.up import commands, records
+from novate.up.certificates import certificates
 from novate.up.commands import say_ready
 
 ERROR, USAGE, INTERRUPTED = 1, 2, 130
@@ -60,18 +72,8 @@ def _tell(error: Mapping[str, object], given: Sequence[str], status: int) -> int
         traceback.print_exc()
     sys.stderr.write(f"novate: {error['sentence']} [{error['code']}]\n")
     if "--json" in given:
-        _result({"ok": False, "error": error})
+        result({"ok": False, "error": error})
     return status
-
-
-def _result(value: Mapping[str, object]) -> None:
-    """The one object of --json, on a line of its own."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
-
-
-def _console() -> Console:
-    return Console(stderr=True, highlight=False)
 
 
 @contextmanager
@@ -105,16 +107,6 @@ def _lines(console: Console) -> ProgressCall:
     return move
 
 
-def _common(command: _F) -> _F:
-    """Options of every command."""
-    command = click.option(
-        "--json", "as_json", is_flag=True, help="One JSON object on the last line of output."
-    )(command)
-    return click.option("--traceback", is_flag=True, expose_value=False, help="Show where an error arose.")(
-        command
-    )
-
-
 def _run_options(command: _F) -> _F:
     """Options of a replay."""
     for option in (
@@ -130,7 +122,7 @@ def _run_options(command: _F) -> _F:
         click.option("--headless", is_flag=True, help="No live display: progress as plain lines."),
     ):  # fmt: skip
         command = option(command)
-    return _common(command)
+    return common(command)
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -216,7 +208,7 @@ def _play_own(
         raise click.UsageError("With --portfolio nothing is kept: leave out --home and --report.")
     from novate.demo.crash import outcome, replay
 
-    console = _console()
+    console = terminal()
 
     def run(progress: ProgressCall) -> Any:
         return replay(
@@ -238,7 +230,7 @@ def _play_own(
     for line in told["lines"]:
         console.print(line, markup=False, soft_wrap=True)
     if as_json:
-        _result({"ok": True} | told)
+        result({"ok": True} | told)
     else:
         click.echo(frame.to_csv(), nl=False)
 
@@ -266,7 +258,7 @@ def _play_own(
     metavar="TOML",
     help="Whose rules [default: the packaged listing].",
 )
-@_common
+@common
 def margin(
     portfolio: Path,
     stated: tuple[str, ...],
@@ -283,13 +275,13 @@ def margin(
     if not portfolio.is_file():
         raise DataError(f"There is no file {portfolio}.", file=str(portfolio))
     frame = ask(portfolio, prices_of(stated, prices), session, listing)
-    console = _console()
+    console = terminal()
     for key, row in zip(frame.index, frame["explanation"], strict=True):
         told = " ".join(map(str, key)) if isinstance(key, tuple) else str(key)
         console.print(f"{told}: {row}" if frame.index.names != [None] else row, markup=False, soft_wrap=True)
     if as_json:
         rows = json.loads(frame.reset_index().to_json(orient="records", date_format="iso"))
-        _result({"ok": True, "rows": rows})
+        result({"ok": True, "rows": rows})
     else:
         click.echo(frame.to_csv(), nl=False)
 
@@ -310,16 +302,16 @@ def _play(
     from novate.demo.run import DemoOptions, run_demo
 
     options = DemoOptions(scenario=scenario, home=home, report=report, **chosen)
-    console = _console()
+    console = terminal()
     if headless:
-        result = run_demo(options, _lines(console), console)
+        done = run_demo(options, _lines(console), console)
     else:
         with _bar(console, "Replaying") as progress:
-            result = run_demo(options, progress, console)
+            done = run_demo(options, progress, console)
     if as_json:
-        _result(result.json)
+        result(done.json)
     else:
-        click.echo(result.report_path)
+        click.echo(done.report_path)
 
 
 def _refuse_used_home(home: Path | None) -> None:
@@ -336,7 +328,7 @@ def verify() -> None:
 @verify.command()
 @click.argument("directory", type=click.Path(path_type=Path), required=False, metavar="DIR")
 @click.option("--home", type=click.Path(path_type=Path), help="The same as DIR.")
-@_common
+@common
 @click.pass_context
 def journal(context: click.Context, directory: Path | None, home: Path | None, *, as_json: bool) -> None:
     """Replay the journal in DIR (a home, or its journal folder) and check chain, state hash and conservation."""
@@ -344,7 +336,7 @@ def journal(context: click.Context, directory: Path | None, home: Path | None, *
     from novate.journal import verify_journal
 
     chosen = _one_home(directory, home)
-    console = _console()
+    console = terminal()
     with _bar(console, "Verifying") as progress:
         found = verify_journal(
             chosen,
@@ -361,7 +353,7 @@ def journal(context: click.Context, directory: Path | None, home: Path | None, *
         facts["error"] = {"code": "verification_failed", "sentence": sentence}
         sys.stderr.write(f"novate: {sentence} [verification_failed]\n")
     if as_json:
-        _result(facts)
+        result(facts)
     context.exit(0 if found.ok else ERROR)
 
 
@@ -399,7 +391,7 @@ def _facts(facts: Mapping[str, object]) -> str:
 @click.option(
     "--request", type=click.IntRange(min=0), default=0, show_default=True, help="Request number of that key."
 )
-@_common
+@common
 def quarantine(
     directory: Path | None, home: Path | None, sequence: int, key: int, request: int, *, as_json: bool
 ) -> None:
@@ -415,12 +407,12 @@ def quarantine(
         chosen, Engine, sequence, actor=key, release=release(), ruleset=ruleset(), request=request
     )
     after = "the venue can open" if done.confirmed else "another person must say so too"
-    _console().print(
+    terminal().print(
         f"Command {sequence} ({done.digest[:16]}..) was put aside by {done.people} of 2: {after}.",
         markup=False,
     )
     if as_json:
-        _result({"ok": True, "confirmed": done.confirmed} | asdict(done))
+        result({"ok": True, "confirmed": done.confirmed} | asdict(done))
 
 
 @cli.command()
@@ -440,9 +432,43 @@ def quarantine(
     is_flag=True,
     help="Run before all processes that are not real-time (SCHED_RR); must be permitted.",
 )
-@_common
+@click.option(
+    "--standby",
+    type=click.Choice(["none", "async", "sync"]),
+    default="none",
+    show_default=True,
+    help="Ship the journal to a standby; sync: answer only what it has, too.",
+)
+@click.option(
+    "--standby-lost",
+    type=click.Choice(["refuse", "continue"]),
+    default="refuse",
+    show_default=True,
+    help="With sync, once the standby is gone: take no commands, or go on without.",
+)
+@click.option(
+    "--standby-wait",
+    type=click.FloatRange(min=0, min_open=True),
+    default=5.0,
+    show_default=True,
+    help="Seconds until a silent standby counts as gone.",
+)
+@click.option(
+    "--ship-from", metavar="HOST:PORT", default=None, help="Ship by TCP, too, encrypted under standby.key."
+)
+@common
 def core(
-    directory: Path, socket_path: Path | None, keeper: int, *, lockstep: bool, realtime: bool, as_json: bool
+    directory: Path,
+    socket_path: Path | None,
+    keeper: int,
+    *,
+    lockstep: bool,
+    realtime: bool,
+    as_json: bool,
+    standby: Any,
+    standby_lost: Any,
+    standby_wait: float,
+    ship_from: str | None,
 ) -> None:
     """Serve the venue in DIR to processes on this machine, through a Unix socket, until SIGTERM or SIGINT.
 
@@ -450,25 +476,45 @@ def core(
     DIR holds none.
     """
     from novate.core_process import serve
+    from novate.core_process.recovering import Recovering
+    from novate.core_process.shipping import Shipping, ShippingPlan
     from novate.keepers.pace import FILE as PACE
     from novate.keepers.pace import Pace
     from novate.venue import Venue
 
-    console, path = _console(), socket_path or directory / "core.sock"
+    console, path = terminal(), socket_path or directory / "core.sock"
     pace = Pace.read(directory) if (directory / PACE).exists() else None
     served: list[Venue] = []
 
+    shipping = None
+    if standby != "none":
+        plan = ShippingPlan(standby, standby_lost, standby_wait, ship_from)
+        shipping = Shipping(directory, plan, lambda words: commands.say_words(f"standby: {words}"))
+    recovering = Recovering(directory, commands.say_progress)
+
     def ready(venue: Venue) -> None:
         served.append(venue)
+        recovering.done()
         say_ready(f"Serving command {venue.sequence + 1} on from {path}")
 
     directory.mkdir(parents=True, exist_ok=True)
-    serve(
-        directory, path, keeper=keeper, pipelined=not lockstep, realtime=realtime, clock=pace, on_ready=ready
-    )
+    try:
+        serve(
+            directory,
+            path,
+            keeper=keeper,
+            pipelined=not lockstep,
+            realtime=realtime,
+            clock=pace,
+            shipping=shipping,
+            on_progress=recovering,
+            on_ready=ready,
+        )
+    finally:
+        recovering.done()
     console.print(f"Stopped after command {served[0].sequence}; the journal is sealed.", markup=False)
     if as_json:
-        _result({"ok": True, "sequence": served[0].sequence, "time_ns": served[0].time_ns})
+        result({"ok": True, "sequence": served[0].sequence, "time_ns": served[0].time_ns})
 
 
 @cli.command()
@@ -487,7 +533,7 @@ def core(
     show_default=True,
     help="Days ahead to project; 0 for none.",
 )
-@_common
+@common
 def explain(
     directory: Path | None, home: Path | None, account: int, at: str | None, days: int, *, as_json: bool
 ) -> None:
@@ -506,12 +552,12 @@ def explain(
         raise ConfigError(f"{error} after command {moment.sequence}.", account=account) from None
     inputs = explained.price_inputs(moment.engine, found, moment)
     ahead = explanations.projection(moment.engine, account, days) if days else []
-    console = _console()
+    console = terminal()
     for part in explained.parts(found, inputs, ahead):
         console.print(part)
         console.print()
     if as_json:
-        _result({"ok": True} | explained.as_json(found, inputs, ahead))
+        result({"ok": True} | explained.as_json(found, inputs, ahead))
 
 
 def _moment(at: str | None) -> dict[str, int]:
@@ -536,25 +582,25 @@ def _moment(at: str | None) -> dict[str, int]:
 @click.option(
     "--data", metavar="DIR", help="Recorded market data [default: $NOVATE_DATA, ./data, ../shared/data]."
 )
-@_common
+@common
 def scenarios(data: str | None, *, as_json: bool) -> None:
     """List what can be replayed, and where recorded data is found."""
     from novate import marketdata
 
     found = marketdata.find_data(data)
     default = marketdata.default_scenario(found)
-    console = _console()
+    console = terminal()
     console.print(f"Recorded data: {found or 'none found'}", markup=False)
     for name in marketdata.scenarios():
         console.print(f"  {name}{'  (played by `novate demo`)' if name == default else ''}", markup=False)
     if as_json:
         names = marketdata.scenarios()
-        _result({"ok": True, "scenarios": names, "default": default, "data": str(found) if found else None})
+        result({"ok": True, "scenarios": names, "default": default, "data": str(found) if found else None})
 
 
 @cli.command()
 @click.argument("which", required=False, metavar="[NUMBER|NAME]")
-@_common
+@common
 def refusals(which: str | None, *, as_json: bool) -> None:
     """Explain a refusal by its number or name; all of them without."""
     from novate.messages import rules
@@ -570,15 +616,30 @@ def refusals(which: str | None, *, as_json: bool) -> None:
             hint = f" Near: {', '.join(near)}." if near else ""
             raise click.UsageError(f"No refusal has the number or name {which!r}.{hint}")
         chosen = [one]
-    console = _console()
+    console = terminal()
     for rule in chosen:
         retry = " A retry can help." if rule.retry else ""
         console.print(f"{rule.number:>5}  {rule.name}: {rule.sentence}{retry}", markup=False, soft_wrap=True)
     if as_json:
-        _result({"ok": True, "refusals": [asdict(rule) for rule in chosen]})
+        result({"ok": True, "refusals": [asdict(rule) for rule in chosen]})
 
 
-for _command in (*commands.COMMANDS, *records.COMMANDS, *OPERATIONS):
+records.keys.add_command(certificates)
+for _command in (
+    *commands.COMMANDS,
+    *records.COMMANDS,
+    *OPERATIONS,
+    *DRILLS,
+    *LISTINGS,
+    *NOTICES,
+    *ONBOARDING,
+    *STANDBY,
+    *CLEARING,
+    *BACK_OFFICE,
+    *ACTIONS,
+    *BRIDGE,
+    *EXCHANGE,
+):
     cli.add_command(_command)
 
 

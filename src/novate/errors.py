@@ -8,6 +8,7 @@
     ├── BadBuffer               a buffer of messages is not messages back to back
     ├── Refused                 the engine refused a command that a caller of `novate.Engine` counted on
     ├── TimeRanBackwards        a command's time lies before the journal's last time
+    ├── RuleBroken              a service beside the engine does not do what was asked, by a rule with a number
     ├── EngineHalted            the engine failed inside a command and answers nothing more
     └── JournalError            the journal cannot be trusted, read or written
         ├── JournalDamaged      bytes that were durable are missing or changed
@@ -24,6 +25,7 @@ logic beyond carrying facts, and imports nothing of novate.
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import ClassVar
 
 Fact = str | int | None
@@ -46,6 +48,40 @@ class NovateError(Exception):
     def as_dict(self) -> dict[str, Fact]:
         """The error as one flat JSON-ready object: code, sentence, then the facts."""
         return {"code": self.code, "sentence": self.sentence, **self.facts}
+
+
+class NumberedRule(Enum):
+    """A rule by which a service beside the engine says no: number, HTTP status, whether the same may succeed later, sentence.
+
+    A service's rules are one enumeration of these rows, in a range of numbers of its own; numbers are never reused.
+    """
+
+    def __init__(self, number: int, status: int, retryable: bool, sentence: str) -> None:
+        self.number = number
+        self.status = status
+        self.retryable = retryable
+        self.sentence = sentence
+
+    @property
+    def label(self) -> str:
+        """The public name, which states the rule."""
+        return self.name.lower()
+
+
+class RuleBroken(NovateError):
+    """Nothing was done. `rule` says which rule it would break, `field` which field of what was said, where it is one."""
+
+    code = "rule_broken"
+
+    def __init__(self, rule: NumberedRule, detail: str = "", field: str | None = None, **facts: Fact) -> None:
+        super().__init__(
+            f"{rule.sentence} {detail}" if detail else rule.sentence,
+            rule=rule.label,
+            number=rule.number,
+            **facts,
+        )
+        self.rule = rule
+        self.field = field
 
 
 class ConfigError(NovateError):

@@ -18,7 +18,7 @@ import operator
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ from novate.errors import BadBuffer, ConfigError, EngineHalted, LogStopped, Nova
 from novate.journal.ahead import BlankSegments
 from novate.journal.envelope import BytesLike, Stamped, stamp
 from novate.journal.log import SEGMENT_BYTES, FileLog, HomeLock, Log, repair_tail
+from novate.journal.progress import OnProgress
 from novate.journal.quarantine import holds_quarantine
 from novate.journal.recovery import (
     EngineFactory,
@@ -42,6 +43,7 @@ from novate.journal.recovery import (
     rebuild,
 )
 from novate.journal.snapshots import SnapshotStore
+from novate.journal.terms import check_may_write
 from novate.journal.writer import Journal
 from novate.messages import QuarantineCommand
 
@@ -163,6 +165,14 @@ class Sequencer(Generic[EngineT]):
         """Waits until the frame in flight, if any, is durable; `commit`, `land` or `drain` applies it."""
         self._refuse_if_halted()
         self._wait()
+
+    def settled(self, timeout_s: float) -> bool:
+        """As `settle`, for so long at most; whether `settle` would return at once."""
+        self._refuse_if_halted()
+        flight = self._flight
+        if flight is None or flight.durable is None:
+            return True
+        return bool(wait((flight.durable,), timeout_s).done)
 
     def land(self) -> list[Answer]:
         """Waits until nothing is in flight; returns the answers of what was."""
@@ -352,6 +362,7 @@ def open_venue_log(
     zeros_ahead: bool = False,
     on_events: Callable[[bytes], None] | None = None,
     wrap_log: Callable[[Log], Log] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> OpenedVenue[EngineT]:
     """Opens (or begins) the journal of `home`, recovers the engine, and returns the sequencer that goes on with it.
 
@@ -372,11 +383,13 @@ def open_venue_log(
         zeros_ahead: whether segments are written with zeros before they are needed, so that a sync waits for the disk alone: for
             a venue that runs all day. It keeps `segment_bytes` more on the disk.
         on_events: gets the events of all replayed commands, in order.
-        wrap_log: puts another log around the files (replication, fault injection).
+        wrap_log: puts another log around the files (a standby, fault injection).
+        on_progress: is told how far the recovery is, some ten times a second.
 
-    Raises JournalLocked, JournalDamaged, ReleaseMismatch, ReplayDiverged, EngineHalted, JournalFull, SyncFailed; the
-    home is then as it was, but for a torn tail already cut and kept.
+    Raises HomeIsStandby or HomeFenced (no core may write it), JournalLocked, JournalDamaged, ReleaseMismatch, ReplayDiverged,
+    EngineHalted, JournalFull, SyncFailed; the home is then as it was, but for a torn tail already cut and kept.
     """
+    check_may_write(home)
     paths = HomePaths(Path(home) / "journal", Path(home) / "snapshots")
     paths.journal.mkdir(parents=True, exist_ok=True)
     lock = HomeLock(paths.journal)
@@ -384,9 +397,9 @@ def open_venue_log(
     log: Log | None = None
     try:
         begun = RestoreAhead(paths, engines, ruleset)
-        judged = judge(paths, ruleset=ruleset)
+        judged = judge(paths, ruleset=ruleset, on_progress=on_progress)
         kept = repair_tail(paths.journal, judged.walk)
-        rebuilt = rebuild(paths, engines, judged, on_events, begun=begun)
+        rebuilt = rebuild(paths, engines, judged, on_events, begun=begun, on_progress=on_progress)
         blanks = BlankSegments(paths.journal, segment_bytes) if zeros_ahead else None
         log = FileLog(
             paths.journal,

@@ -178,7 +178,7 @@ def test_what_if_amends_by_client_id(venue):
 
 # --- what is read ------------------------------------------------------------------------------------------------------
 
-_NEEDS = {"{order}": "1", "{client_id}": "none", "{period}": "2026-01", "{call}": "1"}
+_NEEDS = {"{order}": "1", "{client_id}": "none", "{period}": "2026-01", "{call}": "1", "{action}": "1"}
 
 
 @pytest.mark.parametrize("read", READS, ids=lambda read: read.path)

@@ -43,5 +43,5 @@ def test_what_was_written_is_read(venue):
     assert status == 200 and reply["seq"] >= seq
     status, reply = venue.get(f"/accounts/11?min_seq={seq + 10**6}")
     assert (
-        status == 503 and reply["error"]["code"] == "sequence_must_be_reached" and reply["error"]["retryable"]
+        status == 409 and reply["error"]["code"] == "sequence_must_be_reached" and reply["error"]["retryable"]
     )

@@ -1,8 +1,7 @@
-"""Bytes that nobody means well by, and two outside judges of what the gateway says of itself: schemathesis and a client in JavaScript."""
+"""Bytes that nobody means well by, and an outside judge of what the gateway says of itself: schemathesis."""
 
 import json
 import random
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -175,7 +174,7 @@ _LEFT_OUT = (
 """What changes the rules for all who come after, and what the read models answer, which do not run here: 503 then."""
 
 
-# --- outside judges ------------------------------------------------------------------------------------------------------
+# --- an outside judge ----------------------------------------------------------------------------------------------------
 
 
 def test_schemathesis_finds_the_description_true(venue):
@@ -186,49 +185,9 @@ def test_schemathesis_finds_the_description_true(venue):
             "--url", venue.base, "--max-examples", "1", "--max-time", "40", "--seed", "7", "--phases", "fuzzing", "--mode", "all",
             "--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
             "--exclude-path-regex", _LEFT_OUT,
-            "--workers", "2", "--suppress-health-check", "all", "--request-timeout", "10",
+            "--workers", "2", "--suppress-health-check", "all", "--request-timeout", "30",
         ],
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
-    assert found.returncode == 0, found.stdout.partition("= FAILURES =")[2][:4000] + found.stdout[-1500:]
-
-
-_CLIENT = """
-const [url, market] = process.argv.slice(1);
-const ws = new WebSocket(url);
-let told = 0;
-ws.onopen = () => {
-  ws.send(JSON.stringify({op: "subscribe", id: 1, args: {channel: "book", market}}));
-  ws.send(JSON.stringify({op: "place_order", id: 2, account: "11", args: {market, side: "bid", price: "170", quantity: "1"}}));
-};
-ws.onmessage = ({data}) => {
-  const heard = JSON.parse(data);
-  if (heard.channel === "book") told++;
-  if (heard.id === 2) ws.send(JSON.stringify({op: "cancel_order", id: 3, account: "11", args: {order: heard.result.order.order}}));
-  if (heard.id === 3) { console.log(JSON.stringify({told, ok: heard.ok})); ws.close(); }
-};
-setTimeout(() => process.exit(3), 10000).unref();
-"""
-
-
-def test_a_client_in_javascript(venue):
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("NODE IS NOT INSTALLED: no client in JavaScript was tried")
-    flags = ["--experimental-websocket"]
-    known = subprocess.run(
-        [node, *flags, "-p", "typeof WebSocket"], capture_output=True, text=True, check=False
-    )
-    if known.stdout.strip() != "function":
-        pytest.skip("THIS NODE HAS NO WEBSOCKET: no client in JavaScript was tried")
-    venue.prices()
-    said = subprocess.run(
-        [node, *flags, "-e", _CLIENT, "--", venue.socket, PERP],
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-    )
-    assert said.returncode == 0, said.stderr
-    found = json.loads(said.stdout)
-    assert found["ok"] and found["told"] >= 1
+    wrong = "".join(found.stdout.partition(f"= {what} =")[2][:3000] for what in ("ERRORS", "FAILURES"))
+    assert found.returncode == 0, wrong + found.stdout[-1500:]

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import pytest
 from eth_account import Account
 from eth_account.messages import encode_typed_data
 
+from gateways import free_port, patient_listing
 from novate.config import packaged_listing
 from novate.core_process import CoreClient
 from novate.identity import Identity, KeyKind, KeyTerms, Scope, typed_data
@@ -31,16 +31,14 @@ ZERO = "0x" + "00" * 16
 @pytest.fixture(scope="module")
 def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
     home = tmp_path_factory.mktemp("venue")
-    begin(home, None)
+    begin(home, patient_listing(home.with_name("listing.toml")))
     with Identity.open(home, time.time_ns(), venue=VENUE, chain_id=CHAIN) as identity:
         identity.store.add_owner(time.time_ns(), owner=OWNER)
         terms = KeyTerms(owner=OWNER, scopes=Scope.of("read", "trade"))
         identity.create_key(
             None, KeyKind.WALLET, terms, time.time_ns(), public=bytes.fromhex(WALLET.address[2:])
         )
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        chosen = sock.getsockname()[1]
+    chosen = free_port()
     env = os.environ | {"NOVATE_SUPERVISED": "1"}
     running: list[subprocess.Popen[str]] = []
     try:
@@ -50,7 +48,7 @@ def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]
             running.append(subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True))
             out = running[-1].stdout
             assert out is not None
-            assert out.readline().startswith("ready")
+            assert any(line.startswith("ready") for line in out)  # it says first how far it is
             if len(running) == 2:
                 prepare(home)
         yield home, chosen

@@ -4,6 +4,9 @@ import json
 import os
 import re
 import signal
+import socket
+import sqlite3
+import ssl
 import subprocess
 import sys
 import threading
@@ -11,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +23,17 @@ import pytest
 from click.testing import CliRunner
 
 from novate._core import Engine, ruleset
+from novate.broker import NewOrder
+from novate.clearing.life import State
+from novate.clearing.outbox import Outbox
 from novate.config import packaged_listing
 from novate.core_process import CoreClient
 from novate.errors import ConfigError, JournalError
 from novate.journal import Walk, verify_journal, walk_journal
 from novate.messages import Deposit, LiquidationStarted, OpenAccount, RequestWithdrawal, encode, iter_events
+from novate.messages.codes import Side
 from novate.operations import backup as copies
-from novate.operations.backup import BackupUnsound, backup, restore
+from novate.operations.backup import BackupUnsound, backup, restore, within
 from novate.operations.checklist import began_for_real
 from novate.operations.commands import COMMANDS
 from novate.operations.incident import incident, text_of
@@ -266,6 +274,89 @@ def test_a_copy_that_was_changed_is_not_restored(home: Path, tmp_path: Path, how
     assert not list(tmp_path.glob(".*partial"))
 
 
+@pytest.mark.parametrize("way", ["tls", "../home/tls", "other/../tls", "link"])
+def test_certificates_are_copied_from_where_they_are_kept_in_the_home(
+    home: Path, tmp_path: Path, way: str
+) -> None:
+    for folder in (home / "tls", home / "other"):
+        folder.mkdir()
+    (home / "tls" / "ca.pem").write_text("authority")
+    (home / "link").symlink_to(home / "tls")
+    kept = backup(home, tmp_path / "one", certificates=home / way)
+    assert within(home, home / way)
+    assert "tls/ca.pem" in kept.files
+    restore(tmp_path / "one", tmp_path / "restored")
+    assert (tmp_path / "restored" / "tls" / "ca.pem").read_text() == "authority"
+
+
+@pytest.mark.parametrize("way", ["../elsewhere", "tls/../../elsewhere", "link", "../home-too"])
+def test_certificates_elsewhere_are_not_copied_whichever_way_their_folder_is_written(
+    home: Path, tmp_path: Path, way: str
+) -> None:
+    (home / "tls").mkdir()
+    for folder in (tmp_path / "elsewhere", tmp_path / "home-too"):
+        folder.mkdir()
+        (folder / "ca.key").write_text("authority")
+    (home / "link").symlink_to(tmp_path / "elsewhere")
+    kept = backup(home, tmp_path / "copies" / "one", certificates=home / way)
+    assert not within(home, home / way)
+    assert not list(tmp_path.glob("copies/**/ca.key"))
+    assert not [name for name in kept.files if name.endswith("ca.key")]
+
+
+def test_what_clearing_keeps_is_copied_before_the_journal_and_comes_back(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An outbox that is ahead of its journal would pass over what the venue says next."""
+    (home / "clearing" / "fix" / "prime").mkdir(parents=True)
+    databases = ["corporate_actions.db", "reconciliation.db", "clearing/fix/prime/session.db"]
+    for name in databases:
+        with closing(sqlite3.connect(home / name)) as database:
+            database.execute("pragma journal_mode = wal")
+            database.execute("create table said (what text)")
+            database.execute("insert into said values (?)", (name,))
+            database.commit()
+    files = [
+        "clearing/fix/prime/FIX.4.4-A-B.seqnums", "clearing/raw/2026-01-05/messages.idx", "clearing/raw/2026-01-05/messages.raw",
+        "statements/2026-01-05/prime.cash.csv", "bridge/stop.json",
+    ]  # fmt: skip
+    for name in (*files, "clearing/fix/prime/messages.log"):
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(name)
+    said = NewOrder(order="X-1", symbol="NVDA", side=Side.BID, shares=10**9, dollars=0, limit=10**9)
+    with Outbox(home) as outbox, outbox.heard_until(3, b"journal"):
+        outbox.add_order(said, 1, 1, request=1, purpose=0, token=7, underlying=7, now_ns=1)
+    there_first: list[set[str]] = []
+    journal = copies._copy_journal
+
+    def watched(home: Path, paths: Any, copy: Path, progress: Any) -> None:
+        there_first.append({str(path.relative_to(copy)) for path in copy.rglob("*.db")})
+        journal(home, paths, copy, progress)
+
+    monkeypatch.setattr(copies, "_copy_journal", watched)
+    kept = backup(home, tmp_path / "copy")
+    assert there_first == [{*databases, "clearing/outbox.db"}]
+    assert {*databases, *files, "clearing/outbox.db"} <= set(kept.files)
+    assert not [name for name in kept.files if name.endswith(("-wal", "-shm", ".log.1", "messages.log"))]
+    back = tmp_path / "restored"
+    restore(tmp_path / "copy", back)
+    for name in databases:
+        with closing(sqlite3.connect(back / name)) as database:
+            assert database.execute("select what from said").fetchall() == [(name,)]
+    assert [(back / name).read_text() for name in files] == files
+    with Outbox(back) as outbox:  # its order may have left since: it is not sent on its word
+        assert outbox.place.journal == b""
+        assert [(one.id, one.state) for one in outbox.orders()] == [("X-1", State.WORKING)]
+
+
+def test_a_damaged_database_of_clearing_gives_no_copy(home: Path, tmp_path: Path) -> None:
+    (home / "clearing").mkdir()
+    (home / "clearing" / "outbox.db").write_bytes(b"no database at all, but as long as one" * 100)
+    with pytest.raises(BackupUnsound, match=r"outbox\.db"):
+        backup(home, tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+
+
 def test_a_damaged_home_gives_no_copy(home: Path, tmp_path: Path) -> None:
     segment = next((home / "journal").glob("*.log"))
     data = bytearray(segment.read_bytes())
@@ -341,6 +432,34 @@ def test_the_commands_tell_people_and_programs(home: Path, tmp_path: Path) -> No
         assert "_NOVATE_COMPLETE" in runner.invoke(GROUP, ["completion", shell]).stdout
 
 
+def listens(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), 2):
+            return True
+    except OSError:
+        return False
+
+
+def at_the_admin_door(home: Path, certificate: str) -> int:
+    """The status of a question there; 0 where there is no connection."""
+    context = ssl.create_default_context(cafile=str(home / "certificates/ca.pem"))
+    if certificate:
+        context.load_cert_chain(certificate)
+    try:
+        with urllib.request.urlopen(
+            f"https://127.0.0.1:{PORT + 10}/v1/time", timeout=10, context=context
+        ) as answer:
+            return int(answer.status)
+    except OSError:
+        return 0
+
+
+def public_status(url: str) -> tuple[int, int]:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(url, timeout=10)
+    return refused.value.code, json.load(refused.value)["error"]["number"]
+
+
 def test_a_real_venue_is_refused_while_red_then_runs_and_is_never_for_development(tmp_path: Path) -> None:
     made = set_up(tmp_path / "venue", Answers(venue="real-one", listen=f"127.0.0.1:{PORT + 20}"))
     home, path = made.file.home, made.file.path
@@ -361,12 +480,18 @@ def test_a_real_venue_is_refused_while_red_then_runs_and_is_never_for_developmen
         home,
         "--metrics-port",
         METRICS + 20,
-        *(w for n in ("keeper", "gateway", "projector") for w in ("--without", n)),
+        *(w for n in ("keeper", "projector") for w in ("--without", n)),
     )
     try:
         until(lambda: (home / "reader.sock").exists() or child.poll() is not None)
         assert child.poll() is None, child.communicate()[1]
         until(lambda: began_for_real(home))
+        until(lambda: at_the_admin_door(home, made.keys[0].certificate) == 200, 90, "the admin door")
+        assert at_the_admin_door(home, "") == 0
+        until(
+            lambda: listens(PORT + 20), 30, "the public door"
+        )  # it opens by itself, soon before or after the other
+        assert public_status(f"http://127.0.0.1:{PORT + 20}/v1/admin/accounts") == (403, 2068)
     finally:
         child.terminate()
         child.communicate(timeout=60)

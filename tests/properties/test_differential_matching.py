@@ -41,6 +41,7 @@ from novate.messages import (
     reports,
     rule,
 )
+from novate.messages.reports import orders
 from reference.matching import SELF_TRADE, Book, Outcome, Trade
 from venues import PERP, SPOT, open_plain_venue
 
@@ -155,12 +156,25 @@ class Both:
         seen["orders shrunk"] += len(outcome.shrunk)
 
     def compare_orders(self) -> None:
-        """Every resting order's price and size."""
+        """Every resting order's price and size, and the queues: who trades first at each price."""
         resting = {}
         for account in OWNERS:
             for line in reports.account(self.engine, account).orders:
                 resting[line.order] = (line.side, line.price, line.leaves)
         assert resting == {o.order: (o.side, o.price, o.lots) for o in self.book.orders.values()}
+        queues = [
+            (o.order, o.side, o.price, o.lots)
+            for side in Side
+            for price, _ in self.book.levels(side)
+            for o in self.book.queues[side][price]
+        ]
+        page = orders.resting(self.engine, self.market, limit=7)
+        lines = [*page.orders]
+        while page.next:
+            page = orders.resting(self.engine, self.market, after=page.next, limit=7)
+            lines += page.orders
+        assert [tuple(line) for line in lines] == queues
+        assert page.resting == len(queues)
 
 
 def fills(bodies: list[object]) -> list[Trade]:

@@ -174,6 +174,12 @@ DONE = {
     "order": {"order": "50", "status": "open", "remaining": "5"},
 }
 AGAIN = {"events": [], "order": {"order": "50", "status": "ended", "remaining": "0", "duplicate": True}}
+STANDS = {
+    "events": [],
+    "order": {"order": "50", "status": "open", "filled": "2", "remaining": "3", "duplicate": True},
+}
+GONE = Past((), 9, kept=False)
+"""The venue keeps the events no more: asked for once, not for 13 seconds."""
 CUT, UNSENT = Lost(sent=True, why="cut"), Lost(sent=False, why="no connection")
 
 
@@ -203,13 +209,20 @@ PAST = (placed(), filled(5, "2", "3"), filled(6, "3", "0"))
         ([CUT, reply(DONE)], "open", 0, None),
         ([UNSENT, reply(number=2057), reply(DONE)], "open", 0, None),
         ([reply(number=2056), reply(AGAIN), Past(PAST, 9)], "filled", 5, None),
-        ([CUT, reply(AGAIN), None], "ended", 0, None),
+        ([CUT, reply(AGAIN), None, None, None], "ended", 0, None),
+        ([CUT, reply(AGAIN), None, Past(PAST, 9)], "filled", 5, None),
         ([CUT, reply(AGAIN), Past((*PAST[:2], cancelled(6)), 9)], "cancelled", 2, None),
+        ([CUT, reply(STANDS), Past(PAST[:2], 9)], "open", 2, None),
+        ([CUT, reply(STANDS), None, None, None], "open", 2, None),
+        ([CUT, reply(STANDS), Past((), 9)], "open", 2, None),
+        ([CUT, reply(STANDS), GONE], "open", 2, None),
+        ([CUT, reply(AGAIN), GONE], "ended", 0, None),
         ([reply(number=408)], "refused", 0, VenueRefused),
         ([CUT, reply(number=408), Past((placed(),), 9)], "open", 0, None),
         ([CUT, reply(number=408), Past((), 8), Past(PAST, 9)], "filled", 5, None),
         ([CUT, reply(number=408), Past((), 9)], "refused", 0, VenueRefused),
         ([CUT, reply(number=408), None, None, None], "unknown", 0, OutcomeUnknown),
+        ([CUT, reply(number=408), GONE], "unknown", 0, OutcomeUnknown),
         ([UNSENT, reply(number=408)], "refused", 0, VenueRefused),
         ([CUT, CUT, CUT], "unknown", 0, OutcomeUnknown),
         ([UNSENT, UNSENT, UNSENT], "refused", 0, VenueUnreachable),
@@ -476,8 +489,13 @@ def test_the_past_is_complete_at_the_pong_or_not_there() -> None:
     for since, number in ((3, 2), (0, 0)):
         with pytest.raises(Missed):
             Remembering(None, 7, since).hear(subscribed(number))
+    gone = Remembering(None, 7, 3).hear(REFUSED)
+    assert gone == Past((), 1, kept=False), "which no other attempt changes"
+    away = {"number": 2055, "code": "x", "message": "No reader.", "retryable": True}
     with pytest.raises(Missed):
-        Remembering(None, 7, 3).hear(REFUSED)
+        Remembering(None, 7, 3).hear(
+            msgspec.json.encode({"ok": False, "ts_ns": 1, "seq": 1, "id": 2, "error": away})
+        )
 
 
 def test_trades_come_once_across_connections() -> None:

@@ -332,7 +332,7 @@ BAD = {
     "a time without unit": ('flag_after = "5 s"', 'flag_after = "5"', "venue", "flag_after", '"5"', "duration"),
     "a time in fortnights": ('flag_after = "5 s"', 'flag_after = "5 w"', "venue", "flag_after", '"5 w"', "duration"),
     "money without unit": ('gain_cap = "100,000 USD"', 'gain_cap = "100,000"', "venue", "gain_cap", '"100,000"', "dollars"),
-    "money in another coin": ('owner_cap = "20 M USDC"', 'owner_cap = "20 M USD"', "pool.USDC", "owner_cap", '"20 M USD"', "USDC"),
+    "money in another coin": ('owner_cap = "1 M USDC"', 'owner_cap = "1 M USD"', "pool.USDC", "owner_cap", '"1 M USD"', "USDC"),
     "badly grouped money": ('gain_cap = "100,000 USD"', 'gain_cap = "10,00 USD"', "venue", "gain_cap", '"10,00 USD"', "dollars"),
     "money beyond 64 bits": ('gain_cap = "100,000 USD"', 'gain_cap = "9999999 bn USD"', "venue", "gain_cap", '"9999999 bn USD"', "dollars"),
     "text for a flag": ("perp = true", 'perp = "yes"', "underlying.SPY", "perp", '"yes"', "true or false"),

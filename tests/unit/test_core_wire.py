@@ -1,10 +1,13 @@
 """The records between the core and its clients: cut out of any stream, refused before they are read where they are no records."""
 
+import socket
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from novate.core_process import Limits, wire
+from novate.core_process.inbox import Inbox
 from novate.core_process.wire import (
     HEAD,
     Answered,
@@ -106,3 +109,17 @@ def test_a_record_of_the_core_that_is_cut_short_is_refused(kind):
 def test_limits_that_contradict_each_other_are_refused(wrong):
     with pytest.raises(ConfigError):
         Limits(**wrong)
+
+
+def test_what_was_read_stays_when_more_is_read() -> None:
+    """The memory is used again; its size bounds a read; the end is empty, and nothing to read is an error of a socket that does not wait."""
+    here, there = socket.socketpair()
+    here.setblocking(False)
+    inbox = Inbox(4)
+    with pytest.raises(BlockingIOError):
+        inbox.read(here)
+    there.sendall(b"abcdefg")
+    first, second = inbox.read(here), inbox.read(here)
+    there.close()
+    assert (first, second, inbox.read(here)) == (b"abcd", b"efg", b"")
+    here.close()

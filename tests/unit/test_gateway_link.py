@@ -39,7 +39,7 @@ def test_what_was_told_is_waited_for_until_its_events_are_heard(tmp_path: Path) 
     async def run() -> None:
         mine = await link(tmp_path)
         mine.sequence, mine._heard = 5, 4
-        waiting = asyncio.create_task(mine.in_step())
+        waiting = asyncio.create_task(mine.fall_in_step())
         await asyncio.sleep(0.05)
         assert not waiting.done()
         mine._heard = 5

@@ -26,7 +26,8 @@ from novate.messages.layout import COMMAND_KINDS
 # action(s) | scope | roles at one's own account | roles at the venue | flags
 # flags: M market required, m checked where stated, C capped, R only reduces, X leaves the venue
 SPEC = """
-PlaceOrder PlaceOrderFull PlaceTwap AmendOrder OrderBatch PlacePackage | trade | trader | | M C
+PlaceOrder PlaceOrderFull PlaceTwap AmendOrder PlacePackage | trade | trader | | M C
+OrderBatch | trade | trader | |
 ProposeBlock AcceptBlock RequestQuotes GiveQuote AcceptQuote | trade | trader | | M C
 CancelOrder CancelAll | trade | trader | | m R
 CancelAfter DeclineBlock WithdrawBlock WithdrawQuote CancelQuoteRequest CancelRequest | trade | trader | | R
@@ -36,7 +37,6 @@ Transfer Lend Recall RecallLoan BuyLine CommitBackstop WithdrawBackstop | transf
 Hold Pledge SetOwnerPolicy AddAddress RemoveAddress | transfer | treasurer | |
 RequestWithdrawal WithdrawTo RequestInKind | transfer | treasurer | | X
 GrantRole RevokeRole keys.create keys.list keys.revoke | admin | treasurer | operator risk |
-agents.approve agents.revoke | admin | treasurer | |
 ProposeChange ApproveChange RejectChange | admin | treasurer | operator risk compliance treasurer |
 ActivateRelease ConfigureVenue ListBucket ListDatedRow ListUnderlying ListSource ListAsset | admin | | operator risk |
 ListMarket ListPool SetMarketPhase ConfigureOrders ConfigurePackages ListBlockTerms | admin | | operator risk |
@@ -46,6 +46,10 @@ ConfigureGovernance RegisterActor RevokeActor ChangeTerms SetLimit JoinOwners | 
 PermitRelease EnterRelease QuarantineCommand ListFeeTier ListWithholding | admin | | operator risk |
 ScheduleCorporateAction ConfirmCorporateAction CancelCorporateAction CorrectCorporateAction | admin | | operator risk |
 owners.create accounts.assign | admin | | operator risk |
+onboarding.apply | admin | treasurer | compliance |
+onboarding.read | read | viewer trader treasurer | compliance |
+onboarding.decide | admin | | compliance |
+notices.post | admin | | operator risk compliance |
 OpenAccount AuthoriseParticipant ConfigureEligibility ListHolderClass SetEligibility | admin | | compliance |
 ClassifyOwner MoveOwnership | admin | | compliance |
 PauseIssuance EnableBroker Restrict ConfirmRestriction LiftRestriction audit.read | admin | | operator risk compliance |
@@ -58,6 +62,7 @@ ReportBrokerAccepted ReportBrokerFill ReportBrokerReject ReportBrokerCancelled R
 ReportBust ReportCorrection ReportSettlement DeliverRequest ReportInKind ReportStatement | admin | | keeper |
 ReportConversion ReportBrokerDefault BookReinvestment | admin | | keeper |
 account.read account.stream account.simulate | read | viewer trader treasurer | viewer operator risk compliance |
+calls.acknowledge | read | viewer trader treasurer | |
 venue.read | read | | viewer operator risk compliance |
 market.read market.stream status.read limits.read signature.verify | | | |
 """

@@ -12,12 +12,13 @@ from novate.calendar import HOUR_NS, SECOND_NS, trading_days
 from novate.errors import ConfigError, DataError
 from novate.keepers.alert_book import Alert, AlertBook, Reached
 from novate.keepers.alert_keeper import AlertKeeper, Dispatcher
-from novate.keepers.channels import Email, Undelivered, Wanted, Webhook, sign, verify
+from novate.keepers.channels import Email, Undelivered, Wanted, Webhook, sign, sign_by_all, verify
 from novate.keepers.margin_calls import nth_open, regular_time, remedies
 from novate.messages import AdvanceTime, Deposit, OpenAccount, PlaceOrder, PostPrice, Side, encode, reports
 from novate.messages.reports import Level
 from novate.messages.reports.lending import Call
 from novate.messages.reports.portfolios import listed
+from novate.prices.credentials import credentials
 from novate.units import scaled
 from venues import CASH, DOLLARS, NAME, SIZE, USD, M, PlainVenue, open_plain_venue
 
@@ -445,3 +446,29 @@ def test_a_password_is_not_sent_in_the_clear_and_a_webhook_is_an_http_address():
     for url in ("ftp://x", "file:///etc/passwd", "x", "http://"):
         with pytest.raises(ConfigError):
             Webhook("w", url, b"s")
+
+
+def test_while_a_secret_is_rotated_a_receiver_with_either_takes_what_is_sent(tmp_path):
+    path, body, at = tmp_path / "secret", b"{}", 1_700_000_000
+    environment = {"DESK_FILE": str(path), "DESK": "in the variable"}
+    path.write_text("new\nold\n")
+    both = credentials("DESK", environment)
+    assert both == ("new", "old")
+    signature = sign_by_all((one.encode() for one in both), at, body)
+    assert all(verify(one, signature, body, at) for one in (b"old", b"new"))
+    assert not verify(b"other", signature, body, at)
+    assert sign_by_all([b"old"], at, body) == sign(b"old", at, body)
+    path.write_text("new\n")
+    alone = sign_by_all((one.encode() for one in credentials("DESK", environment)), at, body)
+    assert verify(b"new", alone, body, at) and not verify(b"old", alone, body, at)
+    assert (
+        credentials("DESK", {"DESK": "x"}) == ("x",) and credentials("DESK", {}) == credentials("", {}) == ()
+    )
+    for text in ("", " \n"):
+        path.write_text(text)
+        with pytest.raises(ConfigError, match="holds no secret"):
+            credentials("DESK", environment)
+    path.unlink()
+    webhook = Webhook("w", "http://127.0.0.1:1/", b"s", read=lambda: credentials("DESK", environment))
+    with pytest.raises(Undelivered, match="can't be read"):
+        webhook.send(Alert(id="1", at_ns=1, account="0", kind="drill", severity="info", sentence="x"))

@@ -98,13 +98,28 @@ def test_the_engine_has_no_floats(path: Path) -> None:
     assert not found, f"{name(path)}: float at lines {found}; two machines must agree on every bit"
 
 
+THREADED = CORE / "margin" / "everyone.rs"
+"""The one file of the engine with threads: they read a state for a question, and end with it (decision 32)."""
+
+
 @pytest.mark.parametrize("path", core_files(), ids=name)
 def test_the_engine_reads_no_clock_file_or_chance(path: Path) -> None:
     text = rust_without_words(path.read_text(encoding="utf-8"))
+    if path == THREADED:
+        text = text.replace("std::thread", "")
     pattern = r"\bstd::(?:fs|net|env|process|time|thread|io)\b|\brand::|\bRandomState\b|\bprintln!|\bunsafe\b"
     assert not list(lines_matching(pattern, text)), (
         f"{name(path)} reaches outside; outside facts arrive as commands"
     )
+
+
+@pytest.mark.parametrize("path", core_files(), ids=name)
+def test_only_questions_are_answered_in_threads(path: Path) -> None:
+    if path in {THREADED, CORE / "margin" / "mod.rs", CORE / "query.rs"} or CORE / "query" in path.parents:
+        return
+    text = rust_without_words(path.read_text(encoding="utf-8"))
+    used = list(lines_matching(r"\b(?:everyone|in_threads)\b", text))
+    assert not used, f"{name(path)} applies commands, by one thread: lines {used}"
 
 
 @pytest.mark.parametrize("path", core_files(), ids=name)

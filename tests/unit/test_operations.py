@@ -3,6 +3,7 @@
 import json
 import re
 import stat
+import time
 import tomllib
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 
 from novate.config.load import packaged_text
 from novate.errors import ConfigError
-from novate.identity import VENUE, Identity
+from novate.identity import VENUE, Identity, KeyRecord
+from novate.identity.certificates import Certificates
 from novate.keepers.health import write_health
 from novate.messages.codes import Role
 from novate.operations import checklist as lines
@@ -63,6 +65,11 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
+def _record(home: Path, key: int) -> KeyRecord:
+    with Identity.open(home, 1, venue="my-venue", chain_id=1) as identity:
+        return identity.store.key(key)
+
+
 def feeds(names: list[str], sources: int = 2, actor: int = 3) -> str:
     """Keepers' settings with so many sources for each name."""
     text = [f"actor = {actor}"]
@@ -96,6 +103,11 @@ def ready(made: Made) -> Path:
         ('[process]\nlog = "xml"', 'log = "xml": expected "text" or "json"'),
         ('[process]\nsnapshot = "5"', "snapshot"),
         ('[process]\nsnapshot = "1 ms"', "whole seconds"),
+        ("[process]\nadmin = 3", "admin = 3: expected a table"),
+        ("[process]\n[process.admin]\nport = 8081", "its two ports are no gateway's"),
+        ("[process]\ngateways = 2\n[process.admin]\nport = 8083", "its two ports are no gateway's"),
+        ('[process]\nevents = "seven days"', "events"),
+        ('[process]\nevents = "1500 ms"', "whole seconds"),
         ("[process]\nkeepers = 3", "expected the path of a file in quotes, or a table"),
         ("[process.keepers]\nactr = 3", "actr"),
         ("process = 3", r"expected a section \[process\]"),
@@ -291,6 +303,22 @@ def test_each_line_turns_red_by_itself(made: Made, name: str, old: str, new: str
 def test_what_is_not_in_the_file_turns_lines_red_too(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     path, home = ready(made), made.file.home
     assert lights(path, dev=True)["real"] is Light.RED
+    certificates = Certificates(home / "certificates")
+    ours = next(one for one in certificates.all() if one.actor == made.keys[0].key)
+    certificates.issue_client(_record(home, made.keys[0].key), home / "soon.pem", time.time_ns(), days=3)
+    assert lights(path)["admin door"] is Light.GREEN, "who has one that lasts may have another that does not"
+    certificates.revoke(ours.serial, time.time_ns())
+    assert lights(path)["admin door"] is Light.YELLOW
+    certificates.issue_client(_record(home, made.keys[0].key), home / "next.pem", time.time_ns())
+    assert lights(path)["admin door"] is Light.GREEN, "renewed"
+    for one in certificates.all():
+        if one.actor == ours.actor and not one.revoked:
+            certificates.revoke(one.serial, time.time_ns())
+    assert lights(path)["admin door"] is Light.RED
+    text = path.read_text(encoding="utf-8")
+    write(path, text[: text.index("[process.admin]")])
+    assert lights(path)["admin door"] is Light.RED
+    write(path, text)
     home.chmod(0o755)
     assert lights(path)["permissions"] is Light.RED
     home.chmod(0o700)
@@ -333,7 +361,7 @@ def test_refusal_names_every_red_line() -> None:
 
 GIVEN = {
     "listing": None, "keepers": None, "venue": "", "host": "127.0.0.1", "port": 8080, "gateways": 1, "database": "",
-    "keeper": 0, "realtime": False, "metrics_port": 0, "log": "text",
+    "keeper": 0, "realtime": False, "standby": "none", "ship_from": "", "metrics_port": 0, "log": "text",
 }  # fmt: skip
 
 

@@ -10,13 +10,15 @@ from novate.core_process.wire import HEAD, BadRecord, Record, RecordReader, Welc
 from novate.errors import ConfigError, NovateError
 from novate.reader_process import BadQuestion, NotTold, ReaderLimits, SnapshotPlan, wire
 from novate.reader_process.askers import Asker, Waiting
-from novate.reader_process.wire import Ask, Foretold, Kind, Told, WhatIf, Why
+from novate.reader_process.wire import Ask, Foretold, Kind, Recall, Recalled, Told, WhatIf, Why
 
 U64, U32, I64 = st.integers(0, 2**64 - 1), st.integers(0, 2**32 - 1), st.integers(-(2**63), 2**63 - 1)
 PARTS = st.lists(st.binary(max_size=30), max_size=5).map(tuple)
 COMMANDS = st.binary(max_size=60)
 ASKS = st.builds(Ask, U64, U64, U32, PARTS)
 WHAT_IFS = st.builds(WhatIf, U64, U64, U32, PARTS, COMMANDS)
+RECALLS = st.builds(Recall, U64, U64, U32, U32, U64, U64)
+RECALLED = st.builds(Recalled, U64, U64, I64, st.booleans(), U32, U64, U64, U64, st.binary(max_size=60))
 TOLD = st.builds(Told, U64, U64, I64, st.booleans(), PARTS)
 FORETOLD = st.builds(Foretold, U64, U64, I64, st.booleans(), PARTS, U32, COMMANDS)
 
@@ -27,26 +29,30 @@ def only(raw: bytes) -> Record:
 
 
 def packed_question(question: wire.Question) -> bytes:
+    if isinstance(question, Recall):
+        return wire.pack_recall(question)
     return wire.pack_ask(question) if isinstance(question, Ask) else wire.pack_what_if(question)
 
 
-def packed_reply(reply: Told | Foretold) -> bytes:
+def packed_reply(reply: Told | Foretold | Recalled) -> bytes:
+    if isinstance(reply, Recalled):
+        return b"".join(wire.pack_recalled(reply))
     return b"".join(wire.pack_told(reply) if isinstance(reply, Told) else wire.pack_foretold(reply))
 
 
-@given(ASKS | WHAT_IFS)
+@given(ASKS | WHAT_IFS | RECALLS)
 def test_what_is_asked_is_read_as_it_was_asked(question):
     assert wire.parse_question(only(packed_question(question))) == question
 
 
-@given(TOLD | FORETOLD)
+@given(TOLD | FORETOLD | RECALLED)
 def test_what_is_told_is_read_as_it_was_told(reply):
     assert wire.parse_from_reader(only(packed_reply(reply))) == reply
 
 
-@given(ASKS | WHAT_IFS | TOLD | FORETOLD, st.data())
+@given(ASKS | WHAT_IFS | RECALLS | TOLD | FORETOLD, st.data())
 def test_a_record_that_is_cut_short_or_too_long_is_refused(said, data):
-    asked = isinstance(said, Ask | WhatIf)
+    asked = isinstance(said, Ask | WhatIf | Recall)
     record = only(packed_question(said) if asked else packed_reply(said))
     parse = wire.parse_question if asked else wire.parse_from_reader
     body = record.body

@@ -50,6 +50,48 @@ def test_every_part_has_its_table_in_reading_order() -> None:
         assert all(len(row) == len(sheet.columns) for row in sheet.rows)
 
 
+def test_a_request_is_followed_from_the_click_to_the_exchange_to_the_token() -> None:
+    """Bought at 250.02 and 250.06 in a market of 249.98 / 250.02: the spread is against 250.00, when the order left."""
+    click = ns(9, 10, 15)
+    traded = [("X1", 60, 250_020_000_000, 90_000), ("X2", 40, 250_060_000_000, 60_000)]
+    executions = tuple(
+        o.Execution(
+            id=name,
+            traded_ns=click,
+            shares=shares * 10**9,
+            price_e9=price,
+            fee_micro=fee,
+            settles="2025-10-10",
+        )
+        for name, shares, price, fee in traded
+    )
+    leg = o.BrokerLeg(
+        order=2, client_id="ABC-2", broker="Prime", symbol="AAPL", buys=True, sent_ns=click, bid_e9=249_980_000_000,
+        ask_e9=250_020_000_000, accepted_ns=click + 5 * 10**9, executions=executions,
+    )  # fmt: skip
+    done = request_with(legs=(leg,))
+    sheet = operation_sheets(replace(report(), operations=done))[1]
+    assert sheet.title == "From the click to the exchange: tAAPL issued"
+    said = [(row[1], row[2], row[3]) for row in sheet.rows]
+    assert said == [
+        ("0 s", "the request: $25,013 held", ""),
+        ("0 s", "order ABC-2 to buy AAPL left for Prime, market $249.98 / $250.02", ""),
+        ("0 s", "60 shares at $250.02", "$1.20 spread, $0.09 fees"),
+        ("0 s", "40 shares at $250.06", "$2.40 spread, $0.06 fees"),
+        ("5 s", "the exchange has it", ""),
+        ("60 s", "60 tAAPL issued for $15,000.00", "$7.50 fee"),
+        ("60 s", "40 tAAPL issued for $10,000.00", "$5.00 fee"),
+        ("22 h", "settled", ""),
+        ("22 h", "delivered", ""),
+        ("", "all of it", "$16.25, 0.065 %"),
+    ]
+    forced = replace(sample.issuance().requests[1], forced=True, legs=(replace(leg, buys=False),))
+    both = issuance_with(requests=(sample.issuance().requests[0], forced))
+    assert operation_sheets(replace(report(), operations=both))[1].title.endswith(
+        "tAAPL redeemed by a liquidation"
+    )
+
+
 def test_a_run_without_any_has_no_section() -> None:
     bare = replace(report(), operations=o.Operations())
     assert operation_sheets(bare) == ()

@@ -7,7 +7,7 @@ import pytest
 
 from novate._core import Engine
 from novate.messages import Flags, ListDatedRow, PlaceOrder, Quality, Session, Side, reports
-from novate.messages.reports import Level
+from novate.messages.reports import Level, orders
 from venues import CASH, NAME, PERP, SPOT, TOKEN, USD, PlainVenue, open_plain_venue
 
 M = 1_000_000
@@ -40,8 +40,8 @@ def test_an_account_tells_what_it_holds(venue: PlainVenue) -> None:
         5,
         350_000,
     )  # the taker fee is owed until settlement
-    orders = {(o.market, o.side, o.price, o.leaves, o.flags) for o in report.orders}
-    assert orders == {(PERP_ID, Side.BID, 9_990, 5, Flags.POST_ONLY), (SPOT_ID, Side.ASK, 10_010, 7, 0)}
+    open_orders = {(o.market, o.side, o.price, o.leaves, o.flags) for o in report.orders}
+    assert open_orders == {(PERP_ID, Side.BID, 9_990, 5, Flags.POST_ONLY), (SPOT_ID, Side.ASK, 10_010, 7, 0)}
     short = next(p for p in reports.account(venue.engine, SHORT).positions if p.perp)
     assert (short.lots, short.cost, short.value) == (-1_000, -1_000 * M, -1_000 * M)
 
@@ -170,6 +170,10 @@ def test_asking_changes_nothing(venue: PlainVenue) -> None:
         (lambda engine: reports.account(engine, 99), "account_must_exist"),
         (lambda engine: reports.margin(engine, 99), "account_must_exist"),
         (lambda engine: reports.book(engine, 99), "market_must_exist"),
+        (lambda engine: orders.resting(engine, 99), "market_must_exist"),
+        (lambda engine: orders.resting(engine, PERP_ID, limit=0), "a page has 1 to 20000 orders, not 0"),
+        (lambda engine: orders.resting(engine, PERP_ID, limit=orders.PAGE + 1), "a page has 1 to 20000"),
+        (lambda engine: orders.resting(engine, PERP_ID, after=1), "begin with the first page"),
         (lambda engine: reports.what_if(engine, LONG, [reports.Trade(99, 1, 1)]), "market_must_exist"),
         (lambda engine: reports.what_if(engine, LONG, [reports.BalanceChange(99, 1)]), "asset_must_exist"),
         (lambda engine: reports.what_if(engine, LONG, level=4), "level is 0 to 3"),
@@ -187,6 +191,24 @@ def test_a_question_about_nothing_is_refused(
 def test_an_answer_of_another_shape_is_not_taken(venue: PlainVenue) -> None:
     with pytest.raises(msgspec.ValidationError):
         reports.ask(venue.engine, tuple[reports.MarketLine, ...], 4)
+
+
+def test_a_book_order_by_order_comes_in_pages(venue: PlainVenue) -> None:
+    for price, lots in ((9_980, 3), (9_990, 2), (9_970, 4)):
+        venue.must(PlaceOrder(market=PERP_ID, side=Side.BID, price=price, lots=lots), SHORT)
+    venue.must(PlaceOrder(market=PERP_ID, side=Side.ASK, price=10_020, lots=6), HEDGED)
+    whole = orders.resting(venue.engine, PERP_ID)
+    assert [one[1:] for one in whole.orders] == [
+        (Side.BID, 9_990, 5), (Side.BID, 9_990, 2), (Side.BID, 9_980, 3), (Side.BID, 9_970, 4), (Side.ASK, 10_020, 6),
+    ]  # fmt: skip
+    assert (whole.resting, whole.next) == (5, 0)
+    assert (whole.sequence, whole.time_ns) == (venue.engine.sequence, venue.time_ns)
+    first = orders.resting(venue.engine, PERP_ID, limit=3)
+    assert first.orders == whole.orders[:3]
+    assert (first.resting, first.next) == (5, first.orders[-1].order)
+    assert orders.resting(venue.engine, PERP_ID, after=first.next).orders == whole.orders[3:]
+    together = orders.resting_answer(venue.engine.query(orders.resting_question(PERP_ID, skip=3, limit=3)))
+    assert (together.orders, together.next) == (whole.orders[3:], 0)
 
 
 def test_one_more_dated_row_is_asked_for_without_listing_it(venue: PlainVenue) -> None:

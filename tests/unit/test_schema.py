@@ -1,5 +1,6 @@
 """The public language inwards and of what happened: scales, names, operations, events and refusals."""
 
+import itertools
 import json
 import random
 from fractions import Fraction
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from novate.errors import DataError, UnitError
 from novate.messages import (
     AmendOrder,
+    BookChanged,
     CancelOrder,
     Command,
     CommandRefused,
@@ -20,13 +22,19 @@ from novate.messages import (
     Event,
     EventMessage,
     Header,
+    IndexChanged,
+    MarkChanged,
+    OrderCancelled,
+    OrderPlaced,
     PlaceOrder,
     PlaceOrderFull,
     PlacePackage,
     PlaceTwap,
     RequestWithdrawal,
     Transfer,
+    decode_event,
     encode,
+    encode_event,
     iter_events,
 )  # fmt: skip
 from novate.messages.commands import COMMANDS
@@ -45,6 +53,7 @@ from novate.schema.operations import (
 )
 from novate.schema.outcomes import happenings, outcome, problem
 from novate.schema.scale import Scale, decimal_text
+from novate.schema.telling import Teller
 from novate.schema.values import How, Outer, outer
 from venues import TOKEN, USD, PlainVenue, open_plain_venue
 
@@ -362,6 +371,50 @@ def test_every_event_is_told_as_it_is_declared(catalogue: Catalogue, event: type
         public = msgspec.to_builtins(told.data)
         wide = [one for one in declared.fields if one.how is How.ID]
         assert all(public[one.name] == str(getattr(body, one.field.attribute)) for one in wide)
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.__name__)
+def test_an_event_told_from_its_record_is_the_same_text(catalogue: Catalogue, event: type[Event]) -> None:
+    """Byte for byte, with anything in its fields, alone and in an answer, with and without an account, and where no order's market is known."""
+    public = encode_event(BookChanged(market=1, side=0, price=100, lots=1))
+    others = encode_event(OrderCancelled(order=1, market=1, side=0, reason=0, lots=1), 8, 1)
+    for seed, client in itertools.product(range(8), (b"", b'a"\\b', b"me-7")):
+        body = generated(event, seed)
+        if client and hasattr(body, "client_id"):
+            body = msgspec.structs.replace(body, client_id=client.ljust(16, b"\0"))
+        account = 7 if seed % 3 else 0
+        message = encode_event(body, account, 4 * account, number=seed, sequence=2**63 + 1, time_ns=-seed)
+        market = seed % 2
+        plain = outcome(catalogue, decode_event(message), lambda _, market=market: market)
+        teller = Teller(catalogue, lambda _, market=market: market)
+        assert teller.tell(message) == msgspec.json.encode(plain)
+        told, heads = teller.answer(public + message + others + message, account)
+        if event in {BookChanged, IndexChanged, MarkChanged}:
+            assert (bytes(told), heads) == (b"[]", [])
+        else:
+            assert bytes(told) == msgspec.json.encode([plain, plain])
+            assert [head.at for head in heads] == [len(public), len(public + message + others)]
+
+
+@pytest.mark.parametrize("byte", range(256))
+def test_a_client_id_is_told_the_same_from_its_record(catalogue: Catalogue, byte: int) -> None:
+    """Whichever byte stands first, within, and last: a space is no more printable to one way than to the other."""
+    said = bytes([byte])
+    for client in (said, b"a" + said + b"b", b"a" + said, b"A" * 15 + said):
+        body = OrderPlaced(
+            order=1,
+            market=1,
+            side=0,
+            kind=0,
+            time_in_force=0,
+            flags=0,
+            price=1,
+            lots=1,
+            client_id=client.ljust(16, b"\0"),
+        )
+        message = encode_event(body, 7, 1)
+        plain = outcome(catalogue, decode_event(message), lambda _: 1)
+        assert Teller(catalogue, lambda _: 1).tell(message) == msgspec.json.encode(plain)
 
 
 def test_events_are_told_in_text(venue: PlainVenue, catalogue: Catalogue) -> None:

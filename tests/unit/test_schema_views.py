@@ -217,6 +217,14 @@ def test_markets_underlyings_and_a_book(venue: PlainVenue, catalogue: Catalogue)
         view(catalogue, reports.book(venue.engine, 1))
 
 
+def test_a_book_order_by_order_says_nothing_of_its_owners(venue: PlainVenue, catalogue: Catalogue) -> None:
+    told = view(catalogue, orders.resting(venue.engine, 1))
+    assert (told["market"], told["resting"], told["next"]) == ("PERP", 1, "0")
+    (order,) = told["orders"]
+    assert int(order.pop("order")) > 2**32
+    assert order == {"side": "bid", "price": "99.5", "quantity": "2.5"}
+
+
 def test_what_waits(venue: PlainVenue, catalogue: Catalogue) -> None:
     stop, parent = view(catalogue, orders.waiting(venue.engine, 7))["orders"]
     assert (stop["trigger_market"], stop["trigger_price"], stop["price"], stop["quantity"]) == (
@@ -349,7 +357,7 @@ def test_real_views_fit_their_schemas(venue: PlainVenue, catalogue: Catalogue) -
     for found in (
         reports.account(engine, 7), reports.margin(engine, 7), reports.ledger(engine), *reports.markets(engine),
         *reports.underlyings(engine), *lending.pools(engine), *lending.claims(engine, 8), orders.waiting(engine, 7),
-        liquidation.standing(engine, 7), *liquidation.open_interest(engine), *prices.gates(engine), portfolios.listed(engine),
+        orders.resting(engine, 1), liquidation.standing(engine, 7), *liquidation.open_interest(engine), *prices.gates(engine), portfolios.listed(engine),
         packages.package(engine, 7, markets=(1, 2), lots=(100, -100), prices=(10_100, 9_900)), governance.releases(engine),
     ):  # fmt: skip
         check(type(found), view(catalogue, found))
@@ -357,7 +365,7 @@ def test_real_views_fit_their_schemas(venue: PlainVenue, catalogue: Catalogue) -
 
 IDS = {
     "market": (1, 3), "trigger_market": (1, 2), "markets": (1,), "asset": (USD, TOKEN), "token": (TOKEN,), "base": (TOKEN,),
-    "quote": (USD,), "underlying": (1, 2), "accepted": (USD,), "id": (1, 2), "account": (7,),
+    "quote": (USD,), "cash": (USD,), "underlying": (1, 2), "accepted": (USD,), "id": (1, 2), "account": (7,),
 }  # fmt: skip
 
 

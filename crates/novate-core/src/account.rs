@@ -200,11 +200,10 @@ impl Position {
 
     /// Takes a part of the claim away, its hedged share in proportion.
     pub fn reduce_claim(&mut self, amount: i64) {
-        if amount == 0 {
-            return;
+        if amount != 0 && self.hedged_claim != 0 {
+            let left = i128::from(self.owed - amount);
+            self.hedged_claim = (i128::from(self.hedged_claim) * left / i128::from(self.owed)) as i64;
         }
-        let left = i128::from(self.owed - amount);
-        self.hedged_claim = (i128::from(self.hedged_claim) * left / i128::from(self.owed)) as i64;
         self.owed -= amount;
     }
 
@@ -216,11 +215,11 @@ impl Position {
         let mut realised = 0;
         let mut opening_cost = cost;
         if closing > 0 {
-            let removed = crate::units::div_floor(i128::from(self.cost) * i128::from(closing), i128::from(self.lots.abs()));
-            let closing_cost = crate::units::div_floor(i128::from(cost) * i128::from(closing), i128::from(lots.abs()));
-            realised = (-closing_cost - removed) as i64;
-            self.cost -= removed as i64;
-            opening_cost = cost - closing_cost as i64;
+            let removed = part_of(self.cost, closing, self.lots.abs());
+            let closing_cost = part_of(cost, closing, lots.abs());
+            realised = -closing_cost - removed;
+            self.cost -= removed;
+            opening_cost = cost - closing_cost;
         }
         self.cost += opening_cost;
         self.lots += lots;
@@ -236,6 +235,11 @@ impl Position {
     pub fn is_empty(&self) -> bool {
         !self.carries() && !self.has_orders()
     }
+}
+
+/// What `part` of `lots` cost, when all of them cost `cost`; rounded down.
+fn part_of(cost: i64, part: Lots, lots: Lots) -> i64 {
+    if part == lots { cost } else { crate::units::div_floor(i128::from(cost) * i128::from(part), i128::from(lots)) as i64 }
 }
 
 /// What an order with a client id asked for, so that a repeat is recognised.
@@ -325,8 +329,9 @@ impl Cushion {
 /// Positions that are found by the account's own record.
 const PLACES: usize = 8;
 
-/// An account.
+/// An account. What every look at it reads lies in its first two lines of memory.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[repr(C, align(64))]
 pub struct Account {
     /// Its id.
     pub id: u64,
@@ -346,17 +351,17 @@ pub struct Account {
     pub balances: Vec<Balance>,
     /// Sorted by market.
     pub positions: Vec<Position>,
+    /// Remembered for a lull.
+    #[serde(skip)]
+    pub cushion: Cushion,
     /// Orders that wait outside the books: triggers and parent orders.
     pub waiting: u32,
     /// What its open orders add up to.
     #[serde(skip)]
-    open: Totals,
+    pub(crate) open: Totals,
     /// Markets of the first positions: a look-up reads no position that it does not want.
     #[serde(skip)]
     places: [u32; PLACES],
-    /// Remembered for a lull.
-    #[serde(skip)]
-    pub cushion: Cushion,
     /// When the account's order rate would be used up no more: the rate limit's only memory.
     pub rate_ns: i64,
     /// Idempotency keys.
@@ -434,16 +439,12 @@ impl Account {
     /// The place in a market, created at its sorted place. What was remembered of the account counts no more.
     pub fn position_mut(&mut self, market: u32) -> &mut Position {
         self.cushion.end();
-        self.counted_position(market)
-    }
-
-    /// The same for a change whose bound was taken from the account's cushion.
-    pub fn counted_position(&mut self, market: u32) -> &mut Position {
         let at = self.counted_place(market);
         &mut self.positions[at]
     }
 
-    fn counted_place(&mut self, market: u32) -> usize {
+    /// Where it is in the list of positions, for a change whose bound was taken from the account's cushion.
+    pub(crate) fn counted_place(&mut self, market: u32) -> usize {
         let at = self.place(market);
         if self.positions.get(at).is_none_or(|p| p.market != market) {
             self.positions.insert(at, Position { market, ..Position::default() });
@@ -533,12 +534,62 @@ pub struct Owner {
     pub id: u32,
     /// Dense indexes of the accounts, in the order of their opening.
     pub accounts: Vec<u32>,
-    /// Stored liquidity rates per underlying, sorted.
-    pub liquidity: Vec<LiquidityRate>,
+    /// Stored liquidity rates per underlying, sorted; changed by the methods below alone.
+    pub(crate) liquidity: Vec<LiquidityRate>,
+    /// At the place of each rate, how far it reaches; shorter after a restart. Apart from them, since every evaluation reads the rates.
+    #[serde(skip)]
+    reaches: Vec<Reach>,
+}
+
+impl Owner {
+    /// An owner without an account.
+    #[must_use]
+    pub const fn new(id: u32) -> Self {
+        Self { id, accounts: Vec::new(), liquidity: Vec::new(), reaches: Vec::new() }
+    }
+
+    /// The stored rate of an underlying.
+    #[must_use]
+    pub fn rate(&self, underlying: u32) -> Option<LiquidityRate> {
+        self.liquidity.iter().find(|r| r.underlying == underlying).copied()
+    }
+
+    /// How far it reaches; nowhere where that is not remembered.
+    #[must_use]
+    pub fn reach(&self, underlying: u32) -> Reach {
+        let at = self.liquidity.iter().position(|r| r.underlying == underlying);
+        at.and_then(|at| self.reaches.get(at)).copied().unwrap_or_default()
+    }
+
+    /// Stores a rate and how far it reaches.
+    pub fn set_rate(&mut self, rate: LiquidityRate, reach: Reach) {
+        self.reaches.resize(self.liquidity.len(), Reach::default());
+        let at = self.liquidity.partition_point(|r| r.underlying < rate.underlying);
+        if self.liquidity.get(at).is_none_or(|r| r.underlying != rate.underlying) {
+            self.liquidity.insert(at, rate);
+            self.reaches.insert(at, reach);
+        }
+        (self.liquidity[at], self.reaches[at]) = (rate, reach);
+    }
+
+    /// All rates as they were before.
+    pub fn put_back(&mut self, rates: Vec<LiquidityRate>) {
+        self.liquidity = rates;
+        self.reaches.clear();
+    }
+
+    /// Forgets the rate of an underlying.
+    pub fn end_rate(&mut self, underlying: u32) {
+        self.reaches.resize(self.liquidity.len(), Reach::default());
+        if let Ok(at) = self.liquidity.binary_search_by_key(&underlying, |r| r.underlying) {
+            self.liquidity.remove(at);
+            self.reaches.remove(at);
+        }
+    }
 }
 
 /// k of the liquidity term, stored per owner and underlying.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiquidityRate {
     /// The underlying.
     pub underlying: u32,
@@ -548,19 +599,15 @@ pub struct LiquidityRate {
     pub spot_ppm: i64,
     /// Perp leg, ppm.
     pub perp_ppm: i64,
-    /// Lull in which no group up to `room` asks for more.
-    #[serde(skip)]
-    pub stamp: u64,
-    /// Gross of the spot and the perp leg, micro-dollars.
-    #[serde(skip)]
-    pub room: [i64; 2],
 }
 
-impl PartialEq for LiquidityRate {
-    fn eq(&self, other: &Self) -> bool {
-        let all = |r: &Self| (r.underlying, r.epoch, r.spot_ppm, r.perp_ppm);
-        all(self) == all(other)
-    }
+/// Up to which size of its group a rate stays as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Lull in which that holds.
+    pub stamp: u64,
+    /// Gross of the spot and the perp leg, micro-dollars.
+    pub most: [i64; 2],
 }
 
 #[cfg(test)]

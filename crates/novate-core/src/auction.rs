@@ -239,7 +239,8 @@ fn pair(cx: &mut Context<'_>, market_id: u32, bid: u32, ask: u32, price: Ticks, 
     market.mark.traded(market.price_of(price));
     let fee = matching::fee(market, price, lots, market.terms.maker_fee_ppm);
     let (bought, sold) = if market.is_perp() {
-        matching::count_turnover(cx.state, market_id, price, lots);
+        let notional = cx.state.notional(cx.state.known_market(market_id), price, lots);
+        matching::count_turnover(cx.state, market_id, notional);
         (perp::fill(cx, buyer, market_id, lots, price, fee), perp::fill(cx, seller, market_id, -lots, price, fee))
     } else {
         matching::exchange(cx.state, market_id, (buyer, fee), (seller, fee), price, lots);

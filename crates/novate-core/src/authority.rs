@@ -4,7 +4,7 @@
 //! applies anything. While a venue has not sent `ConfigureGovernance` every command acts for whoever sends it.
 
 use crate::codec::Header;
-use crate::command::Command;
+use crate::command::{Command, FundBroker, FundInventory};
 use crate::limits::find;
 use crate::reject::{Refusal, Reject, require};
 use crate::state::State;
@@ -141,6 +141,7 @@ pub const fn of(command: &Command) -> Authority {
         Command::ConfigureClearing(_) | Command::ListBroker(_) | Command::ListIssuance(_) => Authority::Change(RUNS, Delay::Measured),
         Command::PauseIssuance(_) | Command::EnableBroker(_) => Authority::Change(WATCHES, Delay::None),
         Command::AuthoriseParticipant(_) => Authority::Change(ADMITS, Delay::Measured),
+        Command::FundBroker(FundBroker { amount: ..0, .. }) | Command::FundInventory(FundInventory { shares: ..0, .. }) => Authority::Change(REPAYS, Delay::None),
         Command::FundBroker(_) | Command::FundInventory(_) | Command::RequestConversion(_) => Authority::Staff(PAYS),
         Command::RequestFirmPrice(_) | Command::RequestIssuance(_) | Command::RequestRedemption(_) | Command::CancelRequest(_) | Command::RequestHedged(_) => {
             Authority::Account(TRADES, Protected::Never)

@@ -154,12 +154,12 @@ struct Slice {
 fn slice_of(cx: &mut Context<'_>, account: u32, share_ppm: i64, discount_ppm: i64) -> Slice {
     let (question, _) = careful(cx, account, Level::CloseOut, false);
     let worth = cx.evaluate_exposures(account, &question).equity.max(0);
-    let gross = gross(cx.state, account, &cx.scratch.portfolio.perps, &cx.scratch.portfolio.exposures);
+    let gross = gross(cx.state, account, &cx.scratch.evaluator.portfolio.perps, &cx.scratch.evaluator.portfolio.exposures);
     let most = if gross == 0 { 0 } else { narrow(worth * i128::from(PPM) / gross).unwrap_or(PPM) };
     let discount_ppm = discount_ppm.min(most);
     let mut slice = Slice { share_ppm, discount_ppm, ..Slice::default() };
-    let exposures = cx.scratch.portfolio.exposures.clone();
-    let perps = cx.scratch.portfolio.perps.clone();
+    let exposures = cx.scratch.evaluator.portfolio.exposures.clone();
+    let perps = cx.scratch.evaluator.portfolio.perps.clone();
     for (at, exposure) in exposures.iter().enumerate() {
         if cx.state.known_underlying(exposure.underlying).price.permission(Action::Liquidate) == Permission::No {
             continue;
@@ -471,7 +471,7 @@ fn open(cx: &mut Context<'_>, account: u32) -> bool {
     if whole.notional == 0 {
         return false;
     }
-    let exposures = &cx.scratch.portfolio.exposures;
+    let exposures = &cx.scratch.evaluator.portfolio.exposures;
     let bounded = exposures.iter().any(|e| cx.state.known_underlying(e.underlying).price.permission(Action::Liquidate) == Permission::Bounded);
     let terms = cx.state.liquidation.terms();
     let slowed = if bounded { terms.auction_closed_factor } else { 1 };

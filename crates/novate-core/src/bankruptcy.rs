@@ -96,7 +96,7 @@ fn losses(state: &State, account: u32) -> Vec<(u32, Value)> {
 fn legs(cx: &Context<'_>, account: u32) -> Vec<Leg> {
     let held = |market: u32| cx.state.accounts[account as usize].lots(market);
     let mut legs: Vec<Leg> = Vec::new();
-    for leg in cx.scratch.portfolio.perps.iter().filter(|p| held(p.market) != 0) {
+    for leg in cx.scratch.evaluator.portfolio.perps.iter().filter(|p| held(p.market) != 0) {
         let worth = leg.cost + i128::from(units_down(cx.state, leg.quote, leg.result));
         legs.push(Leg { market: leg.market, lots: leg.lots, worth: narrow(worth).unwrap_or(0), amount: 0, open: 0 });
     }
@@ -187,7 +187,7 @@ fn absorb_loan(cx: &mut Context<'_>, account: u32, value: Value) {
         // The scratch space must hold the prices of the question that counts.
         cx.evaluate_exposures(account, &question);
         let underlying = cx.state.known_asset(asset).terms.underlying;
-        let price = cx.scratch.portfolio.exposures.iter().find(|e| e.underlying == underlying).map_or(0, |e| e.corners[0].price);
+        let price = cx.scratch.evaluator.portfolio.exposures.iter().find(|e| e.underlying == underlying).map_or(0, |e| e.corners[0].price);
         left -= cash_for_tokens(cx, account, asset, left.min(shortfall::worth_of(cx.state, asset, price, owed)));
         let amount = owed.min(shortfall::units_of(cx.state, asset, price, left));
         let absorbed = shortfall::absorb(cx, account, asset, amount);

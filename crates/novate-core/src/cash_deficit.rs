@@ -18,7 +18,7 @@ pub struct Deficit {
 }
 
 /// The first cash deficit of an account: an overdue cash call, an overdue loan (of a token: what is missing to buy it), or
-/// (ascending by asset) a loan beyond its owner's cap.
+/// (ascending by asset) a loan beyond its owner's cap by more than a residue.
 #[must_use]
 pub fn due(state: &State, account: u32) -> Option<Deficit> {
     if let Some((asset, amount)) = calls::overdue_cash(state, account).or_else(|| lacks(state, account)) {
@@ -30,7 +30,9 @@ pub fn due(state: &State, account: u32) -> Option<Deficit> {
         let pool = state.known_asset(balance.asset).pool.as_ref()?;
         let group: Amount = state.owners[holder.owner as usize].accounts.iter().filter_map(|&a| state.accounts[a as usize].balance(balance.asset)).map(|b| b.loan()).sum();
         let beyond = (group - pool.owner_cap).min(balance.loan());
-        (beyond > 0).then_some(Deficit { asset: balance.asset, amount: beyond })
+        // Interest takes a loan at its cap over it by cents a minute, which nothing is sold for.
+        let counts = beyond > 0 && state.known_asset(balance.asset).face(i128::from(beyond)) > i128::from(state.liquidation.terms().residue_value);
+        counts.then_some(Deficit { asset: balance.asset, amount: beyond })
     })
 }
 

@@ -4,16 +4,14 @@
 
 use crate::codec::Body;
 use crate::event::EventWriter;
-use crate::margin::{Evaluation, Plain, Portfolio, Question, evaluate};
+use crate::margin::{Evaluation, Evaluator, Question, evaluate};
 use crate::state::State;
 
 /// Scratch space that outlives commands so that the hot path allocates nothing.
 #[derive(Debug, Default)]
 pub struct Scratch {
     /// The margin rule's working memory.
-    pub portfolio: Portfolio,
-    /// The same of its short way.
-    pub plain: Plain,
+    pub evaluator: Evaluator,
     /// Orders that were taken without an evaluation.
     pub spared: u64,
     /// Accounts found green without one.
@@ -51,22 +49,15 @@ impl Context<'_> {
         self.events.emit(account.id, account.event_sequence, body);
     }
 
-    /// Evaluates an account: the short way where there is one, which leaves the exposures in the scratch space as they are.
+    /// Evaluates an account: the short way where there is one, which leaves no exposures in the scratch space that mean anything.
     pub fn evaluate(&mut self, account: u32, question: &Question<'_>) -> Evaluation {
         self.state.bound_lull();
-        let Some(found) = self.scratch.plain.evaluate(self.state, account, question) else {
-            return self.evaluate_exposures(account, question);
-        };
-        if cfg!(debug_assertions) {
-            assert_eq!(found, self.evaluate_exposures(account, question), "account {account}: {question:?}");
-            self.scratch.portfolio.clear();
-        }
-        found
+        self.scratch.evaluator.evaluate(self.state, account, question)
     }
 
     /// The same; after it the scratch space holds the exposures the numbers came from.
     pub fn evaluate_exposures(&mut self, account: u32, question: &Question<'_>) -> Evaluation {
-        evaluate(self.state, account, question, &mut self.scratch.portfolio)
+        evaluate(self.state, account, question, &mut self.scratch.evaluator.portfolio)
     }
 
     /// Remembers an account for the check at the end of the command.

@@ -135,7 +135,7 @@ pub fn run(cx: &mut Context<'_>, account: u32, leg: &mut Leg) {
         return;
     }
     let owner = cx.state.accounts[account as usize].owner;
-    let winners = winners(cx.state, leg.market, -leg.lots.signum(), owner, &mut cx.scratch.portfolio);
+    let winners = winners(cx.state, leg.market, -leg.lots.signum(), owner, &mut cx.scratch.evaluator.portfolio);
     let mut unhedged = Vec::new();
     take_unhedged(&mut unhedged, &winners, lots, open, |w| cap(cx.state, leg.market, w));
     // Beyond their caps before any hedge is touched.

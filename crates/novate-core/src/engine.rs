@@ -65,17 +65,31 @@ impl Engine {
     pub fn apply(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<(), BadBuffer> {
         check_framing(input)?;
         let mut events = EventWriter::new(std::mem::take(out));
+        self.apply_all(input, &mut events);
+        *out = events.into_bytes();
+        Ok(())
+    }
+
+    /// Applies every message of `input` as `apply` does, and tells nobody: what a replay wants.
+    ///
+    /// # Errors
+    /// As `apply`.
+    pub fn replay(&mut self, input: &[u8]) -> Result<(), BadBuffer> {
+        check_framing(input)?;
+        self.apply_all(input, &mut EventWriter::silent());
+        Ok(())
+    }
+
+    fn apply_all(&mut self, input: &[u8], events: &mut EventWriter) {
         let (mut rest, mut ahead) = (input, Lookahead::over(input, &self.state));
         while let Some(header) = Header::read(rest) {
             let (message, tail) = rest.split_at(header.length as usize);
             if let Some(ahead) = &mut ahead {
                 ahead.step(&self.state);
             }
-            self.apply_one(header, message, &mut events);
+            self.apply_one(header, message, events);
             rest = tail;
         }
-        *out = events.into_bytes();
-        Ok(())
     }
 
     /// Answers the commands of these sequences without applying them, as long as their message has the digest. A panic made the

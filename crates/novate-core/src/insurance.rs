@@ -160,7 +160,7 @@ fn look_at_group(cx: &mut Context<'_>, owner: u32) {
         }
         equity += cx.evaluate_exposures(account, &Question { orders: false, ..Question::at(Level::CloseOut) }).equity;
         for (loss, &bucket) in losses.iter_mut().zip(&buckets) {
-            *loss += scenario::stress_loss(cx.state, &cx.scratch.portfolio, bucket);
+            *loss += scenario::stress_loss(cx.state, &cx.scratch.evaluator.portfolio, bucket);
         }
     }
     let id = cx.state.owners[owner as usize].id;

@@ -34,7 +34,7 @@ pub fn careful(cx: &mut Context<'_>, account: u32, level: Level, orders: bool) -
         return (question, cx.evaluate_exposures(account, &question));
     }
     let index = cx.evaluate_exposures(account, &plain);
-    if !cx.scratch.portfolio.exposures.iter().any(|e| cx.state.known_underlying(e.underlying).price.liquidation_uses_slower()) {
+    if !cx.scratch.evaluator.portfolio.exposures.iter().any(|e| cx.state.known_underlying(e.underlying).price.liquidation_uses_slower()) {
         return (plain, index);
     }
     let question = Question { slower: true, ..plain };
@@ -233,7 +233,7 @@ fn judge_drift(cx: &mut Context<'_>, account: u32, state: AccountState) -> bool 
         }
         cx.evaluate_exposures(account, &Question::at(Level::Initial));
     }
-    let adrift = cx.scratch.portfolio.exposures.iter().any(|e| cx.state.known_underlying(e.underlying).price.is_adrift());
+    let adrift = cx.scratch.evaluator.portfolio.exposures.iter().any(|e| cx.state.known_underlying(e.underlying).price.is_adrift());
     // Whoever is not below initial at the worse price is not below close-out at the drifted one.
     let judged = adrift && state >= AccountState::Yellow;
     let breached = judged && cx.evaluate(account, &Question { drifted: true, ..Question::at(Level::CloseOut) }).excess() < 0;
@@ -284,7 +284,7 @@ pub fn count_black(cx: &mut Context<'_>, account: u32) {
 /// At least one held underlying may be liquidated at its present price quality; nothing happens on stale prices alone.
 /// Reads the exposures of the evaluation just made.
 fn may_start(cx: &Context<'_>) -> bool {
-    let exposures = &cx.scratch.portfolio.exposures;
+    let exposures = &cx.scratch.evaluator.portfolio.exposures;
     exposures.is_empty() || exposures.iter().any(|e| cx.state.known_underlying(e.underlying).price.permission(Action::Liquidate) != Permission::No)
 }
 

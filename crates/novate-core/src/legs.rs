@@ -292,7 +292,7 @@ pub fn rehearse<T>(cx: &mut Context<'_>, account: u32, parts: &[Part], ask: impl
     store_rates(cx.state, account, parts);
     let answer = ask(cx);
     cx.state.accounts[index].put_back(balances, positions);
-    cx.state.owners[owner].liquidity = rates;
+    cx.state.owners[owner].put_back(rates);
     for (asset, units) in admitted {
         cx.state.asset_mut(asset).admitted = units;
     }

@@ -328,7 +328,7 @@ pub fn account(cx: &mut Context<'_>, header: &Header, command: &OpenAccount) -> 
     let state = &mut *cx.state;
     let index = state.accounts.len() as u32;
     let owner = *state.owner_index.entry(command.owner).or_insert_with(|| {
-        state.owners.push(Owner { id: command.owner, accounts: Vec::new(), liquidity: Vec::new() });
+        state.owners.push(Owner::new(command.owner));
         state.owners.len() as u32 - 1
     });
     state.owners[owner as usize].accounts.push(index);

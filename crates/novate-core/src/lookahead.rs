@@ -160,7 +160,8 @@ fn is_evaluated(state: &State, next: &Next<'_>, account: &Account) -> bool {
 pub fn touch_next(state: &State, at: usize) {
     let next = |strides: usize| state.accounts.get(at + strides * STRIDE);
     if let Some(account) = next(3) {
-        touch_record(account);
+        touch_front(account);
+        touch(&account.liquidation);
     }
     if let Some(account) = next(2) {
         touch_holdings(state, account);
@@ -170,12 +171,18 @@ pub fn touch_next(state: &State, at: usize) {
     }
 }
 
+/// An account's record: its first two lines, then what trading wants of it.
 fn touch_record(account: &Account) {
-    touch(account);
-    touch(&account.event_sequence);
-    touch(&account.positions);
-    touch(&account.cushion.left);
+    touch_front(account);
+    touch(&account.open);
+    touch(&account.rate_ns);
     touch(&account.liquidation);
+}
+
+/// What every look at an account reads of its record.
+fn touch_front(account: &Account) {
+    touch(account);
+    touch(&account.positions);
 }
 
 /// The lists of an account whose record is near.
@@ -193,6 +200,6 @@ fn touch_holdings(state: &State, account: &Account) {
 /// The rates of an account's owner whose record is near.
 fn touch_rates(state: &State, account: &Account) {
     if let Some(owner) = state.owners.get(account.owner as usize) {
-        owner.liquidity.iter().for_each(touch);
+        owner.liquidity.iter().step_by(2).for_each(touch); // two to a line, and more
     }
 }

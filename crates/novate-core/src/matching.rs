@@ -15,7 +15,7 @@ use crate::order::{EXPIRES, SelfTrade, Side};
 use crate::perp;
 use crate::phase::Deed;
 use crate::state::{Market, State};
-use crate::units::{Amount, Lots, Ticks, narrow, rate_up};
+use crate::units::{Amount, Lots, Ticks, Value, narrow, rate_up};
 
 /// The incoming side.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +63,11 @@ pub fn crosses(side: Side, limit: Ticks, price: Ticks) -> bool {
 /// Fee in quote units, rounded up.
 #[must_use]
 pub fn fee(market: &Market, price: Ticks, lots: Lots, rate_ppm: i64) -> i64 {
-    narrow(rate_up(market.quote_units(price, lots), rate_ppm)).unwrap_or(i64::MAX)
+    fee_on(market.quote_units(price, lots), rate_ppm)
+}
+
+fn fee_on(units: i128, rate_ppm: i64) -> i64 {
+    narrow(rate_up(units, rate_ppm)).unwrap_or(i64::MAX)
 }
 
 /// What an open spot order reserves: tokens for an ask; cash and the taker fee for a bid.
@@ -196,14 +200,15 @@ pub fn trade(cx: &mut Context<'_>, taker: &Taker, slot: u32, price: Ticks, lots:
     let traded = market.price_of(price);
     market.mark.traded(traded);
     let market = cx.state.known_market(taker.market);
-    let maker_fee = fee(market, price, lots, fees::rates(cx.state, maker, market).0);
-    let taker_fee = fee(market, price, lots, fees::rates(cx.state, taker.account, market).1);
-    let notional = cx.state.notional(market, price, lots);
+    let units = market.quote_units(price, lots);
+    let maker_fee = fee_on(units, fees::rates(cx.state, maker, market).0);
+    let taker_fee = fee_on(units, fees::rates(cx.state, taker.account, market).1);
+    let notional = cx.state.quote_value(market, units);
     let maker_side = taker.side.opposite();
     let perp = market.is_perp();
     fees::count(cx.state, [maker, taker.account], notional);
     let (maker_realised, taker_realised) = if perp {
-        count_turnover(cx.state, taker.market, price, lots);
+        count_turnover(cx.state, taker.market, notional);
         (
             perp::fill(cx, maker, taker.market, maker_side.sign() * lots, price, maker_fee),
             perp::fill(cx, taker.account, taker.market, taker.side.sign() * lots, price, taker_fee),
@@ -236,11 +241,9 @@ pub fn trade(cx: &mut Context<'_>, taker: &Taker, slot: u32, price: Ticks, lots:
     cx.touch(maker);
 }
 
-/// Counts a perp trade into the underlying's volume.
-pub fn count_turnover(state: &mut State, market: u32, price: Ticks, lots: Lots) {
-    let m = state.known_market(market);
-    let notional = state.notional(m, price, lots);
-    let underlying = m.terms.underlying;
+/// Counts a perp trade worth `notional` micro-dollars into the underlying's volume.
+pub fn count_turnover(state: &mut State, market: u32, notional: Value) {
+    let underlying = state.known_market(market).terms.underlying;
     let turnover = &mut state.underlying_mut(underlying).perp_turnover;
     *turnover = turnover.saturating_add(narrow(notional).unwrap_or(i64::MAX));
 }

@@ -14,10 +14,12 @@ use crate::state::{Market, State};
 use crate::waiting;
 
 /// At `ResumeVenue`: a long outage closes the markets for everything but cancels; when that time is over each gathers orders
-/// and opens by an auction, as `auction` turns every timed phase.
+/// and opens by an auction, as `auction` turns every timed phase. A venue that never had a price was not away: nobody could
+/// trade yet, however long ago it was listed.
 pub fn measure(cx: &mut Context<'_>) {
     let (from_ns, to_ns) = (cx.state.prices.before_ns, cx.state.now);
-    let Some(terms) = cx.state.prices.terms.as_ref().filter(|_| from_ns > 0) else { return };
+    let priced = cx.state.underlyings.iter().flatten().any(|u| u.price.index() != 0);
+    let Some(terms) = cx.state.prices.terms.as_ref().filter(|_| priced) else { return };
     let outage_ns = to_ns - from_ns;
     if outage_ns <= terms.outage_ns {
         return;

@@ -12,7 +12,11 @@ use crate::units::{Lots, PPM, Ticks, Value, narrow};
 /// Fraction of an account's perp position in a market's underlying that its tokens hedge, ppm rounded down.
 #[must_use]
 pub fn hedged_ppm(state: &State, account: u32, underlying: u32) -> i64 {
-    let (spot, perp) = shares(state, account, underlying);
+    let spot = spot_shares(state, account, underlying);
+    if spot == 0 {
+        return 0;
+    }
+    let perp = perp_shares(state, account, underlying);
     if spot.signum() * perp.signum() >= 0 {
         return 0;
     }
@@ -22,24 +26,25 @@ pub fn hedged_ppm(state: &State, account: u32, underlying: u32) -> i64 {
 /// An account's spot and perp shares (1e-9) of an underlying.
 #[must_use]
 pub fn shares(state: &State, account: u32, underlying: u32) -> (i128, i128) {
-    let listed = state.known_underlying(underlying);
-    let holder = &state.accounts[account as usize];
-    let spot: i128 = listed
-        .assets
-        .iter()
-        .filter_map(|&asset| holder.balance(asset).map(|b| state.known_asset(asset).shares(state.ledger.pledged_and_lent(b) + i128::from(b.escrowed))))
-        .sum();
-    let perp: i128 = listed.perps.iter().map(|&m| state.shares_of(state.known_market(m), i128::from(holder.lots(m)))).sum();
-    (spot, perp)
+    (spot_shares(state, account, underlying), perp_shares(state, account, underlying))
+}
+
+fn spot_shares(state: &State, account: u32, underlying: u32) -> i128 {
+    let (listed, holder) = (state.known_underlying(underlying), &state.accounts[account as usize]);
+    let held = |asset| holder.balance(asset).map(|b| state.known_asset(asset).shares(state.ledger.pledged_and_lent(b) + i128::from(b.escrowed)));
+    listed.assets.iter().filter_map(|&asset| held(asset)).sum()
+}
+
+fn perp_shares(state: &State, account: u32, underlying: u32) -> i128 {
+    let (listed, holder) = (state.known_underlying(underlying), &state.accounts[account as usize]);
+    listed.perps.iter().map(|&m| state.shares_of(state.known_market(m), i128::from(holder.lots(m)))).sum()
 }
 
 /// Books one side of a perp trade: position, realised result, fee, and the market's totals. Returns what was realised, in
 /// quote units.
 pub fn fill(cx: &mut Context<'_>, account: u32, market: u32, lots: Lots, price: Ticks, fee: i64) -> i64 {
-    let before = cx.state.accounts[account as usize].lots(market);
     cushion::fill(cx.state, account, market, (price, lots, fee));
-    let realised = book(cx.state, account, market, lots, price, fee);
-    let after = cx.state.accounts[account as usize].lots(market);
+    let (before, after, realised) = booked(cx.state, account, market, lots, price, fee);
     let m = cx.state.market_mut(market);
     m.claims.fees += fee;
     m.open_interest += after.max(0) - before.max(0);
@@ -48,17 +53,26 @@ pub fn fill(cx: &mut Context<'_>, account: u32, market: u32, lots: Lots, price: 
 
 /// The account's own part of a perp trade, without the market's totals: what a rehearsal of a trade needs.
 pub fn book(state: &mut State, account: u32, market: u32, lots: Lots, price: Ticks, fee: i64) -> i64 {
+    booked(state, account, market, lots, price, fee).2
+}
+
+/// Lots before and after, and what was realised.
+fn booked(state: &mut State, account: u32, market: u32, lots: Lots, price: Ticks, fee: i64) -> (Lots, Lots, i64) {
     let (unit, underlying) = {
         let m = state.known_market(market);
         (m.unit, m.terms.underlying)
     };
-    let closes = state.accounts[account as usize].lots(market).signum() * lots.signum() < 0;
+    let at = state.accounts[account as usize].counted_place(market);
+    let before = state.accounts[account as usize].positions[at].lots;
+    let closes = before.signum() * lots.signum() < 0;
     let hedged = if closes { hedged_ppm(state, account, underlying) } else { 0 };
-    let position = state.accounts[account as usize].counted_position(market);
+    let position = &mut state.accounts[account as usize].positions[at];
     let realised = position.trade(lots, lots * price * unit);
-    position.book_result(realised, hedged);
+    if realised != 0 {
+        position.book_result(realised, hedged);
+    }
     position.book_result(-fee, 0);
-    realised
+    (before, position.lots, realised)
 }
 
 /// Changes a position by signed lots at a signed cost and books what the closed part realised, which is returned.

@@ -17,7 +17,7 @@ mod portfolios;
 use crate::account::LiquidityRate;
 use crate::margin::explain::{Contribution, binding_words, contributions, distance, without_orders};
 use crate::margin::liquidity::stored_rates;
-use crate::margin::{Binding, Change, Evaluation, Level, Portfolio, Question, evaluate};
+use crate::margin::{Binding, Change, Evaluation, Level, Portfolio, Question, evaluate, everyone};
 use crate::order::Side;
 use crate::state::State;
 use crate::units::{Value, narrow};
@@ -42,7 +42,7 @@ const WITH_ROW: u64 = 11;
 pub fn answer(state: &State, request: &[u8]) -> Result<Vec<u8>, String> {
     let number = number(request)?;
     match number {
-        ACCOUNTS => reply(&state.accounts.iter().map(|a| account_line(state, a.id)).collect::<Result<Vec<_>, _>>()?),
+        ACCOUNTS => reply(&everyone(state, |evaluator, index| account_line(state, index, |question| evaluator.evaluate(state, index, question)))),
         ACCOUNT => reply(&account_report(state, arguments::<(u64, u64)>(request)?.1)?),
         MARGIN => reply(&margin_report(state, arguments::<(u64, u64)>(request)?.1)?),
         UNDERLYINGS => reply(&underlyings(state)),
@@ -124,20 +124,18 @@ struct AccountLine {
     excess: [i64; 4],
 }
 
-fn account_line(state: &State, id: u64) -> Result<AccountLine, String> {
-    let index = dense(state, id)?;
+fn account_line(state: &State, index: u32, mut evaluated: impl FnMut(&Question<'_>) -> Evaluation) -> AccountLine {
     let account = &state.accounts[index as usize];
-    let mut portfolio = Portfolio::default();
-    let all = Level::ALL.map(|level| evaluate(state, index, &Question::at(level), &mut portfolio));
-    Ok(AccountLine {
-        account: id,
+    let all = Level::ALL.map(|level| evaluated(&Question::at(level)));
+    AccountLine {
+        account: account.id,
         owner: state.owners[account.owner as usize].id,
         state: account.state as u8,
         in_liquidation: account.liquidation.is_some(),
         equity: small(all[Level::Maintenance as usize].equity),
         requirements: all.map(|e| small(e.requirement)),
         excess: all.map(|e| small(e.excess())),
-    })
+    }
 }
 
 #[derive(Serialize)]
@@ -237,12 +235,13 @@ fn account_report(state: &State, id: u64) -> Result<AccountReport, String> {
         let o = state.orders.order(slot);
         OrderLine { order: state.orders.id(slot), market: o.market(), side: o.side() as u8, price: o.price(), leaves: o.leaves(), flags: o.flags() }
     });
+    let (balances, positions) = (balances.collect(), positions.collect());
     Ok(AccountReport {
         sequence: state.sequence,
         time_ns: state.now,
-        line: account_line(state, id)?,
-        balances: balances.collect(),
-        positions: positions.collect(),
+        line: account_line(state, index, |question| evaluate(state, index, question, &mut portfolio)),
+        balances,
+        positions,
         orders: orders.collect(),
     })
 }

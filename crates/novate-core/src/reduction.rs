@@ -181,7 +181,7 @@ fn tell_skip(cx: &mut Context<'_>, account: u32, leg: Leg, reason: Skip) {
 fn proposals(cx: &mut Context<'_>, account: u32) -> Vec<(Leg, Option<Leg>, u32)> {
     cx.evaluate_exposures(account, &Question::at(Level::LiquidationEnd));
     let mut found = Vec::new();
-    let exposures = cx.scratch.portfolio.exposures.clone();
+    let exposures = cx.scratch.evaluator.portfolio.exposures.clone();
     for exposure in &exposures {
         let listed = cx.state.known_underlying(exposure.underlying);
         let Corner { spot, perp: held, .. } = exposure.corners[0];

@@ -229,6 +229,7 @@ refusals! {
     946 cash_must_be_a_stablecoin false "Issuance is paid in a listed stablecoin of a token.";
     947 forced_redemption_must_run false "A redemption that the holder did not ask for is not the holder's to end.";
     948 perp_must_hedge_the_token false "The market is a perp on the token's underlying.";
+    949 correction_must_change_something false "The execution has these shares and this price already.";
 
     1001 actor_must_be_known false "No key has this number.";
     1002 actor_must_not_be_revoked false "The key is revoked for ever.";

@@ -8,9 +8,9 @@ use crate::order::NIL;
 use crate::state::State;
 use postcard::ser_flavors::Flavor;
 
-const MAGIC: &[u8; 8] = b"NVSTATE2";
+const MAGIC: &[u8; 8] = b"NVSTATE3";
 /// The magic, and room for the body's length.
-const HEAD: &[u8; 16] = b"NVSTATE2\0\0\0\0\0\0\0\0";
+const HEAD: &[u8; 16] = b"NVSTATE3\0\0\0\0\0\0\0\0";
 
 /// Bytes that a digest takes at once: below this, calling it costs more than its work.
 const GULP: usize = 1 << 16;

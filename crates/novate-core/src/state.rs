@@ -503,10 +503,10 @@ impl State {
         self.quote_value(market, market.quote_units(price, lots))
     }
 
-    /// Stored liquidity rates of an owner for an underlying; zero-epoch default when never stored.
+    /// Stored liquidity rates of an owner for an underlying.
     #[must_use]
     pub fn liquidity_rate(&self, owner: u32, underlying: u32) -> Option<LiquidityRate> {
-        self.owners[owner as usize].liquidity.iter().find(|r| r.underlying == underlying).copied()
+        self.owners[owner as usize].rate(underlying)
     }
 
     /// Adds a dated row that was checked: one move per bucket.

@@ -99,6 +99,10 @@ pub fn place_full(cx: &mut Context<'_>, header: &Header, order: &PlaceOrderFull)
 /// # Errors
 /// Refusals 2xx to 6xx as each line names.
 pub fn enter(cx: &mut Context<'_>, account: u32, order: &OrderTerms, sender: Sender) -> Result<Entered, Refusal> {
+    // Before all else: who sends again what was taken gets the same answer, whatever the market allows by now.
+    if let Sender::Account(fingerprint) = sender {
+        new_to_account(cx.state, account, &order.client_id, fingerprint)?;
+    }
     let market = cx.state.market(order.market)?;
     outage::takes_orders(cx.state, market)?;
     let side = known_side(order.side)?;
@@ -108,10 +112,7 @@ pub fn enter(cx: &mut Context<'_>, account: u32, order: &OrderTerms, sender: Sen
     let halted = cx.state.corporate.halts(market.terms.underlying, cx.state.now);
     require(!halted, Reject::underlying_must_not_be_in_a_corporate_action.at(1, i64::from(order.market), 0))?;
     let (fingerprint, actor, rate_ns) = match sender {
-        Sender::Account(fingerprint) => {
-            new_to_account(cx.state, account, &order.client_id, fingerprint)?;
-            (fingerprint, cx.events.actor(), within_rate(cx.state, account)?)
-        }
+        Sender::Account(fingerprint) => (fingerprint, cx.events.actor(), within_rate(cx.state, account)?),
         Sender::Venue { fingerprint, actor } => {
             authority::still_trades(cx.state, actor, cx.state.accounts[account as usize].id)?;
             (fingerprint, actor, cx.state.accounts[account as usize].rate_ns)
@@ -242,12 +243,12 @@ fn check_account_room(state: &State, account: u32) -> Result<(), Refusal> {
 
 /// A trigger comes in: what can be judged now is judged now, the rest when it fires. It reserves nothing.
 fn arm(cx: &mut Context<'_>, account: u32, order: &PlaceOrderFull, terms: OrderTerms, fingerprint: u64) -> Result<(), Refusal> {
+    new_to_account(cx.state, account, &order.client_id, fingerprint)?;
     let market = cx.state.market(order.market)?;
     let side = known_side(order.side)?;
     known_terms(&terms)?;
     known_mode(order.self_trade)?;
     require(cx.state.accounts[account as usize].liquidation.is_none(), Reject::account_must_not_be_in_liquidation)?;
-    new_to_account(cx.state, account, &order.client_id, fingerprint)?;
     let rate_ns = within_rate(cx.state, account)?;
     check_expiry(cx.state, &terms)?;
     require(order.flags & REDUCE_ONLY == 0 || market.is_perp(), Reject::reduce_only_needs_a_perp)?;
@@ -282,6 +283,8 @@ fn arm(cx: &mut Context<'_>, account: u32, order: &PlaceOrderFull, terms: OrderT
 /// 2xx to 4xx as each line names.
 pub fn place_twap(cx: &mut Context<'_>, header: &Header, order: &PlaceTwap) -> Result<(), Refusal> {
     let account = cx.state.account(header.account)?;
+    let fingerprint = if order.client_id == [0; 16] { 0 } else { fingerprint(order) };
+    new_to_account(cx.state, account, &order.client_id, fingerprint)?;
     let market = cx.state.market(order.market)?;
     let side = known_side(order.side)?;
     let self_trade = SelfTrade::try_from(order.self_trade).map_err(|_| Reject::self_trade_mode_must_be_known.at(4, i64::from(order.self_trade), 3))?;
@@ -289,8 +292,6 @@ pub fn place_twap(cx: &mut Context<'_>, header: &Header, order: &PlaceTwap) -> R
     require(order.price >= 0, Reject::price_must_be_positive.at(6, order.price, 0))?;
     require(order.lots > 0, Reject::lots_must_be_positive.at(7, order.lots, 1))?;
     require(cx.state.accounts[account as usize].liquidation.is_none(), Reject::account_must_not_be_in_liquidation)?;
-    let fingerprint = if order.client_id == [0; 16] { 0 } else { fingerprint(order) };
-    new_to_account(cx.state, account, &order.client_id, fingerprint)?;
     let rate_ns = within_rate(cx.state, account)?;
     require(order.flags & REDUCE_ONLY == 0 || market.is_perp(), Reject::reduce_only_needs_a_perp)?;
     check_account_room(cx.state, account)?;
@@ -506,7 +507,7 @@ pub fn may_borrow(cx: &mut Context<'_>, account: u32, asset: u32, extra: i64, un
     }
     covered(cx, account, changes)?;
     let extra_loan = if token { 0 } else { cx.state.known_asset(asset).face(i128::from(extra)) };
-    let (owed, allowed) = collateral::loans(cx.state, &cx.scratch.portfolio, account, extra_loan);
+    let (owed, allowed) = collateral::loans(cx.state, &cx.scratch.evaluator.portfolio, account, extra_loan);
     require(owed <= allowed, Reject::loan_must_stay_within_loan_to_value.at(0, narrow(owed).unwrap_or(i64::MAX), narrow(allowed).unwrap_or(i64::MAX)))
 }
 

@@ -72,12 +72,12 @@ impl Engine {
         Ok(PyBytes::new(py, &events.map_err(errors::bad_buffer)?))
     }
 
-    /// Applies the messages in `buffer` as `apply` does; their events are dropped. What a replay wants that tells nobody.
+    /// Applies the messages in `buffer` as `apply` does, and makes no events. What a replay wants that tells nobody.
     #[pyo3(signature = (buffer, /))]
     fn replay(&self, py: Python<'_>, buffer: &Bound<'_, PyAny>) -> PyResult<()> {
         let input = bytes_of(buffer)?;
         let input = input.as_bytes();
-        self.enter(py, |core| core.apply(input, &mut Vec::with_capacity(input.len() * EVENTS)))?.map_err(errors::bad_buffer)
+        self.enter(py, |core| core.replay(input))?.map_err(errors::bad_buffer)
     }
 
     /// Answers a read-only question, MessagePack in and out.

@@ -68,6 +68,13 @@ pub fn unstamped(py: Python<'_>, size: usize, fault: Fault) -> PyErr {
         .map_or_else(|error| error, PyErr::from_value)
 }
 
+/// A buffer of `size` bytes in which no whole event begins at a byte.
+pub fn no_event(py: Python<'_>, at: usize, size: usize) -> PyErr {
+    let sentence = format!("no whole event at byte {at} of {size}");
+    let build = || py.get_type::<python::BadBuffer>().call((sentence,), Some(&[("offset", at)].into_py_dict(py)?));
+    build().map_or_else(|error| error, PyErr::from_value)
+}
+
 /// A question or a snapshot that the engine can not read; its state is untouched.
 pub fn bad_input(what: impl ToString) -> PyErr {
     PyValueError::new_err(what.to_string())

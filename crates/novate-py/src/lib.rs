@@ -1,11 +1,17 @@
 //! The border between the engine and Python: module `novate._core`.
 //!
-//! Bytes in, bytes out. This crate holds no rule of the venue, looks into no message and keeps no state but the engine
-//! it wraps; `engine.rs` is the one class, `errors.rs` the one place where failures become Python exceptions.
+//! Bytes in, bytes out. This crate holds no rule of the venue and keeps no state but the engine it wraps (`engine.rs`) and tables
+//! that Python gave it: `telling.rs` and `hearing.rs` follow these from records to JSON and back, and know no message either.
+//! `errors.rs` is the one place where failures become Python exceptions.
 #![warn(missing_docs)]
 
-mod engine;
 mod errors;
+mod engine;
+mod record;
+mod heads;
+mod listed;
+mod telling;
+mod hearing;
 
 use pyo3::prelude::*;
 
@@ -24,6 +30,21 @@ mod _core {
 
     #[pymodule_export]
     use super::engine::Engine;
+    #[pymodule_export]
+    use super::heads::EventHead;
+    #[pymodule_export]
+    use super::hearing::Hearer;
+    #[pymodule_export]
+    use super::listed::Listed;
+    #[pymodule_export]
+    use super::telling::Teller;
+
+    /// Where each event of a buffer is, and what its head says. Raises `BadBuffer` for anything but whole events.
+    #[pyfunction]
+    #[pyo3(signature = (events, /))]
+    fn event_heads(py: Python<'_>, events: &[u8]) -> PyResult<Vec<EventHead>> {
+        super::heads::event_heads(py, events)
+    }
 
     /// Every refusal the engine can answer, as a JSON array: number, name, sentence, and whether a retry can help.
     #[pyfunction]

@@ -6,6 +6,7 @@
     calls       requests as values
     orders      client ids, and how each order stands
     books       a book kept from a snapshot and deltas
+    book_orders the same order by order
     steps       what is sent again and when: no input or output
     feeds       streams: no input or output
     aio         both, by httpx and websockets
@@ -18,6 +19,7 @@ docs/reference/client.md says what is promised.
 from novate.client.aio import AsyncClient, Stream, leg
 from novate.client.answers import Event
 from novate.client.blocking import BlockingStream, Client
+from novate.client.book_orders import BookOrders, RestingOrder
 from novate.client.books import Book
 from novate.client.errors import ClientError, OutcomeUnknown, VenueRefused, VenueUnreachable
 from novate.client.feeds import Gap, TradesMissed
@@ -30,6 +32,7 @@ __all__ = [
     "AsyncClient",
     "BlockingStream",
     "Book",
+    "BookOrders",
     "Client",
     "ClientError",
     "Ed25519Key",
@@ -41,6 +44,7 @@ __all__ = [
     "Order",
     "OutcomeUnknown",
     "Persistence",
+    "RestingOrder",
     "Stream",
     "TradesMissed",
     "VenueRefused",

@@ -45,7 +45,7 @@ class Event(Answer, frozen=True):
 
 
 class OrderAnswer(Answer, frozen=True):
-    """What became of an order at once; `duplicate` when the client id was sent before, `status` is then `open` or `ended`."""
+    """What became of an order at once; `duplicate` when the client id was sent before: then this is how that order stands."""
 
     order: str
     status: str
@@ -228,7 +228,7 @@ class Price(Answer, frozen=True):
 
 
 class Trade(Answer, frozen=True):
-    """A trade without its parties; `side` is the taker's."""
+    """A trade without its parties; `side` is the taker's, `auction` where nobody took."""
 
     trade: str
     price: Decimal
@@ -249,8 +249,22 @@ class Quote(Answer, frozen=True):
     ask: Level | None = None
 
 
+class Recovery(Answer, frozen=True):
+    """How far the core is that recovers: which phase, how much of it is done, its rate, and how long the rest of it will take."""
+
+    phase: str
+    fraction: float
+    done: int
+    total: int
+    per_s: float
+    rest_s: float | None
+
+
 class Status(Answer, frozen=True):
-    """Whether the venue takes commands, and as of when; `venue` is part of every signature."""
+    """Whether the venue takes commands, and as of when; `venue` is part of every signature.
+
+    `recovery` is None unless the core recovers. `standby` is how its standby is: `in step`, `behind` or `gone`; None without one.
+    """
 
     venue: str
     release: str
@@ -259,6 +273,8 @@ class Status(Answer, frozen=True):
     seq: int
     ts_ns: int
     epoch: str
+    recovery: Recovery | None = None
+    standby: str | None = None
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):

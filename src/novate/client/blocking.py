@@ -6,6 +6,7 @@ Responsible for: the same methods without `await`, and iterators that block. Nev
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future
 from threading import Thread
@@ -15,6 +16,7 @@ from typing import Any, Generic, Self, TypeVar
 from novate.client import answers
 from novate.client.aio import AsyncClient, Stream
 from novate.client.answers import Done, Event, Price, Quote, Trade
+from novate.client.book_orders import BookOrders
 from novate.client.books import Book
 from novate.client.calls import Amount, Call
 from novate.client.feeds import Gap, TradesMissed
@@ -88,12 +90,25 @@ class Client:
         *,
         ws_url: str | None = None,
         persistence: Persistence | None = None,
+        by_socket: bool = False,
+        tls: ssl.SSLContext | None = None,
+        on_wait: Callable[[str], None] | None = None,
     ) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name="novate-client", daemon=True)
         self._thread.start()
         self._streams: set[BlockingStream[Any]] = set()
-        self._client = self._do(_made(url, key, ws_url, persistence))
+        self._client = self._do(
+            _made(
+                url,
+                key,
+                ws_url=ws_url,
+                persistence=persistence,
+                by_socket=by_socket,
+                tls=tls,
+                on_wait=on_wait,
+            )
+        )
 
     @property
     def url(self) -> str:
@@ -225,6 +240,10 @@ class Client:
         """See AsyncClient."""
         return self._do(self._client.book(market, depth))
 
+    def book_orders(self, market: str) -> BookOrders:
+        """See AsyncClient."""
+        return self._do(self._client.book_orders(market))
+
     def trades(self, market: str, limit: int = 100) -> list[Trade]:
         """See AsyncClient."""
         return self._do(self._client.trades(market, limit))
@@ -246,6 +265,10 @@ class Client:
     def follow_book(self, market: str) -> BlockingStream[Book]:
         """See AsyncClient."""
         return self._opened(self._client.follow_book(market))
+
+    def follow_book_orders(self, market: str) -> BlockingStream[BookOrders]:
+        """See AsyncClient."""
+        return self._opened(self._client.follow_book_orders(market))
 
     def follow_trades(self, market: str) -> BlockingStream[Trade | TradesMissed]:
         """See AsyncClient."""
@@ -290,10 +313,8 @@ class Client:
             raise
 
 
-async def _made(
-    url: str, key: Key | None, ws_url: str | None, persistence: Persistence | None
-) -> AsyncClient:
-    return AsyncClient(url, key, ws_url=ws_url, persistence=persistence)
+async def _made(url: str, key: Key | None, **options: Any) -> AsyncClient:
+    return AsyncClient(url, key, **options)
 
 
 async def _next(items: AsyncIterator[T]) -> T:

@@ -29,13 +29,14 @@ _SAFE_AGAIN: Final = {"cancel_order", "cancel_all", "cancel_after", "withdraw_ba
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """One request. `again`: whether the venue may get it twice without harm."""
+    """One request. `again`: whether the venue may get it twice without harm. `op`: of an operation its name and its account."""
 
     method: str
     path: str
     answer: type[T]
     body: bytes = b""
     again: bool = True
+    op: tuple[str, int | None] = ("", None)
 
 
 def plain(value: Any, name: str = "value") -> Any:
@@ -80,7 +81,7 @@ def act(
     body = msgspec.json.encode(arguments(name, args))
     where = f"/accounts/{int(account)}" if account is not None else ""
     safe = name in _SAFE_AGAIN if again is None else again
-    return Call("POST", f"/v1{where}/operations/{name}", answers.Done, body, safe)
+    return Call("POST", f"/v1{where}/operations/{name}", answers.Done, body, safe, (name, account))
 
 
 def leg(name: str, args: Mapping[str, Any]) -> dict[str, Any]:

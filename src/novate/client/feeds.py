@@ -14,6 +14,7 @@ import msgspec
 
 from novate.client import answers
 from novate.client.answers import Account, Event, Price, Quote, Trade
+from novate.client.book_orders import BookOrders
 from novate.client.books import Book, Missed
 from novate.client.errors import VenueRefused
 from novate.client.signing import Signer
@@ -115,6 +116,25 @@ class BookFeed(Feed[Book]):
         return super().hello()
 
     def _told(self, said: bytes | str) -> Iterator[Book]:
+        self.book.hear(said)
+        yield self.book
+
+
+class BookOrdersFeed(Feed[BookOrders]):
+    """The book of a market order by order: the same object after each change."""
+
+    channel = "book_orders"
+
+    def __init__(self, signer: Signer | None, market: str) -> None:
+        super().__init__(signer, market=market)
+        self.book = BookOrders(market)
+
+    def hello(self) -> list[bytes]:
+        """See Feed."""
+        self.book.ready = False
+        return super().hello()
+
+    def _told(self, said: bytes | str) -> Iterator[BookOrders]:
         self.book.hear(said)
         yield self.book
 
@@ -253,15 +273,24 @@ class Remembering:
         return [*self._feed.hello(), _say("ping", _PING, {})]
 
     def hear(self, said: bytes | str) -> Past | None:
-        """The past once it is complete. Raises Missed when it is not kept any more; VenueRefused."""
+        """The past once it is complete, or that it is kept no more. Raises Missed when it can't be told now; VenueRefused."""
         heard = _heard(said)
+        if heard.ok is False:
+            refusal = answers.reply(said)
+            if refusal.error is not None and refusal.error.number == _OUT_OF_REACH:
+                return Past((), refusal.seq, kept=False)
         if heard.ok and heard.id == _PING:
             return Past(tuple(self._events), answers.reply(said).seq)
         if heard.ok and heard.id == _SUBSCRIBE:
             told = msgspec.json.decode(answers.reply(said).result)
             if int(told["account_seq"]) < max(self._since, 1):  # every account has its opening
                 raise Missed("the gateway has not heard of these events")
-        self._events += self._feed.hear(said)
+        try:
+            self._events += self._feed.hear(said)
+        except VenueRefused as refused:
+            if refused.retryable:
+                raise Missed("the events can't be told just now") from refused
+            raise
         return None
 
 

@@ -55,9 +55,10 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Wait."""
+    """Wait. `why` says why, where it is to send again what was not answered or not taken."""
 
     seconds: float
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +79,14 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """An account's events behind a number, and the position in the journal up to which they are complete."""
+    """An account's events behind a number, and the position in the journal up to which they are complete.
+
+    `kept` is false where the venue keeps them no more: then asking again is in vain.
+    """
 
     events: tuple[Event, ...]
     seq: int
+    kept: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +136,7 @@ class Sending:
                 stop = problem.number in _NOT_KNOWN and not call.again
             if stop:
                 break
-            yield Pause(max(wait, self._persistence.pause(number)))
+            yield Pause(max(wait, self._persistence.pause(number)), why)
         if self.uncertain and call.method != "GET":
             raise OutcomeUnknown(f"Whether it was done is not known: {why}")
         raise refused or VenueUnreachable(f"The venue was not reached: {why}")
@@ -168,9 +173,11 @@ def place(
         raise
     orders.hear(done.events)
     if done.order is not None and done.order.duplicate:
-        orders.take(order, done.order)
-        past: Past | None = yield Recall(account, order.since)
+        past = yield from _past(account, order.since, persistence)
         orders.hear(past.events if past else ())
+        # Its own events say more than the reply, and the fills of both are the same ones: never count them twice.
+        if past is None or not order.order:
+            orders.take(order, done.order)
     return order
 
 
@@ -186,11 +193,24 @@ def find(orders: Orders, client_id: str, persistence: Persistence) -> Steps[Orde
     return order if found else None
 
 
+def _past(account: int, since: int, persistence: Persistence) -> Steps[Past | None]:
+    """An account's events behind a number, asked for as often as anything; None when they can't be had."""
+    for number in range(persistence.attempts):
+        if number:
+            yield Pause(persistence.pause(number - 1))
+        past: Past | None = yield Recall(account, since)
+        if past is not None:
+            return past if past.kept else None
+    return None
+
+
 def _find(orders: Orders, order: Order, seq: int, persistence: Persistence) -> Steps[bool]:
     """Whether the venue got the order, from the account's events up to a position. Raises OutcomeUnknown when they do not say."""
     for number in range(persistence.attempts):
         past: Past | None = yield Recall(order.account, order.since)
         orders.hear(past.events if past else ())
+        if past is not None and not past.kept:
+            break
         if order.order or (past is not None and past.seq >= seq):
             return bool(order.order)
         yield Pause(persistence.pause(number))
@@ -227,6 +247,8 @@ def _amended(orders: Orders, order: Order, since: int, seq: int, persistence: Pe
     """Whether an order was amended, or ended, behind an event. Raises OutcomeUnknown when the events do not tell."""
     for number in range(persistence.attempts):
         past: Past | None = yield Recall(order.account, since)
+        if past is not None and not past.kept:
+            break
         if past is not None:
             orders.hear(past.events)
             mine = [one for one in past.events if getattr(one.data, "order", None) == order.order]
@@ -250,7 +272,7 @@ def cancel(orders: Orders, order: Order, persistence: Persistence) -> Steps[Orde
     except VenueRefused as refused:
         if not (sending.uncertain and refused.number == _GONE):
             raise
-        past: Past | None = yield Recall(order.account, since)
+        past = yield from _past(order.account, since, persistence)
         orders.hear(past.events if past else ())
         if order.alive:
             order.status = "ended"

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, cast
@@ -38,14 +39,18 @@ _LENGTH: Final = struct.Struct("<I")
 _LENGTH_AND_SEQUENCE: Final = struct.Struct("<I28xQ")
 
 
+Then = Callable[[Answered | CoreGone | CoreRefused], None]
+"""Gets the answer, or why there is none."""
+
+
 class _Submitted:
     """One caller's buffer that waits for its answer."""
 
-    __slots__ = ("answer", "commands")
+    __slots__ = ("commands", "then")
 
-    def __init__(self, commands: int, answer: asyncio.Future[Answered]) -> None:
+    def __init__(self, commands: int, then: Then) -> None:
         self.commands = commands
-        self.answer = answer
+        self.then = then
 
 
 class AsyncCoreClient(asyncio.Protocol):
@@ -120,9 +125,18 @@ class AsyncCoreClient(asyncio.Protocol):
         """
         if not self._room.is_set():
             await self._room.wait()
+        answer: asyncio.Future[Answered] = self._loop.create_future()
+        self.post(commands, partial(_settle, answer))
+        return await answer
+
+    def post(self, commands: bytes, then: Then) -> None:
+        """The same without waiting: `then` is called with the answer, or with why there is none.
+
+        For who bounds itself how much is on its way. Raises as `submit` where that is known at once; `then` must not raise.
+        """
         if self._gone is not None:
             raise CoreGone(self._gone.sentence)
-        submitted = _Submitted(self._count(commands), self._loop.create_future())
+        submitted = _Submitted(self._count(commands), then)
         if self._unsent_bytes + len(commands) + _HEAD_BYTES > self.welcome.record_bytes:
             self._flush()
         if not self._unsent:
@@ -130,7 +144,6 @@ class AsyncCoreClient(asyncio.Protocol):
         self._unsent.append(commands)
         self._unsent_bytes += len(commands)
         self._unsent_callers.append(submitted)
-        return await submitted.answer
 
     async def events(self) -> AsyncIterator[Answered]:
         """The events of every frame, with `tag` None, in the journal's order, from the connection on. Raises CoreGone at its end."""
@@ -204,9 +217,7 @@ class AsyncCoreClient(asyncio.Protocol):
             )
         try:
             check_buffer(commands)
-            if _LENGTH.unpack_from(commands)[0] == len(commands):
-                return 1
-            return stamp(commands, 1, 0, 0)[1]
+            return 1 if _LENGTH.unpack_from(commands)[0] == len(commands) else stamp(commands, 1, 0, 0)[1]
         except BadBuffer as bad:
             raise CoreRefused(bad.sentence, refusal=Refusal.BAD_BUFFER, tag=tag) from bad
 
@@ -246,7 +257,7 @@ class AsyncCoreClient(asyncio.Protocol):
         if sum(caller.commands for caller in callers) != answered.commands:
             raise BadRecord(Refusal.BAD_RECORD, "an answer of more or fewer commands than were sent.")
         if len(callers) == 1:
-            _resolve(callers[0], answered)
+            callers[0].then(answered)
             return
         at, end, peek = 0, len(events), _LENGTH_AND_SEQUENCE.unpack_from
         for caller in callers:
@@ -258,7 +269,7 @@ class AsyncCoreClient(asyncio.Protocol):
                     break
                 at += length
             part = events[start:at]
-            _resolve(caller, Answered(tag, first_sequence, caller.commands, answered.time_ns, part))
+            caller.then(Answered(tag, first_sequence, caller.commands, answered.time_ns, part))
 
     def _refuse(self, refused: CoreRefused) -> None:
         """Nothing of one record was taken; the core ends the connection where it can't go on."""
@@ -266,8 +277,7 @@ class AsyncCoreClient(asyncio.Protocol):
             self._greeted.set_exception(refused)
             return
         for caller in self._sent.pop(int(refused.facts["tag"] or 0), []):
-            if not caller.answer.done():
-                caller.answer.set_exception(refused)
+            caller.then(refused)
 
     def _end(self, sentence: str) -> None:
         if self._gone is not None:
@@ -276,8 +286,7 @@ class AsyncCoreClient(asyncio.Protocol):
         waiting = [caller for callers in self._sent.values() for caller in callers] + self._unsent_callers
         self._sent, self._unsent, self._unsent_callers = {}, [], []
         for caller in waiting:
-            if not caller.answer.done():
-                caller.answer.set_exception(CoreGone(sentence))
+            caller.then(CoreGone(sentence))
         if not self._greeted.done():
             self._greeted.set_exception(CoreGone(sentence))
         self._room.set()
@@ -301,6 +310,10 @@ class AsyncCoreClient(asyncio.Protocol):
             await self._news.wait()
 
 
-def _resolve(caller: _Submitted, answered: Answered) -> None:
-    if not caller.answer.done():
-        caller.answer.set_result(answered)
+def _settle(answer: asyncio.Future[Answered], found: Answered | CoreGone | CoreRefused) -> None:
+    if answer.done():
+        return
+    if isinstance(found, Answered):
+        answer.set_result(found)
+    else:
+        answer.set_exception(found)

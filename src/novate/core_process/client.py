@@ -13,11 +13,11 @@ from types import TracebackType
 from typing import Final, Self
 
 from novate.core_process import wire
+from novate.core_process.inbox import Inbox
 from novate.core_process.wire import Answered, BadRecord, CoreRefused, Heard, Refusal, Welcome
 from novate.errors import NovateError
 from novate.journal.envelope import BytesLike
 
-_READ_BYTES: Final = 1 << 18
 _LARGEST: Final = (1 << 32) - 1
 
 
@@ -35,6 +35,7 @@ class CoreClient:
 
     def __init__(self, sock: socket.socket, welcome: Welcome, reader: wire.RecordReader) -> None:
         self._sock = sock
+        self._inbox = Inbox()
         self._reader = reader
         self._received: deque[Heard] = deque()
         self._tag = 0
@@ -157,7 +158,7 @@ class CoreClient:
 
     def _read(self) -> list[Welcome | Heard]:
         try:
-            chunk = self._sock.recv(_READ_BYTES)
+            chunk = self._inbox.read(self._sock)
         except OSError as error:
             raise CoreGone(f"The core does not answer ({error.strerror or error}).") from error
         if not chunk:

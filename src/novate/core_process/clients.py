@@ -11,9 +11,8 @@ from itertools import islice
 from typing import Final
 
 from novate.core_process import wire
+from novate.core_process.inbox import Inbox
 
-READ_BYTES: Final = 1 << 18
-"""Read of one connection before the next one's turn."""
 _PARTS: Final = 64
 """Buffers handed to the system in one call."""
 
@@ -39,6 +38,7 @@ class Connection:
         self.unsent_bytes = 0
         self.awaits_room = False
         """Whether the loop waits for room in the socket."""
+        self._inbox = Inbox()
         self._reader = wire.RecordReader(record_bytes)
         self._unsent: deque[bytes | memoryview] = deque()
 
@@ -49,7 +49,7 @@ class Connection:
     def read(self) -> list[wire.Record] | None:
         """The records that became whole; None once the client has hung up. `bad` says what ended the stream."""
         try:
-            chunk = self.sock.recv(READ_BYTES)
+            chunk = self._inbox.read(self.sock)
         except BlockingIOError:
             return []
         except OSError:

@@ -1,6 +1,6 @@
-"""What every server of a venue on a Unix socket does alike: listening with the rights of its owner alone, and ending on a signal.
+"""What every server of a venue does alike: listening on a Unix socket with the rights of its owner alone, and ending on a signal.
 
-Responsible for: those two. Never: knows a record.
+Responsible for: those two, and what HOST:PORT means. Never: knows a record.
 """
 
 from __future__ import annotations
@@ -33,6 +33,14 @@ def listen(path: Path, who: str) -> socket.socket:
         listener.close()
         raise ConfigError(f"The {who} can't listen on {path}: {error.strerror or error}.") from error
     return listener
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """HOST:PORT as two. Raises ConfigError."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        raise ConfigError(f"{address!r} is no HOST:PORT.", address=address)
+    return host.strip("[]"), int(port)
 
 
 @contextmanager

@@ -26,9 +26,11 @@ from novate.core_process import wire
 from novate.core_process.clients import Connection
 from novate.core_process.limits import Limits
 from novate.core_process.listening import listen, stopped_by_signals
+from novate.core_process.shipping import Shipping, forget_shipping
 from novate.core_process.wire import BadRecord, Kind, Refusal, Welcome
 from novate.errors import BadBuffer, ConfigError
 from novate.journal.envelope import stamp
+from novate.journal.progress import OnProgress
 from novate.sequencer import Answer, Clock, Sequencer, check_buffer, steady_clock
 from novate.venue import Venue
 
@@ -36,6 +38,10 @@ SEGMENT_BYTES: Final = 1 << 28
 """Of the journal of a core: each is on the disk twice over, as the one being written and the blank one behind it."""
 LOCKSTEP_BELOW_BYTES: Final = 1 << 15
 """About 400 commands, whose work is as long as a hand-over between two threads."""
+_LOOK_S: Final = 0.05
+_AWAITED: Final = (
+    "The venue waits for its standby and takes no command before it is back; nothing was written."
+)
 _Sender = tuple[Connection, int]
 """Whose buffer it was, and the tag it came with."""
 _Gathered = tuple[list[_Sender], list[bytes]]
@@ -46,11 +52,18 @@ class CoreServer:
     """One sequencer behind one listening Unix socket. For one thread; `stop` alone may be called from another, or a signal."""
 
     def __init__(
-        self, sequencer: Sequencer[Engine], listener: socket.socket, limits: Limits | None = None
+        self,
+        sequencer: Sequencer[Engine],
+        listener: socket.socket,
+        limits: Limits | None = None,
+        shipping: Shipping | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self._sequencer = sequencer
-        sequencer.lockstep_below_bytes = LOCKSTEP_BELOW_BYTES
+        self._shipping = shipping
+        self._awaited = shipping if shipping is not None and shipping.plan.sync else None
+        # Who may wait for a standby does so in the helper thread, while this one looks after the sockets.
+        sequencer.lockstep_below_bytes = 0 if self._awaited else LOCKSTEP_BELOW_BYTES
         self._listener = listener
         listener.setblocking(False)
         self._selector = selectors.DefaultSelector()
@@ -78,6 +91,8 @@ class CoreServer:
         try:
             while not self._stopping:
                 self.turn()
+            if self._shipping is not None:
+                self._shipping.end_gently()
             while self._sequencer.in_flight:
                 self._publish(self._sequencer.land())
         finally:
@@ -87,6 +102,8 @@ class CoreServer:
         """One turn, see above. Waits if there is nothing to do."""
         sequencer = self._sequencer
         if sequencer.in_flight:
+            if self._awaited is not None and not self._settled(self._awaited):
+                return
             sequencer.settle()
             self._gather(0)
         else:
@@ -99,6 +116,15 @@ class CoreServer:
         answers = sequencer.commit(buffers)
         self._in_flight.append((senders, buffers))
         self._publish(answers)
+
+    def _settled(self, shipping: Shipping) -> bool:
+        """Whether the frame in flight is durable here and at the standby; meanwhile, once that takes too long, refuses what comes."""
+        while not self._sequencer.settled(_LOOK_S):
+            if self._stopping:
+                return False
+            if shipping.refusing:
+                self._gather(0)
+        return True
 
     def close(self) -> None:
         """Hangs up on everyone and stops listening."""
@@ -166,6 +192,9 @@ class CoreServer:
             return
         if record.kind == Kind.COMMANDS and client.greeted:
             tag, commands = wire.parse_commands(record.body)
+            if self._awaited is not None and self._awaited.refusing:
+                self._refuse(client, tag, Refusal.STANDBY_IS_AWAITED, _AWAITED)
+                return
             try:
                 check_buffer(commands)
             except BadBuffer as bad:
@@ -187,7 +216,7 @@ class CoreServer:
     def _refuse(self, client: Connection, tag: int, refusal: Refusal, sentence: str) -> None:
         """Says why; hangs up unless the stream still makes sense."""
         client.say(wire.pack_refused(tag, refusal, sentence))
-        if refusal is not Refusal.BAD_BUFFER:
+        if refusal not in {Refusal.BAD_BUFFER, Refusal.STANDBY_IS_AWAITED}:
             client.closing = True
         self._flush(client)
 
@@ -205,8 +234,11 @@ class CoreServer:
                     client.say(head, answer.events)
                     client.unanswered -= 1
                     spoken.add(client)
-            spoken.update(self._tell_listeners(of_frame, buffers))
+            # Who waits for an answer gets it before work is done for who listens; who does both gets both at once, then.
             for client in spoken:
+                if not client.wants:
+                    self._flush(client)
+            for client in self._tell_listeners(of_frame, buffers):
                 self._flush(client)
 
     def _tell_listeners(self, answers: list[Answer], buffers: list[bytes]) -> list[Connection]:
@@ -260,33 +292,42 @@ def serve(
     clock: Clock | None = None,
     realtime: bool = False,
     segment_bytes: int = SEGMENT_BYTES,
+    shipping: Shipping | None = None,
+    on_progress: OnProgress | None = None,
     on_ready: Callable[[Venue], None] | None = None,
 ) -> None:
     """Opens the venue of `home`, serves it on the Unix socket `socket_path` until SIGTERM or SIGINT, and seals its journal.
 
     For the main thread of a process of its own. `keeper` is the key that says the venue resumes; `clock` is the wall clock, read once
     and then steady, unless another is given; `realtime` is `run_before_others`;
-    `segment_bytes` is the size of a segment, and of the zeros written ahead for the next one; `on_ready` gets the venue once the
-    socket listens. The socket is readable and writable by its owner alone.
+    `segment_bytes` is the size of a segment, and of the zeros written ahead for the next one; `shipping` sends the journal to a standby;
+    `on_progress` is told how far a recovery is; `on_ready` gets the venue once the socket listens. The socket is readable and writable by its owner alone.
 
     Raises what `Venue.open` raises; ConfigError when the socket's path can't be used; SyncFailed, JournalFull or EngineHalted when
     the venue has to stop: then nothing more was told, and recovery is by serving the home anew.
     """
     if realtime:
         run_before_others()
+    if shipping is None:
+        forget_shipping(Path(home))
     venue = Venue.open(
         home,
         keeper=keeper,
         clock=clock or steady_clock(),
-        pipelined=pipelined,
+        pipelined=pipelined or (shipping is not None and shipping.plan.sync),
         zeros_ahead=True,
         segment_bytes=segment_bytes,
+        wrap_log=shipping.wrap if shipping is not None else None,
+        on_progress=on_progress,
     )
     path = Path(socket_path)
     try:
-        server = CoreServer(venue.sequencer, listen(path, "core"), limits)
+        server = CoreServer(venue.sequencer, listen(path, "core"), limits, shipping)
         try:
             with stopped_by_signals(server.stop):
+                if shipping is not None:
+                    shipping.on_fenced = server.stop
+                    shipping.serve()
                 if on_ready is not None:
                     on_ready(venue)
                 gc.collect()

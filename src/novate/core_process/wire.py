@@ -50,7 +50,7 @@ class Kind(IntEnum):
 
 
 class Refusal(IntEnum):
-    """Why the core took nothing of a record; append only. All but `BAD_BUFFER` end the connection, after all earlier answers."""
+    """Why the core took nothing of a record; append only. All but `BAD_BUFFER` and `STANDBY_IS_AWAITED` end the connection, after all earlier answers."""
 
     BAD_BUFFER = 1
     """Not whole commands, or one that puts another aside."""
@@ -58,6 +58,8 @@ class Refusal(IntEnum):
     BAD_RECORD = 3
     """A kind or a size that the core does not take, or not in that order."""
     OTHER_PROTOCOL = 4
+    STANDBY_IS_AWAITED = 5
+    """The venue waits for a standby that does not answer, and takes no command before it is back."""
 
 
 class CoreRefused(NovateError):

@@ -5,7 +5,7 @@ Responsible for: which desks there are, what each is given, and when their parts
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import time, timedelta
 from typing import Final
@@ -16,7 +16,6 @@ from novate._core import Engine
 from novate.calendar import new_york_date, new_york_ns, trading_days
 from novate.config import Listing
 from novate.demo import dividend
-from novate.demo.broker import Broker
 from novate.demo.cast import BORROWER, PACKAGER, Cast
 from novate.demo.dividend import DividendDesk
 from novate.demo.issuing import Issuing
@@ -52,7 +51,6 @@ class BackOffice:
     packages: Pairing
     rules: Rulebook
     stock_loans: StockLoanLog
-    line: Broker
     bank: Treasury
     payer: DividendDesk | None
     watchers: dict[type[Event], list[Desk]]
@@ -79,7 +77,6 @@ class BackOffice:
             packages=Pairing(engine, listing),
             rules=Rulebook(engine, listing, _plans(listing, cast.second), first_open(scenario) + 90 * MINUTE),
             stock_loans=StockLoanLog(engine, listing, cast.issued, BORROWER),
-            line=Broker(listing),
             bank=Treasury(listing),
             payer=DividendDesk(engine, listing, terms, PACKAGER) if terms else None,
             watchers={},
@@ -89,7 +86,7 @@ class BackOffice:
     def desks(self) -> tuple[Desk, ...]:
         """All of them."""
         more = (self.payer,) if self.payer else ()
-        return (self.requests, self.packages, self.rules, self.stock_loans, self.line, self.bank, *more)
+        return (self.requests, self.packages, self.rules, self.stock_loans, self.bank, *more)
 
     def see(self, event: EventMessage) -> None:
         """Shows an event to the desks that want it."""
@@ -105,10 +102,12 @@ class BackOffice:
         """After everything is listed and everybody has arrived."""
         self.requests.open(time_ns)
 
-    def result(self) -> operations.Operations:
-        """What the report carries."""
+    def result(
+        self, legs_of: Callable[[set[int]], tuple[operations.BrokerLeg, ...]]
+    ) -> operations.Operations:
+        """What the report carries; `legs_of` tells what became of broker orders."""
         return operations.Operations(
-            issuance=self.requests.result(),
+            issuance=self.requests.result(legs_of),
             packages=self.packages.result(),
             dividends=self.payer.result() if self.payer else (),
             changes=self.rules.result(),

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from novate.config import Listing
 from novate.demo.borrower import StockBorrower
+from novate.demo.bridging import Bridging
+from novate.demo.debtor import Debtor
 from novate.demo.maker import Book, Maker
 from novate.demo.minter import Minter
 from novate.demo.packager import Packager
@@ -27,9 +29,10 @@ from novate.demo.participants import (
 from novate.marketdata import Scenario
 from novate.messages import ListAsset, ListMarket
 
-MAKER, HEDGER, BASIS, CRYPTO_LONG, BILL_SHORT, LENDER, PANIC, HOLDER, BACKSTOP, PACKAGER, MINTER, BORROWER = (
-    range(1, 13)
-)
+(
+    MAKER, HEDGER, BASIS, CRYPTO_LONG, BILL_SHORT, LENDER, PANIC, HOLDER, BACKSTOP, PACKAGER, MINTER, BORROWER, DEBTOR,
+    BRIDGE,
+) = range(1, 15)  # fmt: skip
 PAIRED = "MSFT"
 USDC = 1_000_000
 TOKEN = 1_000_000
@@ -75,6 +78,8 @@ class Casting:
             self._packager(PAIRED),
             self._minter(issued),
             self._borrower(issued),
+            self.debtor(issued, "SPY"),
+            self._bridge(issued),
         )
         return Cast(people, f"{hero}-PERP", second, PAIRED, self._token(issued))
 
@@ -290,4 +295,34 @@ class Casting:
             wait_ns=15 * MINUTE,
             targets=[Target(spot, -lots, -(-lots // 4))],
             token=self._token(name),
+        )
+
+    def _bridge(self, name: str) -> Bridging:
+        tokens = self._shares(2_000_000, name)
+        return Bridging(
+            account=BRIDGE,
+            name="Bridge",
+            story=f"quotes {self._token(name)} and the {name} perp from the exchange's best bid and ask, with the size that is there",
+            rule="In regular hours only; hedges what it trades by having tokens made and unmade, and becomes flat before a long closure.",
+            listing=self.listing,
+            holdings={"USDC": 8_000_000 * USDC, self._token(name): tokens * TOKEN},
+            symbol=name,
+            base=tokens,
+        )
+
+    def debtor(self, name: str, index: str, account: int = DEBTOR) -> Debtor:
+        """Who has tokens, a loan up to the pool's cap for one owner, and losses that nobody lends for any more."""
+        spot, perp = self._spot(name), self._perp(index)
+        lots, perp_lots = self._worth(spot, 985_000, name), self._worth(perp, 5_000_000, index)
+        return Debtor(
+            account=account,
+            name="Debtor",
+            story=f"bought a quarter of its {self._token(name)} on a pool loan, all that the pool lends one owner, and is long the {index} perp",
+            rule="Puts both on in clips on Thursday's opening; brings no cash when its losses are called, and sells a fifth of what it bought "
+            "after they were collected.",
+            listing=self.listing,
+            holdings={self._token(name): self._tokens_worth(2_600_000, name)},
+            opens_with=name,
+            targets=[Target(spot, lots, -(-lots // 8)), Target(perp, perp_lots, -(-perp_lots // 20))],
+            sells=Target(spot, lots * 4 // 5, -(-lots // 40)),
         )

@@ -5,7 +5,7 @@ Responsible for: collecting from events, and asking the venue for the backing wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,6 +16,8 @@ from novate.config import Listing
 from novate.demo.market import Market
 from novate.demo.staff import Signed
 from novate.messages import (
+    BrokerOrderRaised,
+    CollateralSold,
     Event,
     EventMessage,
     ExecutionSettled,
@@ -26,12 +28,12 @@ from novate.messages import (
     TokensIssued,
     TokensRedeemed,
 )
-from novate.messages.codes import RequestKind, RequestState
+from novate.messages.codes import RequestKind, RequestState, SaleWay
 from novate.messages.reports import clearing
 from novate.reports import operations
 
 WATCHED: Final = (
-    ExecutionSettled, RequestPaid, RequestReserved, RequestReturned, RequestStateChanged, TokensIssued, TokensRedeemed,
+    BrokerOrderRaised, CollateralSold, ExecutionSettled, RequestPaid, RequestReserved, RequestReturned, RequestStateChanged, TokensIssued, TokensRedeemed,
 )  # fmt: skip
 EVERY_NS: Final = 300_000_000_000
 
@@ -44,6 +46,8 @@ class Issuing:
     listing: Listing
     market: Market
     _requests: dict[int, operations.Request] = field(default_factory=dict)
+    _orders: dict[int, set[int]] = field(default_factory=dict)
+    """Broker orders of a request."""
     _backing: list[operations.Backing] = field(default_factory=list)
     _told: dict[int, list[str]] = field(default_factory=dict)
     """What changed the backing of a token in this frame, in words."""
@@ -70,6 +74,10 @@ class Issuing:
                     held=body.amount,
                     steps=(),
                 )
+        elif isinstance(body, BrokerOrderRaised):
+            self._orders.setdefault(body.request, set()).add(body.order)
+        elif isinstance(body, CollateralSold):
+            self._forced(event.header.account, body)
         elif isinstance(body, RequestStateChanged):
             self._step(body, at)
         elif isinstance(body, TokensIssued):
@@ -82,6 +90,14 @@ class Issuing:
         elif isinstance(body, RequestPaid) and body.request in self._requests:
             request = self._requests[body.request]
             self._requests[body.request] = replace(request, paid_micro=request.paid_micro + body.amount)
+
+    def _forced(self, account: int, body: CollateralSold) -> None:
+        """The request that a liquidation made just before it told of the sale."""
+        if body.way != SaleWay.REDEMPTION:
+            return
+        mine = [one for one in self._requests.values() if one.account == account and one.way == "redeem"]
+        if mine:
+            self._requests[mine[-1].request] = replace(mine[-1], forced=True)
 
     def _name(self, token: int) -> str:
         return next(name for name, number in self.listing.asset.items() if number == token)
@@ -156,13 +172,19 @@ class Issuing:
             for line in clearing.supply(self.engine)
         }
 
-    def result(self) -> operations.Issuance | None:
+    def result(
+        self, legs_of: Callable[[set[int]], tuple[operations.BrokerLeg, ...]]
+    ) -> operations.Issuance | None:
         """What the report carries; None when nobody asked for anything."""
         if not self._requests:
             return None
+        requests = (
+            replace(one, legs=legs_of(self._orders.get(one.request, set())))
+            for one in self._requests.values()
+        )
         return operations.Issuance(
             broker=", ".join(self.listing.broker),
-            requests=tuple(self._requests.values()),
+            requests=tuple(requests),
             backing=tuple(self._backing),
             checked=self._checked,
             worst_difference=self._worst,

@@ -2,7 +2,7 @@
 
 Responsible for: what goes into each frame and when. One frame per five seconds of market time: the clock steps in between,
 then the prices and sessions of that instant, then what participants and the venue's desks send in answer to the frame before, then the
-clock.
+clock. What runs beside the venue, as clearing does, sends frames of its own after it.
 """
 
 from __future__ import annotations
@@ -66,6 +66,16 @@ class Runs(Protocol):
         """Applies messages that carry their own times; returns their events."""
 
 
+class Beside(Protocol):
+    """A process of the venue's in lockstep with it: what it sends are frames of its own."""
+
+    def hear(self, sequence: int, events: bytes) -> None:
+        """A frame's events, up to command `sequence`."""
+
+    def step(self, time_ns: int) -> None:
+        """Does what is due; after each frame of the replay."""
+
+
 @dataclass(slots=True)
 class Counts:
     """How much went through."""
@@ -89,6 +99,8 @@ class Replay:
     also: tuple[type[Event], ...] = ()
     """Event types the sink wants besides those of the public view."""
     sink: Sink = lambda _: None
+    beside: Sequence[Beside] = ()
+    """What runs beside the venue, in the same steps."""
     counts: Counts = field(default_factory=Counts)
     _wanted: frozenset[int] = frozenset()
 
@@ -118,13 +130,17 @@ class Replay:
                 parts += [encode(s.command, actor=s.actor, time_ns=time_ns) for s in desk.act(self.market)]
             parts.append(encode(AdvanceTime(), actor=KEEPER, time_ns=time_ns))
             self.take_in(self.venue.submit_stamped(b"".join(parts)))
+            for other in self.beside:
+                other.step(time_ns)
             for desk in self.desks:
                 desk.after_frame(time_ns)
             each_frame(time_ns)
 
     def take_in(self, events: bytes) -> None:
-        """Shows a frame's events to the market view and the sink."""
+        """Shows a frame's events to the market view, the sink and what runs beside."""
         self.counts.frames += 1
+        for other in self.beside:
+            other.hear(self.venue.sequence, events)
         for event in iter_events(events, self._wanted):
             self.market.see(event)
             self.sink(event)

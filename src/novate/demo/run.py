@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import time as clock_time
 from pathlib import Path
@@ -21,10 +21,13 @@ from novate._core import release, ruleset
 from novate.calendar import new_york_date, new_york_ns, trading_days
 from novate.config import Listing, packaged_listing
 from novate.demo.backoffice import BackOffice
+from novate.demo.bridging import EVENTS as BRIDGED
+from novate.demo.bridging import Bridging
 from novate.demo.cast import CRYPTO_LONG, HEDGER, HOLDER, PANIC, Cast, Casting
 from novate.demo.market import Market
 from novate.demo.participants import Participant
 from novate.demo.portrait import Painter, Portrait
+from novate.demo.primary import Primary
 from novate.demo.recorder import SAMPLE_NS, WANTED, Recorder
 from novate.demo.replay import TICK_MICRO_USD, Replay
 from novate.demo.staff import governance, staffing
@@ -91,7 +94,7 @@ def run_demo(options: DemoOptions, progress: Progress, console: Console) -> Demo
     console.print(f"[bold]{scenario.headline}[/bold]", highlight=False)
     console.print(f"Journal and report in {home}", highlight=False)
     with Venue.open(home, scenario.start_ns) as venue:
-        stage = Stage.set(venue, scenario)
+        stage = Stage.set(venue, scenario, home)
         first_frame_s = time.perf_counter() - begun
         stage.play(options.advance_ms, progress)
         result = stage.result(options, home, begun, first_frame_s)
@@ -111,18 +114,26 @@ class Stage:
     recorder: Recorder
     watch: Watch
     office: BackOffice
+    primary: Primary
     replay: Replay
     before_ns: int
     before: dict[int, Portrait]
     insurance: dict[str, int]
 
     @classmethod
-    def set(cls, venue: Venue, scenario: Scenario) -> Stage:
-        """Genesis: listings, sessions, first prices, accounts, deposits."""
-        listing = listing_of(scenario)
+    def set(
+        cls,
+        venue: Venue,
+        scenario: Scenario,
+        home: Path,
+        listing: Listing | None = None,
+        cast: Cast | None = None,
+    ) -> Stage:
+        """Genesis: listings, sessions, first prices, accounts, deposits; the demo's own listing and cast where none is given."""
+        listing = listing or listing_of(scenario)
         omitted = packaged_listing().dated_rows.get(scenario.omitted_dated_row)
         market = Market(listing, time_ns=scenario.start_ns)
-        cast = Casting(listing, scenario, first_prices(scenario)).cast()
+        cast = cast or Casting(listing, scenario, first_prices(scenario)).cast()
         classes = {name: kind for name, kind in scenario.asset_class.items() if kind != "stable"}
         painter = Painter(venue.engine, listing, classes, omitted)
         recorder = Recorder(venue.engine, listing, market, painter, HEDGER, cast.hero_market)
@@ -130,15 +141,24 @@ class Stage:
 
         office = BackOffice.of(venue.engine, listing, market, scenario, cast)
 
+        bridges = [person for person in cast.people if isinstance(person, Bridging)]
+
         def see(event: EventMessage) -> None:
+            for bridge in bridges:
+                bridge.see(event)
             recorder.see(event)
             watch.see(event)
             office.see(event)
 
-        also: tuple[type[Event], ...] = (*WANTED, *WATCHED, *office.watchers)
-        replay = Replay(venue, scenario, listing, market, cast.people, office.desks, 0, also, see)
+        also: tuple[type[Event], ...] = (*WANTED, *WATCHED, *BRIDGED, *office.watchers)
+        primary = Primary.of(venue, listing, scenario, home)
+        replay = Replay(
+            venue, scenario, listing, market, cast.people, office.desks, 0, also, see, beside=(primary,)
+        )
         start = before_ns(scenario)
-        stage = cls(venue, scenario, listing, market, cast, recorder, watch, office, replay, start, {}, {})
+        stage = cls(
+            venue, scenario, listing, market, cast, recorder, watch, office, primary, replay, start, {}, {}
+        )
         stage._genesis()
         return stage
 
@@ -157,6 +177,10 @@ class Stage:
         )  # from here on every command is checked against its authority
         self.replay.take_in(self.venue.submit_stamped(b"".join(parts)))
         self.insurance = self._insurance()
+        self.primary.open(self.replay.take_in)
+        for person in self.cast.people:
+            if isinstance(person, Bridging):
+                person.begin(self.venue.engine, self.primary.floor)
         self.office.open(start)
 
     def _insurance(self) -> dict[str, int]:
@@ -170,10 +194,10 @@ class Stage:
         self.replay.advance_ns = advance_ms * 1_000_000
         start, span = self.scenario.start_ns, self.scenario.end_ns - self.scenario.start_ns
 
-        latecomer = next(person for person in self.cast.people if person.account == PANIC)
+        latecomer = next((person for person in self.cast.people if person.account == PANIC), None)
 
         def each_frame(time_ns: int) -> None:
-            if latecomer.started_ns == time_ns:
+            if latecomer is not None and latecomer.started_ns == time_ns:
                 self._remember_before(latecomer)
             if time_ns % SAMPLE_NS == 0:
                 self._sample(time_ns)
@@ -186,6 +210,7 @@ class Stage:
         self.replay.run(each_frame)
         self._sample(self.scenario.end_ns)
         self.recorder.finish(self.scenario.end_ns)
+        self.primary.close()
         progress(1.0, "done")
 
     def _remember_before(self, person: Participant) -> None:
@@ -261,7 +286,10 @@ class Stage:
             sessions=tuple(recorder.sessions),
             hedge=recorder.hedge_proof(),
             safeguards=self.watch.result(),
-            operations=self.office.result(),
+            operations=msgspec.structs.replace(
+                self.office.result(self.primary.legs_of),
+                bridge=next((p.result() for p in self.cast.people if isinstance(p, Bridging)), None),
+            ),
         )
 
     def _account(self, person: Participant) -> model.Account:
@@ -299,12 +327,12 @@ class Stage:
         )
 
 
-def listing_of(scenario: Scenario) -> Listing:
+def listing_of(scenario: Scenario, overrides: Mapping[str, dict[str, object]] | None = None) -> Listing:
     """The packaged listing for a scenario: its names, its sources, its volatility, without the row of the day it replays."""
     return packaged_listing(
         underlyings=scenario.underlyings,
         sources=sources_of(scenario),
-        overrides=overrides_of(scenario),
+        overrides={**overrides_of(scenario), **(overrides or {})},
         omit_dated_row=scenario.omitted_dated_row,
     )
 
@@ -383,7 +411,7 @@ def scenario_of(scenario: Scenario) -> model.Scenario:
         name=scenario.name,
         title=scenario.title,
         headline=scenario.headline,
-        story="A venue with twelve accounts goes through the crash, weekend included, on quorum 1: one source at a time, "
+        story="A small venue goes through the crash, weekend included, on quorum 1: one source at a time, "
         "so jumps wait for their confirmation and liquidations use the slower price.",
         start_ns=scenario.start_ns,
         end_ns=scenario.end_ns,

@@ -1,7 +1,7 @@
 """The venue's treasury between stablecoin and dollars: what an issuance brought becomes dollars at the broker, and back for a redemption.
 
-Responsible for: asking for conversions, and the simulated bank that reports each a minute later, at face. Which conversions are
-allowed, and the ledger of both sides, is the venue's.
+Responsible for: asking for conversions. What a conversion brings is clearing's to report; which are allowed, and the ledger of both sides,
+is the venue's.
 """
 
 from __future__ import annotations
@@ -12,20 +12,17 @@ from typing import Final
 
 from novate.config import Listing
 from novate.demo.market import Market
-from novate.demo.staff import BROKER_KEEPER, TREASURER, Signed
+from novate.demo.staff import TREASURER, Signed
 from novate.messages import (
-    ConversionRequested,
     Event,
     EventMessage,
-    ReportConversion,
     RequestConversion,
     TokensIssued,
     TokensRedeemed,
 )
 
-WATCHED: Final = (ConversionRequested, TokensIssued, TokensRedeemed)
+WATCHED: Final = (TokensIssued, TokensRedeemed)
 BROKER: Final = 1
-TAKES_NS: Final = 60_000_000_000
 
 
 @dataclass(slots=True)
@@ -34,8 +31,6 @@ class Treasury:
 
     listing: Listing
     _wanted: list[RequestConversion] = field(default_factory=list)
-    _open: list[tuple[int, ReportConversion]] = field(default_factory=list)
-    """When a conversion is done, and the report of it."""
 
     @property
     def watched(self) -> tuple[type[Event], ...]:
@@ -49,9 +44,6 @@ class Treasury:
             self._want(body.token, body.cost, to_dollars=1)
         elif isinstance(body, TokensRedeemed):
             self._want(body.token, body.due + body.fee, to_dollars=0)
-        elif isinstance(body, ConversionRequested):
-            report = ReportConversion(conversion=body.conversion, amount=body.amount)
-            self._open.append((event.header.time_ns + TAKES_NS, report))
 
     def _want(self, token: int, amount: int, *, to_dollars: int) -> None:
         cash = next(terms.cash for terms in self.listing.issuance.values() if terms.token == token)
@@ -59,12 +51,10 @@ class Treasury:
         self._wanted.append(conversion)
 
     def act(self, market: Market) -> Iterator[Signed]:
-        """Conversions that are wanted, and those that are done."""
+        """Conversions that are wanted."""
+        del market
         wanted, self._wanted = self._wanted, []
         yield from (Signed(TREASURER, conversion) for conversion in wanted)
-        done = [report for at, report in self._open if at <= market.time_ns]
-        self._open = [item for item in self._open if item[0] > market.time_ns]
-        yield from (Signed(BROKER_KEEPER, report) for report in done)
 
     def after_frame(self, time_ns: int) -> None:
         """Asks nothing."""

@@ -97,6 +97,10 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ask: Level | None = None
 
 
+AUCTION: Final = "auction"
+"""The side of a trade that nobody took."""
+
+
 class PublicTrade(msgspec.Struct, frozen=True, kw_only=True):
     """A trade, without its parties.
 
@@ -104,7 +108,7 @@ class PublicTrade(msgspec.Struct, frozen=True, kw_only=True):
         trade: Its id.
         price: Price.
         quantity: Quantity.
-        side: Side of the taker.
+        side: Side of the taker; `auction` where both sides rested and traded at the one price of an auction.
         liquidation: Whether the venue's liquidator took.
         seq: Position in the journal.
         ts_ns: Journal time.

@@ -5,6 +5,7 @@ Responsible for: both documents. Never: a path, a field or a meaning typed by ha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import cache
 from typing import Any, Final
@@ -13,19 +14,18 @@ import msgspec
 
 from novate._core import release
 from novate.gateway.actions import Done
+from novate.gateway.book_orders import BookOrdersDelta, BookOrdersSnapshot
 from novate.gateway.books import BookDelta, BookSnapshot, PriceState, PublicTrade, Quote
-from novate.gateway.keys import KeyWish
-from novate.gateway.routes import READS, Access, Read
+from novate.gateway.calls import CALLS, Call
+from novate.gateway.routes import MIN_SEQ, READS, Access, Read
 from novate.gateway.socket import PATH, Login, Said, Subscription
-from novate.gateway.wallets import WalletWish
-from novate.gateway.whatif import WhatIf
 from novate.schema.operations import Operation, operations
 from novate.schema.outcomes import Outcome, Problem, happenings
 
 _REF: Final = "#/components/schemas/{name}"
 _STATUSES: Final = {
     "400": "A field is unknown, missing or not of its type.", "401": "Credentials prove nothing.", "403": "Not allowed.",
-    "404": "There is no such thing.", "409": "The nonce was used.", "410": "Not kept any more.", "413": "Too large.",
+    "404": "There is no such thing.", "409": "The nonce was used, or the position in the journal is not reached yet.", "410": "Not kept any more.", "413": "Too large.",
     "422": "The venue's rules refuse it.", "429": "The budget is used up.", "503": "The venue can't be reached, or has no room.",
 }  # fmt: skip
 
@@ -41,35 +41,8 @@ def openapi() -> bytes:
     for op in operations().values():
         paths[f"/v1/accounts/{{account}}/operations/{op.name}"] = {"post": _operation(op, account=True)}
         paths[f"/v1/operations/{op.name}"] = {"post": _operation(op, account=False)}
-    place = operations()["place_order"]
-    paths["/v1/accounts/{account}/orders"] = {
-        "post": _operation(place, account=True) | {"operationId": "post_order"},
-        "delete": _call(
-            "cancel_orders", "Cancels all orders, or those in a market.", (_path("account"), _text("market"))
-        ),
-    }
-    paths["/v1/accounts/{account}/orders/{order}"] = {
-        "delete": _call("delete_order", "Cancels an order.", (_path("account"), _path("order")))
-    }
-    paths["/v1/accounts/{account}/what-if"] = {
-        "post": _call("what_if", "Operations tried on a copy of the venue.", (_path("account"),), "WhatIf")
-    }
-    paths["/v1/accounts/{account}/margin-calls/{call}/acknowledge"] = {
-        "post": _call("acknowledge", "Says that a margin call was seen.", (_path("account"), _path("call")))
-    }
-    paths["/v1/wallets"] = {
-        "post": _call("wallet", "An operation signed by a wallet or its agent.", (), "WalletWish")
-    }
-    paths["/v1/wallets/verify"] = {
-        "post": _call(
-            "verify_wallet", "What had to be signed, who signed, and what is wrong with it.", (), "WalletWish"
-        )
-    }
-    paths["/v1/keys"] = {
-        "get": _call("list_keys", "Keys that may be seen.", ()),
-        "post": _call("create_key", "A new key.", (), "KeyWish"),
-    }
-    paths["/v1/keys/{key}"] = {"delete": _call("revoke_key", "Ends a key for ever.", (_path("key"),))}
+    for call in CALLS:
+        paths.setdefault(f"/v1{call.path}", {})[call.method.lower()] = _of_call(call)
     document = {
         "openapi": "3.1.0",
         "info": {
@@ -98,6 +71,8 @@ def asyncapi() -> bytes:
             "Reply",
             "BookSnapshot",
             "BookDelta",
+            "BookOrdersSnapshot",
+            "BookOrdersDelta",
             "Quote",
             "Outcome",
         )
@@ -122,7 +97,8 @@ def asyncapi() -> bytes:
 
 def _schemas(more: Iterable[type]) -> dict[str, Any]:
     types = (
-        *more, Done, Outcome, Problem, WhatIf, KeyWish, WalletWish, BookSnapshot, BookDelta, Quote, PublicTrade, PriceState, Said, Login, Subscription,
+        *more, *dict.fromkeys(call.body for call in CALLS if call.body), Done, Outcome, Problem, BookSnapshot, BookDelta,
+        BookOrdersSnapshot, BookOrdersDelta, Quote, PublicTrade, PriceState, Said, Login, Subscription,
     )  # fmt: skip
     _, found = msgspec.json.schema_components(types, ref_template=_REF)
     return dict(found)
@@ -147,7 +123,7 @@ def _reply() -> dict[str, Any]:
 def _read(read: Read) -> dict[str, Any]:
     parameters = [
         _path(name)
-        for name in ("account", "market", "order", "client_id", "period")
+        for name in ("account", "market", "order", "client_id", "period", "action")
         if f"{{{name}}}" in read.path
     ]
     parameters += [
@@ -155,7 +131,14 @@ def _read(read: Read) -> dict[str, Any]:
             "name": one.name, "in": "query", "required": False, "description": one.meaning,
             "schema": {"type": "integer", "minimum": one.least, "maximum": one.most, "default": one.default},
         }
-        for one in read.parameters
+        for one in (*read.parameters, MIN_SEQ)
+    ]  # fmt: skip
+    parameters += [
+        {
+            "name": one.name, "in": "query", "required": False, "description": one.meaning,
+            "schema": {"type": "string", "enum": list(one.words), "default": one.words[0]},
+        }
+        for one in read.choices
     ]  # fmt: skip
     name = "read" + read.path.replace("{", "").replace("}", "").replace("/", "_").replace("-", "_")
     found = _call(name, read.summary, parameters)
@@ -165,6 +148,20 @@ def _read(read: Read) -> dict[str, Any]:
 def _operation(op: Operation, *, account: bool) -> dict[str, Any]:
     name = op.name if account else f"venue_{op.name}"
     return _call(name, op.summary, (_path("account"),) if account else (), op.args.__name__)
+
+
+def _of_call(call: Call) -> dict[str, Any]:
+    parameters = [_path(name) for name in re.findall(r"{(\w+)}", call.path)]
+    parameters += [_text(name) for name in call.query]
+    found = _call(call.name, call.summary, parameters, call.body.__name__ if call.body else "")
+    if call.media:
+        found["responses"]["200"] = {
+            "description": "Done.",
+            "content": {
+                call.media: {"schema": {"type": "object" if call.media.endswith("json") else "string"}}
+            },
+        }
+    return found if call.needs_credentials else found | {"security": []}
 
 
 def _call(name: str, summary: str, parameters: Iterable[dict[str, Any]], body: str = "") -> dict[str, Any]:
@@ -186,13 +183,20 @@ def _call(name: str, summary: str, parameters: Iterable[dict[str, Any]], body: s
 
 
 def _path(name: str) -> dict[str, Any]:
-    number = name in {"account", "order", "key"}
+    number = name in {"account", "order", "key", "application", "action"}
     schema = {"type": "string", "pattern": r"^\d{1,20}$"} if number else {"type": "string", "maxLength": 32}
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 
 def _text(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "query", "required": False, "schema": {"type": "string", "maxLength": 32}}
+    number = {
+        "type": "integer",
+        "minimum": MIN_SEQ.least,
+        "maximum": MIN_SEQ.most,
+        "default": MIN_SEQ.default,
+    }
+    schema = number if name == MIN_SEQ.name else {"type": "string", "maxLength": 32}
+    return {"name": name, "in": "query", "required": False, "schema": schema}
 
 
 def _security() -> dict[str, Any]:

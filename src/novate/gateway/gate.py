@@ -9,7 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
+from novate.gateway.errors import GatewayRefused, Rule
 from novate.identity import (
     ANONYMOUS,
     Budgets,
@@ -19,16 +21,19 @@ from novate.identity import (
     PrincipalKind,
     SignedRequest,
     Standing,
+    authorise_owner,
     credentials_from,
 )
+from novate.identity.authority import action_of
 from novate.identity.canonical import LOGIN, Credentials
 
 
 class Gate:
     """For one event loop."""
 
-    def __init__(self, identity: Identity, budgets: Budgets) -> None:
-        self.identity, self._budgets = identity, budgets
+    def __init__(self, identity: Identity, budgets: Budgets, *, public: bool = False) -> None:
+        """`public`: what needs a role at the venue has a door of its own, which this one is not."""
+        self.identity, self._budgets, self._public = identity, budgets, public
 
     def of_request(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes, address: str
@@ -69,10 +74,41 @@ class Gate:
         notional: int | None = None,
     ) -> bool:
         """Raises IdentityRefused unless the principal may do this in all of the markets; whether it only reduces."""
+        if self._public:
+            principal = self.as_customer(principal, action)
         found = self.identity.authorise(principal, action, account, markets[0] if markets else None, notional)
         for market in markets[1:]:
             self.identity.authorise(principal, action, account, market, notional)
         return found.relief
+
+    def as_customer(self, principal: Principal, action: str) -> Principal:
+        """The principal without its roles at the venue, for a public door. Raises GatewayRefused for what only they allow."""
+        row = action_of(action)
+        if not self._public or row.scope is None or principal.kind is PrincipalKind.DEV:
+            return principal
+        of_venue = not row.venue_roles.isdisjoint(principal.venue_roles)
+        if not row.account_roles or (of_venue and not principal.owner):
+            raise GatewayRefused(Rule.ADMIN_MUST_USE_ITS_OWN_DOOR)
+        return replace(principal, venue_roles=frozenset()) if of_venue else principal
+
+    def authorise_owner(self, principal: Principal, action: str, owner: int | None) -> Principal:
+        """The same for what is about an owner as a whole; gives the principal as this door takes it."""
+        principal = self.as_customer(principal, action)
+        authorise_owner(principal, action, owner)
+        return principal
+
+    def witness(self, principal: Principal, action: str, account: int, sequence: int, *, done: bool) -> None:
+        """Records what came through the admin door, with its certificate; nothing for other doors."""
+        if principal.certificate:
+            self.identity.note(
+                "admin_act",
+                principal,
+                now(),
+                sequence=sequence,
+                action=action,
+                account=account,
+                done=int(done),
+            )
 
     def spend(
         self, principal: Principal, *, reduces: bool = False, weight: int = 1, address: str = ""

@@ -15,10 +15,11 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from novate.calendar import new_york_date, trading_days
 from novate.gateway.errors import GatewayRefused, Rule
 from novate.messages.codes import AccountState, CancelReason, RequestKind, RequestState, Side, TimeInForce
 from novate.projections import queries
-from novate.projections.periods import Period, day, month
+from novate.projections.periods import Period, Zone, day, month
 from novate.projections.rows import (
     CandleRow,
     FillRow,
@@ -91,6 +92,8 @@ ROWS: Final[Mapping[type[Record], Mapping[str, str]]] = {
     HoldingRow: {"account": "id", "asset": "asset", "market": "market", "amount": "amount"},
 }  # fmt: skip
 """How each field of each row is told: "=" as it is, "" not at all, else a scale, a name or a code."""
+ZONES: Final[dict[str, Zone]] = {"utc": "UTC", "new_york": "America/New_York"}
+"""Words for where a day begins, to zones."""
 _RENAMED: Final = {
     "order_id": "order", "lots": "quantity", "leaves": "remaining", "filled_lots": "filled", "changed_sequence": "changed_seq",
     "ticks": "average_price", "index_price": "index",
@@ -187,13 +190,13 @@ def _value(catalogue: Catalogue, row: Any, kind: str, value: Any) -> Any:
     return market.scale(kind).text(value) if market is not None else None
 
 
-def period(text: str) -> Period:
-    """A day (2025-10-10) or a month (2025-10), UTC. Raises GatewayRefused."""
+def period(text: str, zone: Zone = "UTC") -> Period:
+    """A day (2025-10-10) or a month (2025-10), from midnight to midnight there. Raises GatewayRefused."""
     try:
         if len(text) == 7:
             year, number = text.split("-")
-            return month(int(year), int(number))
-        return day(date.fromisoformat(text))
+            return month(int(year), int(number), zone)
+        return day(date.fromisoformat(text), zone)
     except ValueError:
         raise GatewayRefused(
             Rule.FIELDS_MUST_FIT_THE_OPERATION,
@@ -202,11 +205,19 @@ def period(text: str) -> Period:
         ) from None
 
 
+def _trading_days(wanted: Period) -> list[dict[str, Any]]:
+    """The days of the period on which the New York Stock Exchange has a regular session, and its hours: early closes show."""
+    found = trading_days(new_york_date(wanted.from_ns), new_york_date(wanted.to_ns - 1))
+    return [{"date": one.date.isoformat(), "open_ns": one.open_ns, "close_ns": one.close_ns} for one in found]
+
+
 def statement_of(connection: Connection, account: int, wanted: Period) -> dict[str, Any]:
     """A statement in dollars. Raises what `statements.statement` raises."""
     found = statement(connection, account, wanted)
     return {
         "period": found.period,
+        "zone": found.zone,
+        "trading_days": _trading_days(wanted) if wanted.zone == ZONES["new_york"] else None,
         "from_ns": wanted.from_ns,
         "to_ns": wanted.to_ns,
         "opening_equity": DOLLARS.text(found.opening),

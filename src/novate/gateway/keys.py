@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from novate.errors import DataError, UnitError
-from novate.gateway.errors import GatewayRefused, Rule
 from novate.gateway.gate import now
 from novate.identity import (
     Grant,
@@ -82,12 +81,9 @@ class Keys:
         self._door = door
 
     def all(self, principal: Principal) -> list[dict[str, Any]]:
-        """The keys that a principal may see: its owner's, or all for the venue's people."""
-        self._door.gate.authorise(
-            principal, "keys.list", 0 if principal.venue_roles else _any_account(principal)
-        )
-        store = self._door.gate.identity.store
-        return [self._shown(one) for one in store.keys(None if principal.venue_roles else principal.owner)]
+        """The keys that a principal may see: its owner's, or all for the venue's people who keep keys."""
+        principal = self._door.gate.as_customer(principal, "keys.list")
+        return [self._shown(one) for one in self._door.gate.identity.keys_of(_by(principal), now())]
 
     def create(self, principal: Principal, wish: KeyWish) -> dict[str, Any]:
         """A new key; the answer alone holds the secret of an HMAC key."""
@@ -118,12 +114,14 @@ class Keys:
             expires_ns=wish.expires_ns,
             label=wish.label,
         )
+        principal = self._door.gate.as_customer(principal, "keys.create")
         made = self._door.gate.identity.create_key(_by(principal), kind, terms, now(), public=public)
         shown = self._shown(made.record)
         return shown | ({"secret": made.secret} if made.secret else {})
 
     def revoke(self, principal: Principal, key: int) -> dict[str, Any]:
         """Ends a key for ever, and a wallet's agents with it."""
+        principal = self._door.gate.as_customer(principal, "keys.revoke")
         revoked = self._door.gate.identity.revoke_key(_by(principal), key, now())
         return {"revoked": [str(one) for one in revoked]}
 
@@ -148,7 +146,9 @@ class Keys:
             else [str(account) for account in sorted(terms.accounts)],
             "markets": None
             if terms.markets is None
-            else [markets[market].name for market in sorted(terms.markets)],
+            else [
+                markets[market].name if market in markets else str(market) for market in sorted(terms.markets)
+            ],
             "order_cap": DOLLARS.text(terms.cap_micro_usd) if terms.cap_micro_usd else None,
             "networks": list(terms.networks),
             "expires_ns": terms.expires_ns,
@@ -168,10 +168,3 @@ def _id(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) < 2**64):
         raise SchemaError("An id is a whole number of 64 bits.")
     return int(text)
-
-
-def _any_account(principal: Principal) -> int:
-    """An account at which an owner's key has its roles, for what is about all of them."""
-    for account in principal.accounts or principal.at_account:
-        return account
-    raise GatewayRefused(Rule.THING_MUST_EXIST, "Name an account: the key is for all accounts of its owner.")

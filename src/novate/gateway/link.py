@@ -11,14 +11,16 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
-from novate.core_process import CoreGone, CoreRefused
+from novate.core_process import CoreGone, CoreRefused, Refusal
 from novate.core_process.aio import AsyncCoreClient
+from novate.core_process.recovering import read_recovery, words_of
 from novate.core_process.wire import Answered
 from novate.gateway.errors import GatewayRefused, Rule
-from novate.messages import Command, encode
+from novate.messages import addressed
 from novate.messages.reports.base import Answers
 from novate.reader_process import (
     AsyncReaderClient,
@@ -27,6 +29,7 @@ from novate.reader_process import (
     NotTold,
     ReaderClient,
     ReaderGone,
+    Recalled,
     Why,
 )
 from novate.schema.catalogue import Catalogue
@@ -63,7 +66,8 @@ class VenueLink:
         self._core: AsyncCoreClient | None = None
         self._ready = asyncio.Event()
         self._in_flight = 0
-        self._request = 0
+        self._request = time.time_ns() // 1_000
+        """Above what this gateway used before it was started anew: a venue may have a window of requests (`nonce_window`)."""
         self._threads = ThreadPoolExecutor(QUESTIONS_AT_ONCE, thread_name_prefix="question")
         self._readers: list[ReaderClient] = []
         self._asker = AsyncReaderClient(reader)
@@ -87,43 +91,82 @@ class VenueLink:
         """Whether commands can be sent."""
         return self._core is not None and not self._core.gone
 
+    @property
+    def heard(self) -> int:
+        """Last command whose events this gateway has heard."""
+        return self._heard
+
+    def recovery(self) -> dict[str, Any] | None:
+        """How far the core is that recovers; None where none does."""
+        return None if self.connected else read_recovery(self._core_path.parent)
+
+    def unreachable(self) -> GatewayRefused:
+        """Why there is no core: it recovers, and so far it is; or nobody knows."""
+        facts = self.recovery()
+        if facts is None:
+            return GatewayRefused(Rule.VENUE_MUST_BE_REACHABLE)
+        return GatewayRefused(
+            Rule.VENUE_MUST_HAVE_RECOVERED,
+            f"The venue's core {words_of(facts)}: {facts['fraction']:.1%} of this; it was not told.",
+        )
+
+    def _no_answer(self, error: Exception) -> GatewayRefused:
+        """Why the reader does not answer: there is none while the core recovers."""
+        recovers = isinstance(error, ReaderGone) and self.recovery() is not None
+        return self.unreachable() if recovers else _not_told(error)
+
     async def ready(self) -> None:
         """Waits until the core and the reader were reached once."""
         await self._ready.wait()
 
-    async def in_step(self) -> None:
-        """Waits until the events of all that this gateway has told are heard, for a moment at most: replies come by another connection."""
+    @property
+    def in_step(self) -> bool:
+        """Whether the events of all that this gateway has told are heard: replies come by another connection."""
+        return self._heard >= self.sequence
+
+    async def fall_in_step(self) -> None:
+        """Waits until the events of all that this gateway has told so far are heard, for a moment at most."""
         told, patience = self.sequence, _MOMENT_S
         while self._heard < told and patience > 0:
             await asyncio.sleep(_LOOK_S)
             patience -= _LOOK_S
 
-    async def send(self, command: Command, account: int, actor: int, *, reserved: bool = False) -> Answered:
-        """One command and its own events. `reserved` is the lane of what only reduces.
+    def post(
+        self,
+        message: bytes,
+        account: int,
+        actor: int,
+        then: Callable[[Answered | GatewayRefused], None],
+        *,
+        reserved: bool = False,
+    ) -> None:
+        """One command, nobody's yet, on its way as an account's; `then` is called with its own events, or with why there are none. `reserved` is the lane of what only reduces.
 
-        Raises GatewayRefused: the core can't be reached, has no room, or broke off before its answer.
+        Raises GatewayRefused: the core can't be reached or has no room.
         """
-        self._request += 1
-        return await self.submit(encode(command, account, actor, self._request), 1, reserved=reserved)
-
-    async def submit(self, buffer: bytes, commands: int, *, reserved: bool = False) -> Answered:
-        """The same for whole messages."""
         core = self._core
         if core is None or core.gone:
-            raise GatewayRefused(Rule.VENUE_MUST_BE_REACHABLE)
-        if self._in_flight + commands > (IN_FLIGHT if reserved else IN_FLIGHT - _RESERVED):
+            raise self.unreachable()
+        if self._in_flight >= (IN_FLIGHT if reserved else IN_FLIGHT - _RESERVED):
             raise GatewayRefused(Rule.VENUE_MUST_HAVE_ROOM)
-        self._in_flight += commands
+        self._request += 1
         try:
-            answered = await core.submit(buffer)
-        except CoreGone as error:
-            raise GatewayRefused(Rule.OUTCOME_IS_NOT_KNOWN) from error
-        except CoreRefused as error:
-            raise GatewayRefused(Rule.FIELDS_MUST_FIT_THE_OPERATION, error.sentence) from error
-        finally:
-            self._in_flight -= commands
-        self._seen(answered)
-        return answered
+            core.post(addressed(message, account, actor, self._request), partial(self._answered, then))
+        except (CoreGone, CoreRefused) as error:
+            raise _not_taken(error) from error
+        self._in_flight += 1
+
+    def _answered(
+        self,
+        then: Callable[[Answered | GatewayRefused], None],
+        found: Answered | CoreGone | CoreRefused,
+    ) -> None:
+        self._in_flight -= 1
+        if isinstance(found, Answered):
+            self._seen(found)
+            then(found)
+        else:
+            then(_not_taken(found))
 
     async def ask(
         self, question: Callable[Concatenate[Answers, P], T], /, *args: P.args, **kwargs: P.kwargs
@@ -166,7 +209,7 @@ class VenueLink:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, asked)
         except (ReaderGone, NotTold, ValueError) as error:
-            raise _not_told(error) from error
+            raise self._no_answer(error) from error
 
     async def reach(self, sequence: int) -> None:
         """Waits until this gateway knows of a sequence. Raises GatewayRefused when it does not in time."""
@@ -181,6 +224,20 @@ class VenueLink:
         try:
             return await self._asker.what_if(commands, *questions, min_seq=self.sequence)
         except (ReaderGone, NotTold, ValueError) as error:
+            raise self._no_answer(error) from error
+
+    async def recall(self, account: int, after: int, most: int, min_seq: int) -> Recalled | None:
+        """Events of an account from the reader's event log, which holds those up to `min_seq` then; None where it has none.
+
+        Raises GatewayRefused.
+        """
+        try:
+            return await self._asker.recall(account, after, most, min_seq=min_seq)
+        except NotTold as error:
+            if error.facts.get("why") == Why.NO_EVENT_LOG:
+                return None
+            raise _not_told(error) from error
+        except ReaderGone as error:
             raise _not_told(error) from error
 
     async def renew_catalogue(self) -> Catalogue:
@@ -228,6 +285,15 @@ class VenueLink:
             except (CoreGone, CoreRefused, GatewayRefused):
                 await asyncio.sleep(_BACK_OFF_S[min(tries, len(_BACK_OFF_S) - 1)])
                 tries += 1
+
+
+def _not_taken(error: CoreGone | CoreRefused) -> GatewayRefused:
+    """Why the core did not answer a command, as a refusal."""
+    if isinstance(error, CoreGone):
+        return GatewayRefused(Rule.OUTCOME_IS_NOT_KNOWN)
+    if error.facts["refusal"] == Refusal.STANDBY_IS_AWAITED:
+        return GatewayRefused(Rule.STANDBY_MUST_CONFIRM)
+    return GatewayRefused(Rule.FIELDS_MUST_FIT_THE_OPERATION, error.sentence)
 
 
 def _not_told(error: Exception) -> GatewayRefused:

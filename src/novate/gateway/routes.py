@@ -11,16 +11,29 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
 
+import msgspec
+
 from novate import explain
+from novate.gateway.book_orders import BookOrdersSnapshot, whole_snapshot
 from novate.gateway.errors import GatewayRefused, Rule
-from novate.gateway.history import period, statement_of, told
+from novate.gateway.history import ZONES, period, statement_of, told
 from novate.messages import refusals as engine_rules
 from novate.messages import reports
-from novate.messages.reports import clearing, governance, lending, liquidation, orders, packages, prices
+from novate.messages.reports import (
+    clearing,
+    corporate,
+    governance,
+    lending,
+    liquidation,
+    orders,
+    packages,
+    prices,
+)
 from novate.messages.reports import explain as thresholds
 from novate.messages.reports.base import Answers
 from novate.projections import queries
 from novate.projections.statements import PeriodOpen
+from novate.reader_process import whole_book
 from novate.schema.operations import client_id
 from novate.schema.views import view
 
@@ -45,6 +58,16 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """A word in the query string."""
+
+    name: str
+    meaning: str
+    words: tuple[str, ...]
+    """The first is the default."""
+
+
+@dataclass(frozen=True, slots=True)
 class Read:
     """A question: path, access, and the report that answers it."""
 
@@ -56,6 +79,9 @@ class Read:
     """What the answer is made of, for its description; the last is wrapped in a list where `many`."""
     many: bool = False
     parameters: tuple[Parameter, ...] = ()
+    weight: int = 1
+    """What it costs of the budget."""
+    choices: tuple[Choice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +93,18 @@ class Asked:
     account: int = 0
     market: str = ""
     name: str = ""
-    """Order, client id or period in the path."""
+    """Order, client id, period or corporate action in the path."""
     numbers: Mapping[str, int] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict)
+    min_seq: int = 0
+    """The answer is of this position in the journal at least."""
+
+    async def past(self, query: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, int]:
+        """Asks the read models, which may be behind the gateway. Raises GatewayRefused."""
+        if self.min_seq:
+            await self.door.history.reached(self.min_seq)
+        found: tuple[Any, int] = await self.door.history.ask(query, *args, **kwargs)
+        return found
 
     def market_id(self) -> int:
         """Id of the market in the path. Raises GatewayRefused."""
@@ -97,13 +133,13 @@ def _of_venue(question: Callable[[Answers], Any]) -> Callable[[Asked], Awaitable
 
 
 async def _markets(asked: Asked) -> tuple[Any, int]:
-    (listed, live), seq = await asked.door.link.ask(
+    (names, live), seq = await asked.door.link.ask(
         lambda engine: (asked.door.catalogue, reports.markets(engine))
     )
     found = [
-        _market(listed.markets[line.market], view(listed, line))
+        _market(names.markets[line.market], view(names, line))
         for line in live
-        if line.market in listed.markets
+        if line.market in names.markets
     ]
     return (next((one for one in found if one["name"] == asked.market), None) if asked.market else found), seq
 
@@ -126,21 +162,59 @@ async def _one_market(asked: Asked) -> tuple[Any, int]:
     return await _markets(asked)
 
 
+async def _auction(asked: Asked) -> tuple[Any, int]:
+    report, seq = await asked.door.link.ask(orders.auction, asked.market_id())
+    return view(asked.door.catalogue, report), seq
+
+
+async def _listing(asked: Asked) -> tuple[Any, int]:
+    """Ids and scales as the engine has them: whoever lists more must know which are taken, and may use their names from then on."""
+    found = await asked.door.link.renew_catalogue()
+    plain = msgspec.to_builtins(found.listed)
+    for line in (line for lines in plain.values() for line in lines):
+        line |= {name: str(line[name]) for name in _IDS & line.keys()}
+        if "sources" in line:
+            line["sources"] = [str(number) for number in line["sources"]]
+    return plain, asked.door.link.sequence
+
+
+async def _dry_run(asked: Asked) -> tuple[Any, int]:
+    if not asked.name.isascii() or not asked.name.isdigit() or int(asked.name) >= 2**64:
+        raise GatewayRefused(Rule.THING_MUST_EXIST, "A corporate action is a whole number.", field="action")
+    number = int(asked.name)
+    known, _ = await asked.door.link.ask(corporate.actions)
+    underlying = next((one.underlying for one in known if one.action == number), 0)
+    report, seq = await asked.door.link.ask(corporate.dry_run, number)
+    return view(asked.door.catalogue, report, underlying=underlying), seq
+
+
 async def _book(asked: Asked) -> tuple[Any, int]:
     asked.market_id()
-    await asked.door.link.in_step()
+    await asked.door.link.fall_in_step()
     book = asked.door.streams.book(asked.market)
     return book.snapshot(asked.numbers["depth"]), book.seq
 
 
+async def _book_orders(asked: Asked) -> tuple[Any, int]:
+    """As the reader has it, all of one moment; made into text off the event loop, for a book may be long."""
+    listed = asked.door.catalogue.markets[asked.market_id()]
+
+    def told(engine: Any) -> BookOrdersSnapshot:
+        return whole_snapshot(listed, asked.door.epoch, whole_book(engine, listed.id))
+
+    found, _ = await asked.door.link.ask(told)
+    return found, found.seq
+
+
 async def _trades(asked: Asked) -> tuple[Any, int]:
-    await asked.door.link.in_step()
+    await asked.door.link.fall_in_step()
+    await asked.door.past_trades.fall_in_step()
     kept = asked.door.streams.trades.get(asked.market_id(), ())
     return list(kept)[-asked.numbers["limit"] :][::-1], asked.door.link.sequence
 
 
 async def _prices(asked: Asked) -> tuple[Any, int]:
-    await asked.door.link.in_step()
+    await asked.door.link.fall_in_step()
     return list(asked.door.streams.prices.values()), asked.door.link.sequence
 
 
@@ -166,7 +240,14 @@ async def _time(asked: Asked) -> tuple[Any, int]:
 
 
 async def _status(asked: Asked) -> tuple[Any, int]:
-    return asked.door.status(), asked.door.link.sequence
+    return asked.door.status() | {"notices": asked.door.notices.current()}, asked.door.link.sequence
+
+
+async def _notices(asked: Asked) -> tuple[Any, int]:
+    numbers = asked.numbers
+    current = bool(numbers["current"])
+    page = await asked.door.notices.page(numbers["before_ns"], numbers["limit"], current=current)
+    return page, asked.door.link.sequence
 
 
 async def _limits(asked: Asked) -> tuple[Any, int]:
@@ -214,14 +295,14 @@ def _page(asked: Asked) -> dict[str, Any]:
 
 def _past(query: Callable[..., Any]) -> Callable[[Asked], Awaitable[tuple[Any, int]]]:
     async def answer(asked: Asked) -> tuple[Any, int]:
-        rows, seq = await asked.door.history.ask(query, asked.account, **_page(asked))
+        rows, seq = await asked.past(query, asked.account, **_page(asked))
         return told(asked.door.catalogue, rows), seq
 
     return answer
 
 
 async def _public_liquidations(asked: Asked) -> tuple[Any, int]:
-    rows, seq = await asked.door.history.ask(queries.liquidations, None, **_page(asked))
+    rows, seq = await asked.past(queries.liquidations, None, **_page(asked))
     return [
         {name: one for name, one in row.items() if name != "account"}
         for row in told(asked.door.catalogue, rows)
@@ -229,13 +310,13 @@ async def _public_liquidations(asked: Asked) -> tuple[Any, int]:
 
 
 async def _funding_rates(asked: Asked) -> tuple[Any, int]:
-    rows, seq = await asked.door.history.ask(queries.funding_rates, asked.market_id(), **_page(asked))
+    rows, seq = await asked.past(queries.funding_rates, asked.market_id(), **_page(asked))
     return told(asked.door.catalogue, rows), seq
 
 
 async def _candles(asked: Asked) -> tuple[Any, int]:
     numbers = asked.numbers
-    rows, seq = await asked.door.history.ask(
+    rows, seq = await asked.past(
         queries.candles, asked.market_id(), numbers["interval_s"], limit=numbers["limit"], newest=True
     )
     return told(asked.door.catalogue, rows), seq
@@ -243,14 +324,14 @@ async def _candles(asked: Asked) -> tuple[Any, int]:
 
 async def _holdings(asked: Asked) -> tuple[Any, int]:
     at = asked.numbers["at_seq"] or None
-    rows, seq = await asked.door.history.ask(queries.balances, asked.account, at)
+    rows, seq = await asked.past(queries.balances, asked.account, at)
     return told(asked.door.catalogue, rows), seq
 
 
 async def _by_client_id(asked: Asked) -> tuple[Any, int]:
     """Never older than what was acknowledged: waits for the read models to come so far."""
     await asked.door.history.reached(asked.door.link.sequence)
-    row, seq = await asked.door.history.ask(queries.order_by_client_id, asked.account, client_id(asked.name))
+    row, seq = await asked.past(queries.order_by_client_id, asked.account, client_id(asked.name))
     if row is None:
         raise GatewayRefused(
             Rule.THING_MUST_EXIST, "The account sent no order under this client id.", field="client_id"
@@ -264,22 +345,33 @@ async def _order(asked: Asked) -> tuple[Any, int]:
             Rule.FIELDS_MUST_FIT_THE_OPERATION, "An order is a whole number of 64 bits.", field="order"
         )
     await asked.door.history.reached(asked.door.link.sequence)
-    row, seq = await asked.door.history.ask(queries.order, asked.account, int(asked.name))
+    row, seq = await asked.past(queries.order, asked.account, int(asked.name))
     if row is None:
         raise GatewayRefused(Rule.THING_MUST_EXIST, "The account has and had no such order.", field="order")
     return told(asked.door.catalogue, [row])[0], seq
 
 
+async def _events(asked: Asked) -> tuple[Any, int]:
+    door, numbers = asked.door, asked.numbers
+    await door.link.fall_in_step()
+    found = await door.backlog.events(asked.account, numbers["after"], numbers["limit"])
+    teller = door.streams.teller()
+    return [msgspec.Raw(teller.tell(one)) for one in found.events], found.sequence
+
+
 async def _statement(asked: Asked) -> tuple[Any, int]:
     try:
-        found: tuple[Any, int] = await asked.door.history.ask(statement_of, asked.account, period(asked.name))
+        zone = ZONES[asked.words["day"]]
+        found: tuple[Any, int] = await asked.past(statement_of, asked.account, period(asked.name, zone))
     except PeriodOpen as error:
         raise GatewayRefused(Rule.THING_MUST_EXIST, error.sentence, field="period") from error
     return found
 
 
+_IDS: Final = frozenset(("underlying", "asset", "market", "base", "quote"))
 DEPTH: Final = Parameter("depth", "Levels a side.", 1, 1000, 50)
 LIMIT: Final = Parameter("limit", "How many, newest first.", 1, 1000, 100)
+MOST: Final = Parameter("limit", "How many at most.", 1, 1000, 100)
 PAGE: Final = (
     Parameter(
         "after_seq",
@@ -292,18 +384,38 @@ PAGE: Final = (
     Parameter("limit", "How many.", 1, 1000, 100),
     Parameter("newest", "1: newest first.", 0, 1, 1),
 )
+NOTICES: Final = (
+    Parameter("before_ns", "Published before this time; 0 for the newest.", 0, 2**63 - 1, 0),
+    Parameter("limit", "How many; more where several were published at one moment.", 1, 1000, 100),
+    Parameter("current", "1: only those that are not over.", 0, 1, 0),
+)
 INTERVAL: Final = Parameter("interval_s", "Seconds of a candle: 60, 300, 3600 or 86400.", 60, 86_400, 60)
 AFTER: Final = Parameter("after", "Alerts behind this number; 0 for all.", 0, 2**62, 0)
+AFTER_EVENT: Final = Parameter("after", "Events behind this number of the account's.", 0, 2**62, 0)
 AT: Final = Parameter("at_seq", "As of this position in the journal; 0 for the last one.", 0, 2**62, 0)
+MIN_SEQ: Final = Parameter(
+    "min_seq",
+    "Waits until the answer is of this position in the journal at least; 0 for none.",
+    0,
+    2**63 - 1,
+    0,
+)
+"""Taken by every question."""
+DAY: Final = Choice(
+    "day", "Where a day begins: at midnight in UTC, or in New York, daylight saving included.", tuple(ZONES)
+)
 
 READS: Final[tuple[Read, ...]] = (
     Read("/time", "The venue's time and the journal's position.", Access.PUBLIC, _time),
-    Read("/status", "Whether the venue takes commands, and how far each process is.", Access.PUBLIC, _status),
+    Read("/status", "Whether the venue takes commands, as of when, and the notices that are current or to come.", Access.PUBLIC, _status),
+    Read("/notices", "What the venue tells everybody, newest first; `next_before_ns` asks for the next page.", Access.PUBLIC, _notices, parameters=NOTICES),
     Read("/limits", "What a connection, a key and an owner may send.", Access.PUBLIC, _limits),
     Read("/refusals", "Every numbered refusal.", Access.PUBLIC, _refusals),
     Read("/markets", "What trades, with its steps and its state.", Access.PUBLIC, _markets),
     Read("/markets/{market}", "One market.", Access.PUBLIC, _one_market),
     Read("/markets/{market}/book", "A book, best levels first.", Access.PUBLIC, _book, parameters=(DEPTH,)),
+    Read("/markets/{market}/auction", "Its phase and, while orders gather, what its auction would trade now.", Access.PUBLIC, _auction, (orders.Auction,)),
+    Read("/markets/{market}/book/orders", "The whole book, order by order, those that trade first in front; without whose they are.", Access.PUBLIC, _book_orders, weight=10),
     Read("/markets/{market}/trades", "The latest trades.", Access.PUBLIC, _trades, parameters=(LIMIT,)),
     Read("/assets", "What can be held.", Access.PUBLIC, _assets),
     Read("/prices", "Index, stable price, quality, session, marks and funding of every underlying.", Access.PUBLIC, _prices),
@@ -312,6 +424,7 @@ READS: Final[tuple[Read, ...]] = (
     Read("/pools", "Lending pools: rate, utilisation, what can be withdrawn now.", Access.PUBLIC, _of_venue(lending.pools), (lending.Pool,), True),
     Read("/lines", "Committed lines that can be bought.", Access.PUBLIC, _of_venue(lending.line_types), (lending.LineType,), True),
     Read("/capacity", "What can be issued and redeemed now, and what binds it.", Access.PUBLIC, _of_venue(clearing.capacity), (clearing.Capacity,), True),
+    Read("/issuance-terms", "Fees, limits and the table of sessions and channels of every token that is issued and redeemed here.", Access.PUBLIC, _of_venue(clearing.terms), (clearing.IssuanceTerms,), True),
     Read("/supply", "Backing of every token against what is out.", Access.PUBLIC, _of_venue(clearing.supply), (clearing.Supply,), True),
     Read("/insurance", "Insurance by bucket: balance, target, draws.", Access.PUBLIC, _of_venue(liquidation.insurance), (liquidation.BucketInsurance,), True),
     Read("/open-interest", "Open interest and its caps.", Access.PUBLIC, _of_venue(liquidation.open_interest), (liquidation.OpenInterest,), True),
@@ -336,6 +449,7 @@ READS: Final[tuple[Read, ...]] = (
     Read("/accounts/{account}/orders/{order}", "One order.", Access.ACCOUNT, _order),
     Read("/accounts/{account}/client-orders/{client_id}", "The newest order under a client id; as of the last acknowledgement at least.", Access.ACCOUNT, _by_client_id),
     Read("/accounts/{account}/fills", "Fills.", Access.ACCOUNT, _past(queries.fills), parameters=PAGE),
+    Read("/accounts/{account}/events", "What it was told, oldest first, by the same numbers as the account channel.", Access.ACCOUNT, _events, parameters=(AFTER_EVENT, MOST)),
     Read("/accounts/{account}/transfers", "What arrived, left, or moved between accounts.", Access.ACCOUNT, _past(queries.transfers), parameters=PAGE),
     Read("/accounts/{account}/ledger", "Every change of what the account owns, with its cause and the sum after it.", Access.ACCOUNT, _past(queries.ledger), parameters=PAGE),
     Read("/accounts/{account}/holdings", "What it owned at any position in the journal.", Access.ACCOUNT, _holdings, parameters=(AT,)),
@@ -345,7 +459,10 @@ READS: Final[tuple[Read, ...]] = (
     Read("/accounts/{account}/margin-history", "Equity and requirements through time.", Access.ACCOUNT, _past(queries.margin_history), parameters=PAGE),
     Read("/accounts/{account}/margin-calls", "What it must bring, by when, and what would cure it.", Access.ACCOUNT, _margin_calls),
     Read("/accounts/{account}/alerts", "Its alerts, oldest first.", Access.ACCOUNT, _alerts, parameters=(AFTER, LIMIT)),
-    Read("/accounts/{account}/statements/{period}", "A day's or month's statement: opening to closing equity, by source.", Access.ACCOUNT, _statement),
+    Read("/accounts/{account}/statements/{period}", "A day's or month's statement: opening to closing equity, by source.", Access.ACCOUNT, _statement, choices=(DAY,)),
+    Read("/corporate-actions", "Corporate actions that are announced or scheduled, delistings among them, and those of which records are kept.", Access.PUBLIC, _of_venue(corporate.actions), (corporate.ActionLine,), True),
+    Read("/admin/listing", "Everything listed, with its ids; prices, steps and sizes are whole numbers at the scales that stand beside them.", Access.VENUE, _listing),
+    Read("/admin/corporate-actions/{action}/dry-run", "What a corporate action would do to every account now, carried out on a copy.", Access.VENUE, _dry_run, (corporate.DryRun,)),
     Read("/admin/accounts", "Every account against its requirements.", Access.VENUE, _of_venue(reports.accounts), (reports.AccountLine,), True),
     Read("/admin/actors", "Keys as the engine has them, with roles.", Access.VENUE, _of_venue(governance.actors), (governance.ActorLine,), True),
     Read("/admin/changes", "Open changes.", Access.VENUE, _of_venue(governance.changes), (governance.ChangeLine,), True),

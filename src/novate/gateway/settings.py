@@ -30,8 +30,17 @@ class GatewaySettings:
     unread_bytes: int = 1 << 22
     """What a listener may leave unread before it is cut off."""
     connections: int = 4096
+    """Of each door."""
+    connections_per_address: int = 512
+    """Of both doors; an address of IPv6 counts with its network of 64 bits."""
+    proxies: tuple[str, ...] = ("127.0.0.1", "::1")
+    """Who is believed in X-Forwarded-For on whom he speaks for; his own connections are not counted by address."""
     database: str = ""
     """URL of the read models; empty for SQLite in the home."""
+    surface: str = "all"
+    """What is served: `all`; `public`, which takes nothing that needs a role at the venue; `admin`, to whom shows a certificate."""
+    certificates: str = ""
+    """Folder of the admin door's certificates; empty for the one in the home."""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.venue) <= 64 or not self.venue.isascii() or not self.venue.isprintable():
@@ -40,6 +49,10 @@ class GatewaySettings:
             raise ConfigError(
                 "A gateway's port is 0 to 65,534; the WebSocket has the next one.", port=self.port
             )
+        if self.surface not in {"all", "public", "admin"}:
+            raise ConfigError("A gateway serves all, public or admin.", surface=self.surface[:80])
+        if self.dev and self.surface == "admin":
+            raise ConfigError("A venue for development has no admin door: whoever comes may do everything.")
         if self.dev and self.host not in {"127.0.0.1", "::1", "localhost"}:
             raise ConfigError("A venue for development listens on this machine alone.", host=self.host)
 

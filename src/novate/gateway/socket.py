@@ -12,7 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import socket
+from collections import deque
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -23,20 +26,39 @@ from picows import (
     WSMsgType,
     WSTransport,
     WSUpgradeRequest,
+    WSUpgradeResponse,
+    WSUpgradeResponseWithListener,
     ws_create_server,
 )
 
 from novate.errors import NovateError
-from novate.gateway.actions import Reply
+from novate.gateway.actions import Replied, Reply
 from novate.gateway.door import Door
 from novate.gateway.errors import GatewayRefused, Rule, told
+from novate.gateway.limits import (
+    LOGIN_WEIGHS,
+    UNPAID_BURST,
+    UNPAID_PER_S,
+    UNREAD_S,
+    Guests,
+    Patience,
+    drop,
+    problem,
+)
+from novate.gateway.requests import whole_number
+from novate.gateway.retelling import Retelling
 from novate.gateway.streams import PUBLIC, Topic
-from novate.identity import Credentials, Principal
-from novate.schema.operations import UNREADABLE, bad_json, operation, parse
+from novate.identity import Credentials, Principal, PrincipalKind
+from novate.identity.certificates import Issued
+from novate.schema.operations import UNREADABLE, bad_json, operation
 from novate.schema.values import Number, Word
 
 PATH: Final = "/v1/ws"
 _LOOK_S: Final = 1.0
+_ROOM: Final = 4
+"""There is room for more while a client left less unread than this part of what it may."""
+_ROOM_LOOK_S: Final = 0.005
+_PAUSE_S: Final = 0.1
 _log: Final = logging.getLogger("novate.gateway")
 _PENDING: Final = 512
 """Operations of one connection whose replies are awaited; beyond that it is not read."""
@@ -80,8 +102,8 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """What is wanted, or not any more.
 
     Attributes:
-        channel: book, bbo, trades, prices, liquidations, status, or account.
-        market: Of book, bbo and trades.
+        channel: book, book_orders, bbo, trades, prices, liquidations, status, notices, or account.
+        market: Of book, book_orders, bbo and trades.
         underlying: Of prices; absent for all.
         account: Of the account channel.
         depth: Levels of a book a side, told whole at each change; 0 for all levels as deltas.
@@ -99,10 +121,11 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 _ONLY_OF: Final = {
-    "market": {"book", "bbo", "trades"}, "underlying": {"prices"}, "account": {"account"}, "depth": {"book"},
+    "market": {"book", "book_orders", "bbo", "trades"}, "underlying": {"prices"}, "account": {"account"}, "depth": {"book"},
     "interval_ms": {"book", "bbo"}, "resume_from": {"account"},
 }  # fmt: skip
 """Fields of a subscription, and the channels that take them: elsewhere they are refused, not dropped."""
+_UNPAID: Final = {"login", "subscribe", "unsubscribe", "ping"}
 _said: Final = msgspec.json.Decoder(Said).decode
 _login: Final = msgspec.json.Decoder(Login).decode
 _subscription: Final = msgspec.json.Decoder(Subscription).decode
@@ -112,48 +135,74 @@ _encode: Final = msgspec.json.Encoder().encode
 class Connection(WSListener):
     """One client."""
 
-    def __init__(self, door: Door, address: str, gone: Callable[[Connection], None]) -> None:
+    def __init__(self, door: Door, forwarded: str, sockets: Sockets) -> None:
         super().__init__()
         self._door = door
-        self._gone = gone
-        self._address = address
+        self._sockets = sockets
+        self._loop = asyncio.get_running_loop()
+        self._forwarded = forwarded
+        self._address = ""
+        self._entered = False
+        self._own = Patience(UNPAID_PER_S, UNPAID_BURST)
+        self._shared = self._own
+        self._waits = False
+        self._unheard: deque[bytes] = deque()
+        self._behind_since = self._loop.time()
         self._transport: WSTransport | None = None
         self._principal: Principal = door.gate.identity.nobody()
+        self._shown: Issued | None = None
         self._topics: set[Topic] = set()
         self._accounts: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._beginning: dict[asyncio.Task[None], tuple[Said, tuple[Topic, str | None]]] = {}
+        """Subscriptions that wait for the gateway to be in step, and what they are for."""
+        self._pending = 0
         self._part = bytearray()
         self._turn = asyncio.Lock()
-        self._loop = asyncio.get_running_loop()
         self._untold: list[bytes] = []
         self._untold_bytes = 0
+        self._retelling = Retelling(door, self, self._say, self._refuse)
 
     # --- what is told ---------------------------------------------------------------------------------------------------
 
     def tell(self, message: bytes) -> bool:
         """See `streams.Listener`. What is told in one turn of the event loop is written at once."""
-        transport = self._transport
-        if transport is None:
+        if self._transport is None:
             return False
         if not self._untold:
-            self._loop.call_soon(self._write)
-        self._untold += (_head(len(message)), message)
-        unread = transport.underlying_transport.get_write_buffer_size() + self._untold_bytes
+            self._sockets.write_soon(self)
+        self._untold.append(self._sockets.framed(message))
         self._untold_bytes += len(message)
-        if unread > self._door.settings.unread_bytes:
+        if self._untold_bytes > self._door.settings.unread_bytes:
             self._abort()
             return False
         return True
 
-    def _write(self) -> None:
-        if self._transport is not None:
-            self._transport.underlying_transport.write(b"".join(self._untold))
-        self._untold, self._untold_bytes = [], 0
+    def write(self) -> None:
+        """Writes what was told; ends the connection where too much of it lies unread."""
+        untold, self._untold, self._untold_bytes = self._untold, [], 0
+        if self._transport is None or not untold:
+            return
+        transport = self._transport.underlying_transport
+        if transport.is_closing():
+            return
+        transport.write(untold[0] if len(untold) == 1 else b"".join(untold))
+        if transport.get_write_buffer_size() > self._door.settings.unread_bytes:
+            self._abort()
+
+    async def room(self) -> None:
+        """Returns once the client has read most of what it was told, or is gone."""
+        await asyncio.sleep(0)
+        while (transport := self._transport) is not None:
+            unread = transport.underlying_transport.get_write_buffer_size() + self._untold_bytes
+            if unread <= self._door.settings.unread_bytes // _ROOM:
+                return
+            await asyncio.sleep(_ROOM_LOOK_S)
 
     def close(self, code: WSCloseCode, why: str) -> None:
         """Says goodbye."""
         if self._transport is not None:
-            self._write()
+            self.write()
             self._transport.send_close(code, why.encode())
             self._transport.disconnect()
 
@@ -162,11 +211,18 @@ class Connection(WSListener):
         self.close(WSCloseCode.SERVICE_RESTART, why)
 
     def look_again(self) -> None:
-        """Ends the connection where its key may not hear any more what it subscribed to."""
+        """Ends the connection where nothing is read any more, or its key may not hear any more what it subscribed to."""
+        if self._transport is None:
+            return
+        if not self._transport.underlying_transport.get_write_buffer_size():
+            self._behind_since = self._loop.time()
+        elif self._loop.time() - self._behind_since > UNREAD_S:
+            self._abort()
+            return
         if not self._accounts:
             return
         try:
-            self._principal = self._door.gate.still(self._principal)
+            self._principal = self._still()
             for account in self._accounts:
                 self._door.gate.authorise(self._principal, "account.stream", account)
         except NovateError as error:
@@ -174,10 +230,17 @@ class Connection(WSListener):
             self._refuse(None, error)
             self.close(WSCloseCode.POLICY_VIOLATION, error.code)
 
+    def give_up(self, account: int) -> None:
+        """Listens to the account no more."""
+        self._retelling.end(account)
+        self._door.streams.leave_account(account, self)
+        self._accounts.discard(account)
+
     def _leave_all(self) -> None:
         for topic in self._topics:
-            self._door.streams.leave(topic, self)
+            self._door.teller(topic.channel).leave(topic, self)
         for account in self._accounts:
+            self._retelling.end(account)
             self._door.streams.leave_account(account, self)
         self._topics.clear()
         self._accounts.clear()
@@ -185,7 +248,7 @@ class Connection(WSListener):
     def _abort(self) -> None:
         transport, self._transport = self._transport, None
         if transport is not None:
-            transport.underlying_transport.abort()
+            drop(transport.underlying_transport)
 
     # --- what picows calls ----------------------------------------------------------------------------------------------
 
@@ -193,14 +256,25 @@ class Connection(WSListener):
         """See WSListener."""
         self._transport = transport
         peer = transport.underlying_transport.get_extra_info("peername")
-        self._address = peer[0] if isinstance(peer, tuple) else ""
+        guests = self._sockets.guests
+        self._address = guests.speaks_for(peer[0] if isinstance(peer, tuple) else "", self._forwarded)
+        self._shared = guests.patience(self._address, self._loop.time())
+        self._entered = guests.enter(self._address, 0)
+        if not self._entered:
+            self.close(WSCloseCode.POLICY_VIOLATION, Rule.CONNECTIONS_MUST_NOT_EXCEED_LIMIT.name.lower())
+        if self._door.admin is not None:
+            self._shown = self._door.admin.of_connection(transport.underlying_transport)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """See WSListener."""
         del transport
         self._transport = None
+        for task in self._beginning:
+            task.cancel()  # nobody is there to be told what would begin
         self._leave_all()
-        self._gone(self)
+        if self._entered:
+            self._sockets.guests.leave(self._address)
+        self._sockets.open.discard(self)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """See WSListener."""
@@ -219,7 +293,10 @@ class Connection(WSListener):
             if not frame.fin:
                 return
             payload, self._part = bytes(self._part), bytearray()
-        self._hear(payload)
+        if self._waits:
+            self._unheard.append(payload)  # no more than was read at once: reading is paused
+        else:
+            self._hear(payload)
 
     # --- what is said ---------------------------------------------------------------------------------------------------
 
@@ -230,53 +307,118 @@ class Connection(WSListener):
                 said = _said(payload)
             except UNREADABLE as error:
                 raise bad_json(error) from None
+            if said.op not in _UNPAID:
+                self._operate(said)
+                return
+            self._wear(LOGIN_WEIGHS if said.op == "login" else 1)
             match said.op:
                 case "login":
                     self._log_in(said)
-                case "subscribe":
+                case "subscribe" if self._door.link.in_step and self._door.past_trades.known:
                     self._subscribe(said)
+                case "subscribe":
+                    self._subscribe_later(said)
                 case "unsubscribe":
                     self._unsubscribe(said)
                 case "ping":
-                    self._say(said, {"pong": self._door.link.time_ns})
-                case _:
-                    self._operate(said)
+                    self._retelling.after(lambda: self._say(said, {"pong": self._door.link.time_ns}))
         except NovateError as error:
             self._refuse(said, error)
+
+    def _wear(self, weight: int = 1) -> None:
+        """A message that no budget pays for. Who says many of them is heard later, so that he takes no time from others."""
+        now = self._loop.time()
+        self._own.wear(now, weight)
+        if self._principal.kind is PrincipalKind.ANONYMOUS:
+            self._shared.wear(now, weight)
+        if not self._waits and self._worn(now) and self._transport is not None:
+            self._waits = True
+            self._transport.underlying_transport.pause_reading()
+            self._loop.call_later(_PAUSE_S, self._hear_on)
+
+    def _worn(self, now: float) -> bool:
+        anonymous = self._principal.kind is PrincipalKind.ANONYMOUS
+        return self._own.left(now) < 0 or (anonymous and self._shared.left(now) < 0)
+
+    def _hear_on(self) -> None:
+        if self._transport is None or self._transport.underlying_transport.is_closing():
+            self._unheard.clear()
+            return
+        self._waits = self._worn(self._loop.time())
+        while self._unheard and not self._waits:
+            self._waits = True  # whoever wears meanwhile begins no second wait
+            self._hear(self._unheard.popleft())
+            self._waits = self._worn(self._loop.time())
+        if self._waits:
+            self._loop.call_later(_PAUSE_S, self._hear_on)
+        else:
+            self._transport.underlying_transport.resume_reading()
 
     def _operate(self, said: Said) -> None:
-        if len(self._tasks) >= _PENDING:
+        if self._pending >= _PENDING:
             raise GatewayRefused(Rule.VENUE_MUST_HAVE_ROOM)
-        self._principal = self._door.gate.still(self._principal)
-        task = asyncio.ensure_future(self._answer(said, self._principal))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _answer(self, said: Said, principal: Principal) -> None:
+        principal = self._principal = self._still()
+        account = whole_number(said.account, "account") if said.account else 0
+        op = operation(said.op)
+        args = _json(said.args)
         actions = self._door.actions
-        try:
-            async with self._turn:  # to the venue in the order in which it was said
-                account = _id(said.account) if said.account else 0
-                op = operation(said.op)
-                prepared = await actions.prepare(principal, op, account, parse(op, _json(said.args)))
-            done = await actions.finish(principal, prepared, account, self._address)
-            self.tell(_encode(msgspec.structs.replace(done.reply, id=said.id)))
-        except NovateError as error:
-            self._refuse(said, error)
-        except Exception:  # noqa: BLE001 - one operation never ends the gateway
-            _log.exception("operation %s failed", said.op)
+        # To the venue in the order in which it was said: nothing overtakes an operation for which the reader is asked.
+        prepared = None if self._tasks else actions.prepared(op, account, args)
+        if prepared is not None:
+            actions.send(principal, prepared, account, self._address, partial(self._replied, said))
+            self._pending += 1
+            return
+
+        async def prepare_first() -> None:
+            async with self._turn:
+                wished = await actions.prepare(principal, op, account, args)
+                actions.send(principal, wished, account, self._address, partial(self._replied, said))
+
+        self._later(said, prepare_first())
+        self._pending += 1
+
+    def _replied(self, said: Said, found: Replied | BaseException) -> None:
+        self._pending -= 1
+        if isinstance(found, Replied):
+            self.tell(_encode(msgspec.structs.replace(found.reply, id=said.id)))
+        elif isinstance(found, NovateError):
+            self._refuse(said, found)
+        elif not isinstance(found, asyncio.CancelledError):
+            _log.error("operation %s failed", said.op, exc_info=found)
             self._refuse(said, GatewayRefused(Rule.OPERATION_FAILED))
+
+    def _later(self, said: Said, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """What somebody has to be asked for first; counted as awaited until it was replied to, or failed before."""
+
+        def done(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            self._beginning.pop(task, None)
+            error = asyncio.CancelledError() if task.cancelled() else task.exception()
+            if error is not None:
+                self._replied(said, error)
+
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(done)
+        return task
+
+    def _still(self) -> Principal:
+        """Who speaks, as it stands now. Raises NovateError once the key, or the certificate, is none any more."""
+        principal, admin = self._door.gate.still(self._principal), self._door.admin
+        return principal if admin is None else admin.bound(principal, self._shown)
 
     def _log_in(self, said: Said) -> None:
         given = _read(_login, said.args)
         credentials = Credentials(
-            _id(given.key),
+            whole_number(given.key, "key"),
             given.timestamp_ns,
-            _id(given.nonce),
+            whole_number(given.nonce, "nonce"),
             bytes.fromhex(given.signature),
             given.expires_after_ns,
         )
-        self._principal = self._door.gate.of_login(PATH, credentials, self._address)
+        principal = self._door.gate.of_login(PATH, credentials, self._address)
+        admin = self._door.admin
+        self._principal = principal if admin is None else admin.bound(principal, self._shown)
         self._say(said, {"key": str(self._principal.actor), "owner": str(self._principal.owner)})
 
     def _subscribe(self, said: Said) -> None:
@@ -286,31 +428,53 @@ class Connection(WSListener):
             raise GatewayRefused(Rule.SUBSCRIPTIONS_MUST_NOT_EXCEED_LIMIT)
         gate, streams = self._door.gate, self._door.streams
         if wanted.channel == "account":
-            account = _id(wanted.account) if wanted.account else 0
-            self._principal = gate.still(self._principal)
+            account = whole_number(wanted.account, "account") if wanted.account else 0
+            self._principal = self._still()
             gate.authorise(self._principal, "account.stream", account)
-            if wanted.resume_from is not None:
-                streams.account_log(account).since(wanted.resume_from)  # refused before anything is said
+            if wanted.resume_from is not None and not self._door.backlog.at_hand(account, wanted.resume_from):
+                self._accounts.add(account)
+                self._retelling.begin(said, account, wanted.resume_from)
+                return
+            self._retelling.end(account)
             self._say(said, {"account": str(account), "account_seq": streams.account_log(account).last})
             streams.join_account(account, self, wanted.resume_from)
             self._accounts.add(account)
             return
         gate.authorise(self._principal, "market.stream")
         topic = _topic(wanted)
-        streams.check(topic)
+        teller = self._door.teller(topic.channel)
+        teller.check(topic)
         self._say(said, {"channel": topic.channel, "market": wanted.market})
-        streams.join(topic, self)
+        teller.join(topic, self)
         self._topics.add(topic)
+
+    def _subscribe_later(self, said: Said) -> None:
+        """So that what begins is not from before an answer that was given already, nor trades without those from before."""
+        wanted = _read(_subscription, said.args)
+
+        async def begin() -> None:
+            await self._door.link.fall_in_step()
+            if wanted.channel == "trades":
+                await self._door.past_trades.fall_in_step()
+            self._subscribe(said)
+            self._pending -= 1
+
+        self._pending += 1
+        self._beginning[self._later(said, begin())] = said, _what_for(wanted)
 
     def _unsubscribe(self, said: Said) -> None:
         wanted = _read(_subscription, said.args)
+        for task, (before, what_for) in list(self._beginning.items()):
+            if what_for == _what_for(wanted):
+                task.cancel()
+                del self._beginning[task]
+                self._refuse(before, GatewayRefused(Rule.SUBSCRIPTION_MUST_NOT_END_BEFORE_IT_BEGINS))
         if wanted.channel == "account":
-            account = _id(wanted.account) if wanted.account else 0
-            self._door.streams.leave_account(account, self)
-            self._accounts.discard(account)
+            account = whole_number(wanted.account, "account") if wanted.account else 0
+            self.give_up(account)
         else:
             topic = _topic(wanted)
-            self._door.streams.leave(topic, self)
+            self._door.teller(topic.channel).leave(topic, self)
             self._topics.discard(topic)
         self._say(said, {"channel": wanted.channel})
 
@@ -319,6 +483,7 @@ class Connection(WSListener):
         self.tell(_encode(Reply(ok=True, ts_ns=link.time_ns, seq=link.sequence, result=result, id=said.id)))
 
     def _refuse(self, said: Said | None, error: NovateError) -> None:
+        self._wear()
         _, problem = told(error)
         link = self._door.link
         reply = Reply(
@@ -330,44 +495,73 @@ class Connection(WSListener):
 class Sockets:
     """All WebSocket connections of a gateway."""
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: Door, guests: Guests) -> None:
         self._door = door
-        self._open: set[Connection] = set()
+        self.guests = guests
+        self.open: set[Connection] = set()
+        self._told: list[Connection] = []
+        self._message, self._frame = b"", b""
         self._looking: asyncio.Task[None] | None = None
 
-    async def listen(self) -> asyncio.AbstractServer:
-        """Begins to listen; the caller closes it."""
+    async def listen(self, listener: socket.socket) -> asyncio.AbstractServer:
+        """Begins to serve at a bound socket; the caller closes it."""
         settings = self._door.settings
         self._looking = asyncio.ensure_future(self._look())
         return await ws_create_server(
             self._accept,
-            settings.host,
-            settings.ws_port,
+            sock=listener,
             enable_auto_ping=True,
             max_frame_size=settings.body_bytes,
             websocket_handshake_timeout=5,
+            ssl=self._door.admin.context if self._door.admin is not None else None,
         )
+
+    def framed(self, message: bytes) -> bytes:
+        """A message in its frame, which is made once for all who are told the same in turn."""
+        if message is not self._message:
+            self._message, self._frame = message, _head(len(message)) + message
+        return self._frame
+
+    def write_soon(self, connection: Connection) -> None:
+        """Writes to a connection when this turn of the event loop is over."""
+        if not self._told:
+            asyncio.get_running_loop().call_soon(self._write)
+        self._told.append(connection)
+
+    def _write(self) -> None:
+        told, self._told = self._told, []
+        for connection in told:
+            connection.write()
 
     def close(self) -> None:
         """Says goodbye to all."""
         if self._looking is not None:
             self._looking.cancel()
-        for connection in list(self._open):
+        for connection in list(self.open):
             connection.close(WSCloseCode.GOING_AWAY, "the gateway ends")
 
     async def _look(self) -> None:
         """Whoever listens to an account is looked at again: keys are revoked and accounts change hands."""
         while True:
             await asyncio.sleep(_LOOK_S)
-            for connection in list(self._open):
+            for connection in list(self.open):
                 connection.look_again()
 
-    def _accept(self, request: WSUpgradeRequest) -> Connection | None:
-        if request.path.split(b"?")[0] != PATH.encode() or len(self._open) >= self._door.settings.connections:
-            return None
-        connection = Connection(self._door, "", self._open.discard)
-        self._open.add(connection)
+    def _accept(self, request: WSUpgradeRequest) -> Connection | WSUpgradeResponseWithListener:
+        if request.path.split(b"?")[0] != PATH.encode():
+            return self._turned_away(Rule.PATH_MUST_EXIST)
+        if len(self.open) >= self._door.settings.connections:
+            return self._turned_away(Rule.CONNECTIONS_MUST_NOT_EXCEED_LIMIT)
+        connection = Connection(self._door, request.headers.get("x-forwarded-for", ""), self)
+        self.open.add(connection)
         return connection
+
+    def _turned_away(self, rule: Rule) -> WSUpgradeResponseWithListener:
+        said = problem(rule, self._door.link.time_ns, self._door.link.sequence)
+        headers = {"content-type": "application/json"}
+        return WSUpgradeResponseWithListener(
+            WSUpgradeResponse.create_error_response(rule.status, said, headers), None
+        )
 
 
 def _head(size: int) -> bytes:
@@ -391,18 +585,14 @@ def _check_fields(wanted: Subscription) -> None:
 
 
 def _topic(wanted: Subscription) -> Topic:
-    name = wanted.market if wanted.channel in {"book", "bbo", "trades"} else wanted.underlying
+    name = wanted.market if wanted.channel in _ONLY_OF["market"] else wanted.underlying
     depth = wanted.depth if wanted.channel == "book" else 0
     interval = wanted.interval_ms if wanted.channel in {"book", "bbo"} else 0
     return Topic(wanted.channel, name or "", depth, interval)
 
 
-def _id(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) < 2**64):
-        raise GatewayRefused(
-            Rule.FIELDS_MUST_FIT_THE_OPERATION, "account must be a whole number of 64 bits.", field="account"
-        )
-    return int(text)
+def _what_for(wanted: Subscription) -> tuple[Topic, str | None]:
+    return _topic(wanted), wanted.account
 
 
 def _json(args: msgspec.Raw | msgspec.UnsetType) -> bytes:

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
 from typing import Any, Final, NamedTuple, Protocol
 
 from novate.core_process.wire import Answered
 from novate.gateway.books import (
+    AUCTION,
     BookDelta,
     MarketBook,
     PriceState,
@@ -24,6 +27,8 @@ from novate.gateway.books import (
 from novate.gateway.errors import GatewayRefused, Rule
 from novate.messages import (
     BookChanged,
+    Event,
+    EventHead,
     EventMessage,
     FundingSet,
     IndexChanged,
@@ -42,11 +47,16 @@ from novate.messages import (
     SessionChanged,
     Side,
     VenueResumed,
-    iter_events,
+    body_reader,
+    decode_event,
+    event_heads,
 )
+from novate.messages.fields import NO_CLIENT_ID
 from novate.messages.reports import MarketLine, UnderlyingLine
-from novate.schema.catalogue import Catalogue
+from novate.projections.rows import FillRow
+from novate.schema.catalogue import Catalogue, Market
 from novate.schema.outcomes import outcome
+from novate.schema.telling import Teller
 
 CHECKED_EVERY: Final = 16
 """Book messages between two checksums."""
@@ -55,8 +65,18 @@ KEPT_EVENTS: Final = 1_000_000
 """Private events, of all accounts together, that can be told again from memory."""
 _LIQUIDATIONS: Final = (LiquidationStarted, LiquidationSlice, LiquidationEnded)
 _STATUS: Final = (SessionChanged, MarketPhaseChanged, Restricted, RestrictionEnded, VenueResumed, Listed)
-PUBLIC: Final = ("book", "bbo", "trades", "prices", "liquidations", "status")
-"""Public channels."""
+_BOOK_CHANGED: Final = BookChanged.KIND
+_read_change: Final = body_reader(BookChanged)
+_read_placed: Final = body_reader(OrderPlaced, "order", "market", "client_id")
+_read_filled: Final = body_reader(OrderFilled)
+_read_cancelled: Final = body_reader(OrderCancelled, "order")
+_read_amended: Final = body_reader(OrderAmended, "order", "market")
+_READ_PRICES: Final = {kind.KIND: body_reader(kind) for kind in (IndexChanged, MarkChanged, FundingSet)}
+_SIDES: Final = {int(side): side.name.lower() for side in Side}
+Handler = Callable[[EventHead, bytes], None]
+"""Takes an event: its head, and the buffer that it is in."""
+PUBLIC: Final = ("book", "bbo", "trades", "prices", "liquidations", "status", "notices", "book_orders")
+"""Public channels; the last one is `book_orders.py`'s."""
 
 
 class Listener(Protocol):
@@ -105,16 +125,20 @@ class Group:
 class AccountLog:
     """An account's last events, and who hears them."""
 
-    kept: deque[EventMessage] = field(default_factory=deque)
+    kept: deque[bytes] = field(default_factory=deque)
+    """Whole messages, without a gap up to the last one."""
     listeners: set[Listener] = field(default_factory=set)
     last: int = 0
     """Number of the last one among the account's events."""
 
-    def since(self, number: int) -> list[EventMessage]:
-        """The events behind a number. Raises GatewayRefused when some of them are not kept any more."""
-        if not self.kept or self.kept[0].account_sequence > number + 1:
-            raise GatewayRefused(Rule.RESUME_MUST_BE_WITHIN_REACH, field="resume_from")
-        return [event for event in self.kept if event.account_sequence > number]
+    def reaches(self, number: int) -> bool:
+        """Whether all events behind a number are kept, and the number is one of the account's."""
+        return bool(self.kept) and self.last - len(self.kept) <= number <= self.last
+
+    def since(self, number: int, most: int | None = None) -> list[bytes]:
+        """The events behind a number that is reached, `most` of them at most."""
+        first = number - (self.last - len(self.kept))
+        return list(islice(self.kept, first, None if most is None else first + most))
 
 
 class Streams:
@@ -125,19 +149,43 @@ class Streams:
         self._catalogue = catalogue
         self.books: dict[int, MarketBook] = {}
         self.trades: dict[int, deque[PublicTrade]] = {}
+        self._made = 0
+        """The trade whose resting side was the last fill heard; 0 for none."""
         self.prices: dict[int, PriceState] = {}
         self.markets_of_orders: dict[int, int] = {}
         """Live orders to their markets, as far as this gateway saw them placed."""
         self.orders_by_client: dict[tuple[int, bytes], int] = {}
         """(account, client id) of live orders, likewise."""
         self._clients: dict[int, tuple[int, bytes]] = {}
+        self._teller: Teller | None = None
         self._groups: dict[Topic, Group] = {}
         self._by_market: dict[int, list[Group]] = {}
         self._accounts: dict[int, AccountLog] = {}
         self._kept: deque[int] = deque()
         self._meanwhile: list[tuple[BookChanged, int, int]] | None = None
         """What changed in books since whole ones were asked for."""
-        self.on_listing: Callable[[], None] = lambda: None
+        self.notices: Callable[[], list[dict[str, Any]]] = list
+        """Public notices that are not over: what a newcomer is told first."""
+        self._handlers: dict[int, Handler] = {
+            OrderFilled.KIND: self._filled,
+            OrderPlaced.KIND: self._placed,
+            OrderCancelled.KIND: self._cancelled,
+            OrderAmended.KIND: self._amended,
+            **{kind.KIND: self._priced for kind in (IndexChanged, MarkChanged, FundingSet)},
+            **{kind.KIND: partial(self._tell, "liquidations") for kind in _LIQUIDATIONS},
+            **{kind.KIND: partial(self._tell, "status") for kind in _STATUS},
+        }
+
+    def listen(self, kind: type[Event], hear: Callable[[EventMessage], None]) -> None:
+        """Calls `hear` with each event of a kind that no other part of the streams takes, or after it."""
+        before = self._handlers.get(kind.KIND)
+
+        def handle(head: EventHead, events: bytes) -> None:
+            if before is not None:
+                before(head, events)
+            hear(decode_event(events[head.at : head.at + head.length]))
+
+        self._handlers[kind.KIND] = handle
 
     # --- who listens ----------------------------------------------------------------------------------------------------
 
@@ -166,7 +214,7 @@ class Streams:
             self._drop_empty(group)
 
     def join_account(self, account: int, listener: Listener, resume_from: int | None) -> int:
-        """Adds a listener to an account's events, those behind `resume_from` first; returns the number of the last one so far."""
+        """Adds a listener to an account's events, those behind `resume_from`, which must be reached, first; returns the number of the last one."""
         log = self._accounts.setdefault(account, AccountLog())
         if resume_from is not None:
             for event in log.since(resume_from):
@@ -182,6 +230,10 @@ class Streams:
     def account_log(self, account: int) -> AccountLog:
         """An account's last events."""
         return self._accounts.setdefault(account, AccountLog())
+
+    def market_of(self, order: int) -> int:
+        """Where a live order is; 0 where this gateway did not see it placed."""
+        return self.markets_of_orders.get(order, 0)
 
     def book(self, name: str) -> MarketBook:
         """A market's book. Raises GatewayRefused."""
@@ -223,6 +275,24 @@ class Streams:
                     group.tell(as_bytes(mine.quote()))
         self._meanwhile = None
 
+    def put_past_trades(self, number: int, fills: Iterable[FillRow]) -> None:
+        """Takes both sides of what traded in a market before, oldest first; what is known already stays as it is."""
+        market = self._catalogue().markets.get(number)
+        if market is None:
+            return
+        found: dict[int, PublicTrade] = {}
+        made = 0
+        for fill in fills:
+            if fill.origin:  # no trade of the book
+                continue
+            if fill.maker and fill.trade != made:
+                made = fill.trade
+                continue
+            made = 0
+            found[fill.trade] = _public(market, fill, fill.sequence, fill.time_ns)
+        found |= {int(one.trade): one for one in self.trades.get(number, ())}
+        self.trades[number] = deque((found[trade] for trade in sorted(found)), maxlen=KEPT_TRADES)
+
     def begin_prices(
         self, underlyings: Iterable[UnderlyingLine], markets: Iterable[MarketLine], seq: int, ts_ns: int
     ) -> None:
@@ -242,37 +312,29 @@ class Streams:
 
     def feed(self, frame: Answered) -> None:
         """The events of one frame."""
-        touched: set[int] = set()
-        for event in iter_events(frame.events):
-            body, seq, ts_ns = event.body, event.header.sequence, event.header.time_ns
-            if isinstance(body, BookChanged):
-                if self._meanwhile is not None:
-                    self._meanwhile.append((body, seq, ts_ns))
-                if self._book_changed(body, seq, ts_ns):
-                    touched.add(body.market)
+        events, touched = frame.events, set[int]()
+        for head in event_heads(events):
+            kind = head.kind
+            if kind == _BOOK_CHANGED:
+                market = self._book_changed(_read_change(events, head.at), head.sequence, head.time_ns)
+                if market:
+                    touched.add(market)
                 continue
-            if isinstance(body, OrderFilled):
-                self._filled(body, seq, ts_ns)
-            elif isinstance(body, OrderPlaced):
-                self._placed(event.header.account, body)
-            elif isinstance(body, OrderCancelled):
-                self._ended(body.order)
-            elif isinstance(body, OrderAmended):
-                self.markets_of_orders[body.order] = body.market
-            elif isinstance(body, IndexChanged | MarkChanged | FundingSet):
-                self._priced(body, seq, ts_ns)
-            if isinstance(body, _LIQUIDATIONS):
-                self._tell("liquidations", event)
-            if isinstance(body, _STATUS):
-                self._tell("status", event)
-                if isinstance(body, Listed):
-                    self.on_listing()
-            if event.header.account and event.account_sequence:
-                self._private(event)
+            handle = self._handlers.get(kind)
+            if handle is not None:
+                handle(head, events)
+            if head.account_sequence and head.account:
+                self._private(head, events[head.at : head.at + head.length])
         for market in touched:
             for group in self._by_market.get(market, ()):
                 if not group.topic.interval_ms:
                     self._tell_group(group)
+
+    def tell_notices(self, changed: list[dict[str, Any]]) -> None:
+        """Tells public notices that are new or changed."""
+        group = self._groups.get(Topic("notices"))
+        if group is not None:
+            group.tell(notices_message(changed))
 
     def tick(self, now_ms: int) -> None:
         """Tells what was held back for its interval."""
@@ -315,6 +377,8 @@ class Streams:
                 ]
             case "liquidations" | "status":
                 return []
+            case "notices":
+                return [notices_message(self.notices())]
             case _:
                 raise GatewayRefused(Rule.CHANNEL_MUST_EXIST, field="channel")
 
@@ -334,21 +398,24 @@ class Streams:
             group.changed, group.dirty = {}, False
             group.told_seq = self._market(group.topic.name).seq
 
-    def _book_changed(self, body: BookChanged, seq: int, ts_ns: int) -> bool:
+    def _book_changed(self, body: BookChanged, seq: int, ts_ns: int) -> int:
+        """Takes a change; the market where one was taken, 0 for none."""
+        if self._meanwhile is not None:
+            self._meanwhile.append((body, seq, ts_ns))
         book = self.books.get(body.market)
         if book is None:
             market = self._catalogue().markets.get(body.market)
             if market is None:
-                return False
+                return 0
             book = self.books[body.market] = MarketBook(market, self.epoch)
         if seq <= book.whole_seq:
-            return False
+            return 0
         book.change(body, seq, ts_ns)
         for group in self._by_market.get(body.market, ()):
             if group.topic.channel in {"book", "bbo"}:
                 group.changed[body.side, body.price] = None
                 group.dirty = True
-        return True
+        return body.market
 
     def _tell_group(self, group: Group) -> None:
         if not group.dirty or not group.listeners:
@@ -372,11 +439,20 @@ class Streams:
         group.dirty = False
         group.tell(message)
 
-    def _placed(self, account: int, body: OrderPlaced) -> None:
-        self.markets_of_orders[body.order] = body.market
-        if any(body.client_id):
-            self._clients[body.order] = account, body.client_id
-            self.orders_by_client[account, body.client_id] = body.order
+    def _placed(self, head: EventHead, events: bytes) -> None:
+        order, market, client_id = _read_placed(events, head.at)
+        self.markets_of_orders[order] = market
+        if client_id != NO_CLIENT_ID:
+            self._clients[order] = head.account, client_id
+            self.orders_by_client[head.account, client_id] = order
+
+    def _cancelled(self, head: EventHead, events: bytes) -> None:
+        (order,) = _read_cancelled(events, head.at)
+        self._ended(order)
+
+    def _amended(self, head: EventHead, events: bytes) -> None:
+        order, market = _read_amended(events, head.at)
+        self.markets_of_orders[order] = market
 
     def _ended(self, order: int) -> None:
         self.markets_of_orders.pop(order, None)
@@ -384,29 +460,25 @@ class Streams:
         if client is not None:
             self.orders_by_client.pop(client, None)
 
-    def _filled(self, body: OrderFilled, seq: int, ts_ns: int) -> None:
+    def _filled(self, head: EventHead, events: bytes) -> None:
+        body = _read_filled(events, head.at)
         if not body.leaves:
             self._ended(body.order)
         market = self._catalogue().markets.get(body.market)
-        if body.maker or market is None:
+        if market is None or (body.maker and body.trade != self._made):
+            self._made = body.trade if body.maker else 0
             return
-        trade = PublicTrade(
-            trade=str(body.trade),
-            price=market.price.text(body.price),
-            quantity=market.quantity.text(body.lots),
-            side=Side(body.side).name.lower(),
-            liquidation=bool(body.liquidation),
-            seq=seq,
-            ts_ns=ts_ns,
-        )
+        self._made = 0
+        trade = _public(market, body, head.sequence, head.time_ns)
         self.trades.setdefault(market.id, deque(maxlen=KEPT_TRADES)).append(trade)
         group = self._groups.get(Topic("trades", market.name))
         if group is not None and group.listeners:
             group.tell(trades_message(market.name, [trade]))
 
-    def _priced(self, body: IndexChanged | MarkChanged | FundingSet, seq: int, ts_ns: int) -> None:
+    def _priced(self, head: EventHead, events: bytes) -> None:
+        body = _READ_PRICES[head.kind](events, head.at)
         catalogue = self._catalogue()
-        if isinstance(body, IndexChanged):
+        if head.kind == IndexChanged.KIND:
             number = body.underlying
             line, scale = catalogue.underlyings.get(number), catalogue.prices.get(number)
             if line is None or scale is None:
@@ -421,11 +493,11 @@ class Streams:
                 return
             number = market.underlying.underlying
             state = self.prices.setdefault(number, PriceState(underlying=market.underlying.name))
-            if isinstance(body, MarkChanged):
+            if head.kind == MarkChanged.KIND:
                 state.marks[market.name] = market.mark.text(body.mark)
             else:
                 state.funding_ppb[market.name] = body.rate_ppb
-        state.seq, state.ts_ns = seq, ts_ns
+        state.seq, state.ts_ns = head.sequence, head.time_ns
         message: bytes | None = None
         for topic in (Topic("prices", state.underlying), Topic("prices")):
             group = self._groups.get(topic)
@@ -436,32 +508,56 @@ class Streams:
     def _prices_message(self, number: int) -> bytes:
         return as_bytes({"channel": "prices", "data": self.prices[number]})
 
-    def _tell(self, channel: str, event: EventMessage) -> None:
+    def _tell(self, channel: str, head: EventHead, events: bytes) -> None:
         group = self._groups.get(Topic(channel))
         if group is None or not group.listeners:
             return
-        told = outcome(self._catalogue(), event)
+        told = outcome(self._catalogue(), decode_event(events[head.at : head.at + head.length]))
         data = {"event": told.event, "seq": told.seq, "ts_ns": told.ts_ns, "data": told.data}
         group.tell(as_bytes({"channel": channel, **data}))
 
-    def _private(self, event: EventMessage) -> None:
-        log = self._accounts.setdefault(event.header.account, AccountLog())
-        log.last = event.account_sequence
-        log.kept.append(event)
-        self._kept.append(event.header.account)
+    def _private(self, head: EventHead, message: bytes) -> None:
+        log = self._accounts.get(head.account)
+        if log is None:
+            log = self._accounts[head.account] = AccountLog()
+        log.last = head.account_sequence
+        log.kept.append(message)
+        self._kept.append(head.account)
         if len(self._kept) > KEPT_EVENTS:
             self._accounts[self._kept.popleft()].kept.popleft()
         if log.listeners:
-            message = self.private_message(event)
-            slow = [one for one in log.listeners if not one.tell(message)]
+            told = self.private_message(message)
+            slow = [one for one in log.listeners if not one.tell(told)]
             log.listeners.difference_update(slow)
 
-    def private_message(self, event: EventMessage) -> bytes:
+    def private_message(self, message: bytes) -> bytes:
         """An account's event as the channel tells it."""
-        told = outcome(self._catalogue(), event, lambda order: self.markets_of_orders.get(order, 0))
-        return as_bytes(
-            {"channel": "account", **{name: getattr(told, name) for name in told.__struct_fields__}}
-        )
+        return b'{"channel":"account",' + self.teller().tell(message)[1:]
+
+    def teller(self) -> Teller:
+        """What tells events as of the catalogue now."""
+        catalogue = self._catalogue()
+        if self._teller is None or self._teller.catalogue is not catalogue:
+            self._teller = Teller(catalogue, self.market_of)
+        return self._teller
+
+
+def _public(market: Market, second: OrderFilled | FillRow, sequence: int, time_ns: int) -> PublicTrade:
+    """A trade by its second side. In an auction both sides rested, and nobody took."""
+    return PublicTrade(
+        trade=str(second.trade),
+        price=market.price.text(second.price),
+        quantity=market.quantity.text(second.lots),
+        side=AUCTION if second.maker else _SIDES[second.side],
+        liquidation=bool(second.liquidation),
+        seq=sequence,
+        ts_ns=time_ns,
+    )
+
+
+def notices_message(notices: list[dict[str, Any]]) -> bytes:
+    """Notices as the channel tells them: each whole, as it is now."""
+    return as_bytes({"channel": "notices", "notices": notices})
 
 
 def trades_message(market: str, trades: list[PublicTrade]) -> bytes:

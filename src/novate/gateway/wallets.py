@@ -15,9 +15,8 @@ import msgspec
 from novate.gateway.actions import Replied, Reply
 from novate.gateway.errors import GatewayRefused, Rule
 from novate.gateway.gate import now
-from novate.identity import WalletRequest
+from novate.identity import ANONYMOUS, WalletRequest
 from novate.identity.typed import address_of
-from novate.schema.operations import operation, parse
 from novate.schema.scale import decimal_text
 
 if TYPE_CHECKING:
@@ -72,22 +71,27 @@ class WalletWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 async def carry_out(door: Door, wish: WalletWish, address: str) -> Replied:
     """Does what was signed. Raises what `told` knows; what the engine refuses is a reply."""
     identity, request = door.gate.identity, wish.request()
+    if wish.kind in {"ApproveAgent", "RevokeAgent"}:
+        door.gate.spend(ANONYMOUS, address=address)
     if wish.kind == "ApproveAgent":
-        made = identity.approve_agent(
-            request, now(), market_id=door.catalogue.market_ids.get, address=address
-        )
+        with door.gate.counted(address):
+            made = identity.approve_agent(
+                request, now(), market_id=door.catalogue.market_ids.get, address=address
+            )
         return _done(door, {"key": str(made.record.actor), "agent": "0x" + made.record.public.hex()})
     if wish.kind == "RevokeAgent":
-        return _done(door, {"revoked": [str(one) for one in identity.revoke_agent(request, now(), address)]})
+        with door.gate.counted(address):
+            revoked = identity.revoke_agent(request, now(), address)
+        return _done(door, {"revoked": [str(one) for one in revoked]})
     if wish.kind not in _OPERATIONS:
         raise GatewayRefused(
             Rule.FIELDS_MUST_FIT_THE_OPERATION, f"No operation is signed as {wish.kind[:32]!r}.", field="kind"
         )
     with door.gate.counted(address):
         principal = await identity.authenticate_wallet_async(request, now(), address)
-    op = operation(_OPERATIONS[wish.kind])
-    args = parse(op, msgspec.json.encode(arguments(wish.kind, wish.message)))
-    return await door.actions.carry_out(principal, op, int(wish.message["account"]), args, address)
+    said = msgspec.json.encode(arguments(wish.kind, wish.message))
+    account = int(wish.message["account"])
+    return await door.actions.do(principal, _OPERATIONS[wish.kind], account, said, address)
 
 
 def verified(door: Door, wish: WalletWish, address: str) -> Replied:

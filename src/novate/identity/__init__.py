@@ -22,7 +22,7 @@ No HTTP, no engine, no clock: time is an argument. docs/concepts/identity.md say
 """
 
 from novate.identity.audit import AuditDamaged, AuditReport, verify_audit
-from novate.identity.authority import ACTIONS, Action, authorise
+from novate.identity.authority import ACTIONS, Action, authorise, authorise_owner
 from novate.identity.budgets import BudgetLimits, Budgets, Limit, Standing
 from novate.identity.canonical import (
     Credentials,
@@ -80,6 +80,7 @@ __all__ = [
     "Verdict",
     "WalletRequest",
     "authorise",
+    "authorise_owner",
     "canonical_string",
     "credentials_from",
     "headers_of",

@@ -136,6 +136,7 @@ class AuditLog:
         """
         if self._failed is not None:
             raise self._failed
+        facts = {name: int(fact) if isinstance(fact, bool) else fact for name, fact in facts.items()}
         job = _Job(time_ns, kind, sequence, actor, facts, threading.Event() if wait else None, [])
         self._jobs.put(job)
         if job.done is not None:

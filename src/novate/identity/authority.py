@@ -91,7 +91,8 @@ _ROWS: Final = [
     # --- the owner's own people: trading
     *_trade("PlaceOrder", "PlaceOrderFull", "PlaceTwap", market=Market.REQUIRED, capped=True),
     *_trade("AmendOrder", market=Market.REQUIRED, capped=True),
-    *_trade("OrderBatch", "PlacePackage", market=Market.REQUIRED, capped=True),
+    *_trade("OrderBatch"),  # each of its legs is asked for by its own line
+    *_trade("PlacePackage", market=Market.REQUIRED, capped=True),
     *_trade("CancelOrder", "CancelAll", market=Market.IF_STATED, relief=True),
     *_trade("CancelAfter", relief=True),
     *_trade("ProposeBlock", "AcceptBlock", "RequestQuotes", "GiveQuote", "AcceptQuote", market=Market.REQUIRED, capped=True),
@@ -107,7 +108,6 @@ _ROWS: Final = [
     *_either(_TREASURER, _RUNS, Scope.ADMIN, "GrantRole", "RevokeRole"),
     *_either(_TREASURER, _EMERGENCY | _TREASURY, Scope.ADMIN, "ProposeChange", "ApproveChange", "RejectChange"),
     *_either(_TREASURER, _RUNS, Scope.ADMIN, "keys.create", "keys.list", "keys.revoke"),
-    *_either(_TREASURER, _NOBODY, Scope.ADMIN, "agents.approve", "agents.revoke"),
     # --- the venue's people
     *_venue(_RUNS, "ActivateRelease", "ConfigureVenue", "ListBucket", "ListDatedRow", "ListUnderlying", "ListSource", "ListAsset"),
     *_venue(_RUNS, "ListMarket", "ListPool", "SetMarketPhase", "ConfigureOrders", "ConfigurePackages", "ListBlockTerms"),
@@ -117,6 +117,12 @@ _ROWS: Final = [
     *_venue(_RUNS, "PermitRelease", "EnterRelease", "QuarantineCommand", "ListFeeTier"),
     *_venue(_RUNS, "ScheduleCorporateAction", "ConfirmCorporateAction", "CancelCorporateAction", "CorrectCorporateAction"),
     *_venue(_RUNS, "ListWithholding", "owners.create", "accounts.assign"),
+    # --- becoming a customer
+    *_either(_TREASURER, _COMPLIANCE, Scope.ADMIN, "onboarding.apply"),
+    *_either(_SEES, _COMPLIANCE, Scope.READ, "onboarding.read"),
+    *_venue(_COMPLIANCE, "onboarding.decide"),
+    # --- what the venue tells everybody
+    *_venue(_EMERGENCY, "notices.post"),
     *_venue(_COMPLIANCE, "OpenAccount", "AuthoriseParticipant", "ConfigureEligibility", "ListHolderClass", "SetEligibility"),
     *_venue(_COMPLIANCE, "ClassifyOwner", "MoveOwnership"),
     *_venue(_EMERGENCY, "PauseIssuance", "EnableBroker", "Restrict", "ConfirmRestriction", "LiftRestriction"),
@@ -133,6 +139,7 @@ _ROWS: Final = [
     # --- what is read
     *_either(_SEES, _WATCHES, Scope.READ, "account.read", "account.stream", "account.simulate"),
     *_either(_NOBODY, _WATCHES, Scope.READ, "venue.read"),
+    *_either(_SEES, _NOBODY, Scope.READ, "calls.acknowledge"),
     *_public("market.read", "market.stream", "status.read", "limits.read", "signature.verify"),
 ]  # fmt: skip
 
@@ -182,6 +189,32 @@ def authorise(
         _check_market(principal.markets, action, market)
     if action.capped and principal.cap_micro_usd:
         _check_cap(principal.cap_micro_usd, notional_micro_usd)
+    return action
+
+
+def authorise_owner(principal: Principal, name: str, owner: int | None) -> Action:
+    """The same for an action about an owner as a whole: keys, an application. Raises IdentityRefused with the first rule it breaks.
+
+    That is: the venue's own people whom the table names, or a key of the owner with a role that the table names at every account, and no
+    limit to single accounts. `owner` is None for what does not exist: to a stranger that and another's are the same answer.
+    """
+    action = action_of(name)
+    if action.scope is None or principal.kind is PrincipalKind.DEV:
+        return action
+    if principal.kind is PrincipalKind.ANONYMOUS:
+        raise IdentityRefused(Rule.CREDENTIALS_MUST_BE_GIVEN, action=name)
+    if action.scope not in principal.scopes:
+        raise IdentityRefused(Rule.SCOPE_MUST_COVER, action=name, scope=action.scope.words[0])
+    if not action.venue_roles.isdisjoint(principal.venue_roles):
+        return action
+    if not action.account_roles:
+        raise IdentityRefused(Rule.ROLE_MUST_ALLOW, action=name)
+    if owner in (None, VENUE) or principal.owner != owner or principal.accounts is not None:
+        raise IdentityRefused(
+            Rule.ACCOUNT_MUST_BE_ONES_OWN, "These are not all one's own accounts.", action=name
+        )
+    if action.account_roles.isdisjoint(principal.everywhere):
+        raise IdentityRefused(Rule.ROLE_MUST_ALLOW, action=name)
     return action
 
 

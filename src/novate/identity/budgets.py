@@ -89,7 +89,7 @@ class Budgets:
         """
         limits = self._limits
         if not principal.actor:
-            return self._pay(now_ns, weight, (("address", _network(address), limits.address),))
+            return self._pay(now_ns, weight, (("address", network(address), limits.address),))
         key = limits.key_relief if relief else limits.key
         owner = limits.owner_relief if relief else limits.owner
         lane = "relief" if relief else "request"
@@ -140,7 +140,8 @@ class Budgets:
         self._full_at = kept
 
 
-def _network(address: str) -> str:
+def network(address: str) -> str:
+    """Who counts as one: an address, of IPv6 its network of 64 bits."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
-from novate.identity.authority import action_of
+from novate.identity.authority import authorise_owner
 from novate.identity.principals import VENUE, KeyTerms, Principal, PrincipalKind
 from novate.identity.refusals import IdentityRefused, Rule
 
@@ -19,21 +19,7 @@ def check_may_keep_keys(by: Principal, owner: int, action: str) -> None:
     That is: the venue's own people whom the table names, or a key of the owner with scope admin, a role that the table names at every
     account, and no limit to single accounts.
     """
-    row = action_of(action)
-    if by.kind is PrincipalKind.DEV:
-        return
-    if by.kind is PrincipalKind.ANONYMOUS:
-        raise IdentityRefused(Rule.CREDENTIALS_MUST_BE_GIVEN, action=action)
-    if row.scope is not None and row.scope not in by.scopes:
-        raise IdentityRefused(Rule.SCOPE_MUST_COVER, action=action, scope=row.scope.words[0])
-    if not row.venue_roles.isdisjoint(by.venue_roles):
-        return
-    if by.owner != owner or owner == VENUE or by.accounts is not None:
-        raise IdentityRefused(
-            Rule.ACCOUNT_MUST_BE_ONES_OWN, "These are not all one's own accounts.", action=action
-        )
-    if row.account_roles.isdisjoint(by.everywhere):
-        raise IdentityRefused(Rule.ROLE_MUST_ALLOW, action=action)
+    authorise_owner(by, action, owner)
 
 
 def check_may_give(by: Principal, terms: KeyTerms, networks: Iterable[str] | None) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 import threading
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
@@ -39,6 +40,7 @@ class Keyring:
         self._networks: dict[int, tuple[Network, ...]] = {}
         self._principals: dict[int, Principal] = {}
         self._owner_of: dict[int, int] = {}
+        self._caps: dict[int, int] = {}
         self._lock = threading.Lock()
 
     def freshen(self, now_ns: int) -> None:
@@ -80,17 +82,23 @@ class Keyring:
         found = self._principals.get(record.actor)
         if found is None:
             wallet = self._records[record.parent] if record.parent else None
-            found = self._principals[record.actor] = principal_of(record, wallet, self._generation)
+            found = self._principals[record.actor] = principal_of(
+                record, wallet, self._generation, self._caps.get(record.terms.owner, 0)
+            )
         return found
 
     def still(self, principal: Principal, now_ns: int) -> Principal:
-        """The principal of a session, as it stands now. Raises as `record` once its key may not be used any more."""
+        """The principal of a session, as it stands now, without roles that a door took from it. Raises as `record` once its key may not be used any more."""
         if not principal.actor:
             return principal
         self.freshen(now_ns)
         if principal.generation == self._generation and not 0 < principal.expires_ns <= now_ns:
             return principal
-        return self.principal(self.record(principal.actor, now_ns))
+        found = self.principal(self.record(principal.actor, now_ns))
+        roles = found.venue_roles & principal.venue_roles  # a key's own never grow
+        if not principal.certificate and roles == found.venue_roles:
+            return found
+        return replace(found, certificate=principal.certificate, venue_roles=roles)
 
     def check_address(self, record: KeyRecord, address: str) -> None:
         """Raises IdentityRefused (`address_must_be_on_the_list`) where a key, or its wallet, may not be used from there."""
@@ -129,6 +137,7 @@ class Keyring:
                         ipaddress.ip_network(network) for network in record.terms.networks
                     )
                 self._owner_of.update(changes.owners_of)
+                self._caps.update(changes.caps)
                 self._principals = {}
                 self._generation = changes.generation
             self._heard, self._polled_ns = heard, now_ns

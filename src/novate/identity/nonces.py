@@ -143,6 +143,13 @@ class NonceJournal:
                     self._span(int(found[1])).catch_up()
             self._prune(now_ns)
 
+    def refuse_before(self, floor_ns: int) -> None:
+        """From here on nothing signed before `floor_ns` is taken: who took it may have been another home, whose nonces are not here."""
+        with self._locked():
+            _, before = self._read_state(floor_ns)
+            self._floor_ns = max(before, floor_ns)
+            self._write_state(None)
+
     def check_time(self, timestamp_ns: int, now_ns: int, expires_after_ns: int = 0) -> None:
         """Raises IdentityRefused for a request outside the window (with the venue's time) or past its own expiry. Takes nothing."""
         if abs(now_ns - timestamp_ns) > self.window_ns or timestamp_ns < self._floor_ns:

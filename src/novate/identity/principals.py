@@ -156,6 +156,8 @@ class Principal:
     markets: frozenset[int] | None = None
     cap_micro_usd: int = 0
     expires_ns: int = 0
+    certificate: str = ""
+    """Serial number and subject of the client certificate it came with, where it came through the admin door: evidence for the log."""
     generation: int = 0
     """Of the keyring when this was built; another one means: build it again."""
 
@@ -191,8 +193,13 @@ def default_grants(scopes: Scope) -> frozenset[Grant]:
     return frozenset(Grant(role) for scope, role in _ROLE_OF_SCOPE.items() if scope in scopes)
 
 
-def principal_of(record: KeyRecord, wallet: KeyRecord | None = None, generation: int = 0) -> Principal:
-    """The principal of a key; for an agent the narrower of its own terms and its wallet's, in every respect."""
+def principal_of(
+    record: KeyRecord, wallet: KeyRecord | None = None, generation: int = 0, owner_cap: int = 0
+) -> Principal:
+    """The principal of a key; for an agent the narrower of its own terms and its wallet's, in every respect.
+
+    `owner_cap` is the most that one order of its owner may be worth, by whichever key; 0 without limit.
+    """
     terms = record.terms
     grants = terms.grants
     scopes, accounts, markets = terms.scopes, terms.accounts, terms.markets
@@ -219,7 +226,7 @@ def principal_of(record: KeyRecord, wallet: KeyRecord | None = None, generation:
         at_account=MappingProxyType({account: frozenset(roles) for account, roles in at.items()}),
         accounts=accounts,
         markets=markets,
-        cap_micro_usd=cap,
+        cap_micro_usd=_lower(cap, owner_cap),
         expires_ns=expires,
         generation=generation,
     )

@@ -50,6 +50,8 @@ class Rule(Enum):
     OWNER_MUST_EXIST = (2033, 404, False, "There is no such owner.")
     OWNER_MUST_HAVE_THE_ACCOUNT = (2034, 400, False, "The account does not belong to that owner.")
     TERMS_MUST_BE_POSSIBLE = (2035, 400, False, "The key's terms contradict each other or are out of range.")
+    CERTIFICATE_MUST_BE_IN_FORCE = (2036, 401, False, "The client certificate has ended, was revoked, or names nobody.")
+    CERTIFICATE_MUST_BE_THE_KEYS = (2037, 403, False, "The client certificate is another key's than the one that signs.")
     # fmt: on
 
     def __init__(self, number: int, http_status: int, retryable: bool, sentence: str) -> None:

@@ -18,6 +18,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from novate.errors import NovateError
+from novate.files import sync_path
 
 KEY_FILE: Final = "identity.key"
 _KEY_BYTES: Final = 32
@@ -85,6 +86,7 @@ def _create(path: Path) -> None:
         pass
     finally:
         beside.unlink()
+    sync_path(path.parent)
 
 
 def _context(actor: int) -> bytes:

@@ -25,6 +25,7 @@ from novate.identity.nonces import SECOND, NonceJournal
 from novate.identity.principals import (
     ANONYMOUS,
     DEV,
+    VENUE,
     KeyKind,
     KeyRecord,
     KeyTerms,
@@ -255,12 +256,21 @@ class Identity:
         self._note_key("key_created", made.record, now_ns, by)
         return made
 
+    def keys_of(self, by: Principal | None, now_ns: int) -> tuple[KeyRecord, ...]:
+        """The keys that `by` may see: all for the console and the venue's people who keep keys, else its owner's. Raises IdentityRefused."""
+        if by is None:
+            return tuple(self.store.keys())
+        by = self.still(by, now_ns)
+        check_may_keep_keys(by, by.owner, "keys.list")
+        of_venue = not authority.action_of("keys.list").venue_roles.isdisjoint(by.venue_roles)
+        return tuple(self.store.keys(None if of_venue else by.owner))
+
     def revoke_key(self, by: Principal | None, actor: int, now_ns: int, why: str = "") -> tuple[int, ...]:
         """Revokes a key for ever, and a wallet's agents with it. Everyone may revoke the key they hold. Returns what was revoked now."""
         if by is not None:
             by = self.still(by, now_ns)
             if by.actor != actor:
-                check_may_keep_keys(by, self.store.key(actor).terms.owner, "keys.revoke")
+                check_may_keep_keys(by, self._owner_of_key(actor), "keys.revoke")
         revoked = self.store.revoke_key(actor, now_ns, by=_who(by), why=why)
         for found in revoked:
             self.audit.record(
@@ -306,10 +316,19 @@ class Identity:
         return revoked
 
     def note(self, kind: str, principal: Principal, now_ns: int, *, sequence: int = 0, **facts: Fact) -> None:
-        """Records an act of the venue's people, or what one of them read of a customer's, with the engine's sequence where known."""
+        """Records an act of the venue's people, with the certificate it came with and the engine's sequence, where known."""
+        if principal.certificate:
+            facts = {"certificate": principal.certificate[:256], **facts}
         self.audit.record(kind, now_ns, actor=principal.actor, sequence=sequence, wait=True, **facts)
 
     # --- inside ----------------------------------------------------------------------------------------------------------
+
+    def _owner_of_key(self, actor: int) -> int:
+        """Whose a key is; of one that does not exist the venue's, so that both are the same answer to a stranger."""
+        try:
+            return self.store.key(actor).terms.owner
+        except IdentityRefused:
+            return VENUE
 
     def _check(self, request: SignedRequest, now_ns: int, address: str) -> KeyRecord:
         given = request.credentials
@@ -375,7 +394,9 @@ class Identity:
 def _who(by: Principal | None) -> str:
     if by is None:
         return "console"
-    return f"key {by.actor}" if by.kind is not PrincipalKind.DEV else "dev"
+    if by.kind is PrincipalKind.DEV:
+        return "dev"
+    return f"key {by.actor}" + (f" with certificate {by.certificate}" if by.certificate else "")
 
 
 def _agent_terms(

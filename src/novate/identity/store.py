@@ -26,7 +26,7 @@ from novate.identity.principals import VENUE, Grant, KeyKind, KeyRecord, KeyTerm
 from novate.identity.proofs import check_ed25519_public, new_secret, secret_hash
 from novate.identity.refusals import IdentityRefused, Rule
 from novate.identity.sealing import Seal
-from novate.identity.tables import ACCOUNTS, KEYS, META, OWNERS, migrate
+from novate.identity.tables import ACCOUNTS, KEYS, META, OWNER_CAPS, OWNERS, migrate
 from novate.messages.codes import Role
 
 DATABASE: Final = "identity.db"
@@ -54,6 +54,8 @@ class Changes:
     keys: tuple[KeyRecord, ...]
     owners_of: dict[int, int]
     """Account to owner, of the accounts that changed."""
+    caps: dict[int, int]
+    """Owner to the most that one of its orders may be worth, of those that changed; 0 without limit."""
 
 
 class _StoredTerms(msgspec.Struct, frozen=True, array_like=True):
@@ -80,13 +82,7 @@ class IdentityStore:
     @classmethod
     def open(cls, home: Path, seal: Seal, *, url: str | None = None, bell: Bell | None = None) -> Self:
         """Opens the store, makes or migrates its tables. `url` names another database than HOME/identity.db."""
-        if url is None:
-            path = home / DATABASE
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            url = f"sqlite+pysqlite:///{path}"
-        engine = sa.create_engine(url)
-        if engine.dialect.name == "sqlite":
-            sa.event.listen(engine, "connect", _prepare_sqlite)
+        engine = database(home / DATABASE) if url is None else database_at(url)
         migrate(engine)
         return cls(engine, seal, bell)
 
@@ -134,6 +130,20 @@ class IdentityStore:
                 connection.execute(
                     ACCOUNTS.insert().values(account=_signed(account), owner=owner, changed=generation)
                 )
+
+    def cap_owner(self, owner: int, order_cap_micro_usd: int) -> None:
+        """Says what one order of an owner may be worth at most, by whichever key; 0 without limit. Holds at once for all its keys.
+
+        Raises IdentityRefused (`owner_must_exist`, `terms_must_be_possible`).
+        """
+        _bounded("order_cap_micro_usd", order_cap_micro_usd, 0, _I64)
+        with self._change() as (connection, generation):
+            if not _has_owner(connection, owner):
+                raise IdentityRefused(Rule.OWNER_MUST_EXIST, owner=owner)
+            said = {"order_cap_micro_usd": order_cap_micro_usd, "changed": generation}
+            known = connection.execute(OWNER_CAPS.update().where(OWNER_CAPS.c.owner == owner).values(**said))
+            if known.rowcount == 0:
+                connection.execute(OWNER_CAPS.insert().values(owner=owner, **said))
 
     # --- keys ------------------------------------------------------------------------------------------------------------
 
@@ -234,12 +244,18 @@ class IdentityStore:
             newest = int(connection.execute(sa.select(META.c.generation)).scalar_one())
             keys = connection.execute(sa.select(KEYS).where(KEYS.c.changed > generation)).all()
             accounts = connection.execute(sa.select(ACCOUNTS).where(ACCOUNTS.c.changed > generation)).all()
+            caps = connection.execute(sa.select(OWNER_CAPS).where(OWNER_CAPS.c.changed > generation)).all()
         records = []
         for row in keys:
             record = _record(row)
             secret = self._seal.unseal(row.sealed, record.actor) if row.sealed else b""
             records.append(replace(record, secret=secret))
-        return Changes(newest, tuple(records), {_unsigned(row.account): int(row.owner) for row in accounts})
+        return Changes(
+            newest,
+            tuple(records),
+            {_unsigned(row.account): int(row.owner) for row in accounts},
+            {int(row.owner): int(row.order_cap_micro_usd) for row in caps},
+        )
 
     def close(self) -> None:
         """Closes the database."""
@@ -297,11 +313,43 @@ class IdentityStore:
         }
 
 
+def database(path: Path, metadata: sa.MetaData | None = None, *, forgets: bool = False) -> sa.Engine:
+    """A SQLite file of a home, for its owner's eyes alone, made where it is not there, with the tables of `metadata`.
+
+    `forgets`: what is deleted is overwritten, and there is no second file that holds it longer.
+    """
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    engine = database_at(f"sqlite+pysqlite:///{path}", forgets=forgets)
+    if metadata is not None:
+        with engine.connect() as connection:  # one process at a time: several may begin a home at once
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            metadata.create_all(connection)
+            connection.commit()
+    return engine
+
+
+def database_at(url: str, *, forgets: bool = False) -> sa.Engine:
+    """The same by URL; a commit is on disk when it returns."""
+    engine = sa.create_engine(url)
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _prepare_forgetting if forgets else _prepare_sqlite)
+    return engine
+
+
 def _prepare_sqlite(connection: Any, _: object) -> None:
     cursor = connection.cursor()
+    cursor.execute("PRAGMA busy_timeout=10000")
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
+    cursor.close()
+
+
+def _prepare_forgetting(connection: Any, _: object) -> None:
+    cursor = connection.cursor()
     cursor.execute("PRAGMA busy_timeout=10000")
+    cursor.execute("PRAGMA journal_mode=DELETE")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA secure_delete=ON")
     cursor.close()
 
 

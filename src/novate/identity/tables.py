@@ -2,7 +2,7 @@
 
 Responsible for: columns and versions. Never: holds a query.
 
-Versioned statements instead of Alembic: five small tables of one owner, made in milliseconds when a home begins, on SQLite and PostgreSQL, by
+Versioned statements instead of Alembic: six small tables of one owner, made in milliseconds when a home begins, on SQLite and PostgreSQL, by
 whichever process is first; a migration tool needs a folder of scripts, a configuration and a third of a second for the same. A step is never
 changed once released; the next one is appended to `STEPS`.
 """
@@ -59,6 +59,13 @@ KEYS = sa.Table(
     # Rows are never deleted, so a public key, address or secret is registered once in all time.
     sa.UniqueConstraint("public", name="identity_public_key_once"),
 )
+OWNER_CAPS = sa.Table(
+    "identity_owner_caps",
+    _ALL,
+    sa.Column("owner", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("order_cap_micro_usd", sa.BigInteger, nullable=False),  # 0 without limit
+    sa.Column("changed", sa.BigInteger, nullable=False, index=True),
+)
 
 
 def _first(connection: sa.Connection) -> None:
@@ -66,7 +73,11 @@ def _first(connection: sa.Connection) -> None:
     connection.execute(META.insert().values(one=1, version=1, generation=0, next_actor=1))
 
 
-STEPS: Final[tuple[Callable[[sa.Connection], None], ...]] = (_first,)
+def _second(connection: sa.Connection) -> None:
+    OWNER_CAPS.create(connection, checkfirst=True)
+
+
+STEPS: Final[tuple[Callable[[sa.Connection], None], ...]] = (_first, _second)
 """Step n leads from version n to n + 1. Append-only."""
 
 _ADVISORY_LOCK: Final = 0x6E6F76617465  # of PostgreSQL: one process migrates at a time

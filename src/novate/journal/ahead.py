@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Final
 
 BLANK_NAME: Final = "next.blank"
-_STEP_BYTES: Final = 1 << 18
-_PAUSE_S: Final = 0.007
-"""Between two steps, so that the journal's own syncs come in between: about 32 MB a second in all."""
+_STEP_BYTES: Final = 1 << 16
+_PAUSE_S: Final = 0.004
+"""Between two steps, so that the journal's own syncs come in between: less than 16 MB a second in all, twice what 100,000 commands a second are."""
 
 
 class BlankSegments:
@@ -61,7 +61,10 @@ class BlankSegments:
             self._path.unlink(missing_ok=True)
 
     def _make(self) -> None:
-        """Writes zeros in small steps, each synced, behind everything else this process does."""
+        """Writes zeros in small steps, each on its way to the disk at once, behind everything else this process does.
+
+        A step is not synced: a file that grows is synced by way of the file system's journal, and a sync of the venue's own would wait behind that.
+        """
         with suppress(OSError, AttributeError):
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
         zeros = bytes(_STEP_BYTES)
@@ -70,7 +73,7 @@ class BlankSegments:
             try:
                 for offset in range(0, self._bytes, _STEP_BYTES):
                     os.pwrite(fd, zeros[: self._bytes - offset], offset)
-                    os.fdatasync(fd)
+                    os.posix_fadvise(fd, offset, _STEP_BYTES, os.POSIX_FADV_DONTNEED)  # writes it, and nobody waits
                     if self._stop.wait(_PAUSE_S):
                         return
                 os.fsync(fd)

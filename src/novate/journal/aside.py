@@ -16,6 +16,7 @@ from novate.journal.envelope import stamp
 from novate.journal.log import FileLog, HomeLock, repair_tail
 from novate.journal.quarantine import PEOPLE, whole_messages
 from novate.journal.recovery import EngineFactory, EngineT, HomePaths, Judged, frames_after, judge, rebuild
+from novate.journal.terms import check_may_write
 from novate.journal.writer import Journal
 from novate.messages import CommandQuarantined, CommandRefused, QuarantineCommand, encode, iter_events, rule
 
@@ -55,6 +56,7 @@ def put_aside(
     is then as it was. Raises JournalError when there is no such command, and what `open_venue_log` raises.
     """
     paths = HomePaths.of(home)
+    check_may_write(home)
     if not paths.journal.is_dir():
         raise JournalError(f"There is no journal in {home}.", path=str(home))
     lock = HomeLock(paths.journal)

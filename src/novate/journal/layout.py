@@ -146,3 +146,14 @@ def frame_payload(frame: bytes) -> bytes:
 def frame_hash(frame: bytes) -> bytes:
     """SHA-256 over the whole frame, checksum included; the next frame carries it."""
     return hashlib.sha256(frame).digest()
+
+
+def is_seal(frame: bytes) -> bool:
+    """Whether a whole frame is the mark of a clean shutdown."""
+    header = parse_frame_header(frame[:FRAME_HEADER_BYTES])
+    return header is not None and header.count == 0
+
+
+def previous_hash(frame: bytes) -> bytes:
+    """The hash of the frame before, which a frame carries."""
+    return frame[_FRAME.size - len(NO_HASH) : _FRAME.size]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from novate.errors import JournalFull, JournalLocked, LogStopped, SyncFailed
+from novate.files import sync_path, write_durably, write_fully
 from novate.journal import layout
 from novate.journal.ahead import BlankSegments
 from novate.journal.scan import TornTail, Walk, segment_name, segment_paths
@@ -95,6 +96,11 @@ class FileLog:
         if walk.header is not None:
             self._open_last(segment_paths(journal_dir)[-1], walk.header.first_sequence)
 
+    @property
+    def segment_first(self) -> int:
+        """First command of the segment in which the last frame stands."""
+        return self._segment_first
+
     def append(self, frame: bytes) -> int:
         """See Log. Raises SyncFailed or JournalFull once, LogStopped ever after."""
         if self._stopped is not None:
@@ -152,7 +158,7 @@ class FileLog:
         if self._over_zeros:
             self._cut_zeros()  # zeros ahead are an end only in the last segment
         if blank is None or self._blanks is None:
-            write_file_durably(path, header)
+            write_durably(path, header)
         else:
             _name_durably(blank, path, header)
             self._blanks.taken()
@@ -210,7 +216,7 @@ def repair_tail(journal_dir: Path, walk: Walk) -> Path | None:
             os.fsync(fd)
         finally:
             os.close(fd)
-        sync_directory(journal_dir)
+        sync_path(journal_dir)
     except OSError as error:
         raise storage_error(error, "end of the journal") from error
     return kept
@@ -218,36 +224,9 @@ def repair_tail(journal_dir: Path, walk: Walk) -> Path | None:
 
 def _cut(fd: int, path: Path, torn: TornTail) -> Path:
     kept = path.with_name(f"{path.name}.{torn.offset}.cut")
-    write_file_durably(kept, os.pread(fd, torn.size, torn.offset))
+    write_durably(kept, os.pread(fd, torn.size, torn.offset))
     os.ftruncate(fd, torn.offset)
     return kept
-
-
-def write_fully(fd: int, data: bytes, offset: int) -> None:
-    """Writes all of `data` at `offset`; a short write is continued, an error is not. Raises OSError."""
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(fd, view, offset)
-        if written <= 0:
-            raise OSError(errno.EIO, "the file takes no more bytes")
-        view = view[written:]
-        offset += written
-
-
-def write_file_durably(path: Path, *parts: bytes) -> None:
-    """Puts `parts`, back to back, at `path`, all or nothing: temporary file, sync, rename, sync of the directory. Raises OSError."""
-    temporary = path.with_name(path.name + ".tmp")
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-    try:
-        offset = 0
-        for part in parts:
-            write_fully(fd, part, offset)
-            offset += len(part)
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    temporary.rename(path)
-    sync_directory(path.parent)
 
 
 def _name_durably(blank: Path, path: Path, header: bytes) -> None:
@@ -259,16 +238,7 @@ def _name_durably(blank: Path, path: Path, header: bytes) -> None:
     finally:
         os.close(fd)
     blank.rename(path)
-    sync_directory(path.parent)
-
-
-def sync_directory(directory: Path) -> None:
-    """Makes the names in `directory` durable. Raises OSError."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    sync_path(path.parent)
 
 
 def storage_error(error: OSError, what: str) -> JournalFull | SyncFailed:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Final, Generic, Protocol, Self, TypeVar
 
 from novate.errors import EngineHalted, JournalDamaged, JournalError, ReplayDiverged
+from novate.journal.progress import Meter, OnProgress
 from novate.journal.quarantine import Quarantines
-from novate.journal.scan import Frame, Span, Walk, segment_name, segment_paths, walk_journal
+from novate.journal.scan import Frame, Span, Walk, journal_bytes, segment_name, segment_paths, walk_journal
 from novate.journal.snapshots import (
     BadSnapshot,
     Snapshot,
@@ -130,7 +131,7 @@ class Recovery:
     """Release named in the last segment."""
 
 
-def judge(paths: HomePaths, *, ruleset: int | None = None) -> Judged:
+def judge(paths: HomePaths, *, ruleset: int | None = None, on_progress: OnProgress | None = None) -> Judged:
     """Reads every frame, and what every snapshot says about itself. Raises JournalDamaged or ReleaseMismatch; changes nothing.
 
     A sound snapshot is proof that the commands up to its sequence were durable: a journal that ends before one has
@@ -140,8 +141,10 @@ def judge(paths: HomePaths, *, ruleset: int | None = None) -> Judged:
     files, skipped = _peek_snapshots(paths.snapshots, ruleset)
     walk = Walk(watch=frozenset(file.sequence for file in files))
     quarantines = Quarantines()
+    meter = Meter("reading", journal_bytes(paths.journal), on_progress)
     for frame in walk_journal(paths.journal, walk, ruleset=ruleset):
         quarantines.take(frame)
+        meter.at(walk.bytes_read)
     belonging = []
     for file in files:
         if walk.hash_at.get(file.sequence) == file.frame_hash:
@@ -187,37 +190,52 @@ def rebuild(
     *,
     confirmed: bool = True,
     begun: RestoreAhead[EngineT] | None = None,
+    on_progress: OnProgress | None = None,
+    upto: int | None = None,
 ) -> Rebuilt[EngineT]:
     """The engine at the end of the judged journal, from the newest snapshot that restores.
 
     `on_events` gets the events of all replayed commands, in order, those of several frames at a time. `begun` is a restore that was begun
-    before the journal was judged. Raises EngineHalted if the engine fails inside a command, ReplayDiverged if a seal on the way recorded
-    another state, JournalError unless two people `confirmed` each command that was put aside.
+    before the journal was judged; `on_progress` is told between runs of frames how far it is. `upto` is for a journal that is written
+    meanwhile: not a byte behind the frame that ends there is looked at. Raises EngineHalted if the engine fails inside a command,
+    ReplayDiverged if a seal on the way recorded another state, JournalError unless two people `confirmed` each command that was put aside.
     """
+    newest = judged.snapshots[0].sequence if judged.snapshots else 0
+    restoring = Meter("restoring", newest, on_progress, newest)
     engine, base, skipped = restore_newest(engines, judged.snapshots, begun)
+    restoring.at(base)
     put_aside(engine, judged.quarantined)
     replayed = 0
-    for run in _ahead(_runs(frames_after(paths.journal, base))):
+    meter = Meter("replaying", judged.walk.next_sequence - 1 - base, on_progress, base)
+    for run in _ahead(_runs(frames_after(paths.journal, base, upto))):
         if run.is_seal:
             check_seal(engine, run)
             continue
         apply_frame(engine, run, on_events)
         replayed += run.count
+        meter.at(replayed)
     if confirmed:
         check_confirmed(engine, judged.quarantined)
     return Rebuilt(engine, base, replayed, judged.skipped + skipped)
 
 
-def frames_after(journal_dir: Path, sequence: int) -> Iterator[Frame]:
+def frames_after(
+    journal_dir: Path, sequence: int, upto: int | None = None, *, judged: bool = True
+) -> Iterator[Frame]:
     """The frames behind command `sequence`, and the seals there, reading only the segments that hold them.
 
-    For a journal that was judged: what the checksums and marks say is checked again, the hashes are not.
+    With `upto` they end with the frame that ends at that command: somebody may be writing behind it.
+    For a journal that was `judged`: what the checksums and marks say is checked again, the hashes are not.
     """
+    if upto is not None and sequence >= upto:
+        return
     firsts = [int(path.stem) for path in segment_paths(journal_dir)]
     start = max(bisect_right(firsts, sequence + 1) - 1, 0)
-    for frame in walk_journal(journal_dir, Walk(judged=True), start=start):
+    for frame in walk_journal(journal_dir, Walk(judged=judged), start=start):
         if frame.last_sequence > sequence or (frame.is_seal and frame.last_sequence == sequence):
             yield frame
+        if upto is not None and frame.last_sequence >= upto:
+            return
 
 
 @dataclass(frozen=True, slots=True)

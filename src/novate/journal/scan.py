@@ -19,7 +19,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final, NamedTuple
 
 from novate.errors import JournalDamaged, ReleaseMismatch
 from novate.journal import layout
@@ -28,6 +28,19 @@ from novate.journal.layout import FrameHeader, SegmentHeader
 _CHUNK_BYTES = 1 << 20
 _ZEROS = bytes(_CHUNK_BYTES)
 _SEGMENT_NAME = re.compile(r"\d{20}\.log")
+
+
+class Position(NamedTuple):
+    """Where in the journal somebody stands who follows it: after the last command of a frame."""
+
+    sequence: int
+    time_ns: int
+    frame_hash: bytes
+    """Of the frame that ends there: what proves that the next one follows, and what is made of the state there is recorded with."""
+
+
+START: Final = Position(0, 0, layout.NO_HASH)
+"""Before the first command."""
 
 
 class Span:

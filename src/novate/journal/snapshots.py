@@ -18,8 +18,9 @@ from typing import NamedTuple
 
 import google_crc32c
 
+from novate.files import write_durably
 from novate.journal.layout import check_release
-from novate.journal.log import storage_error, write_file_durably
+from novate.journal.log import storage_error
 
 FORMAT = 1
 _MAGIC = b"NOVATESN"
@@ -87,7 +88,7 @@ def write_snapshot(directory: Path, snapshot: Snapshot) -> Path:
     path = directory / snapshot_name(snapshot.sequence)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        write_file_durably(path, header, snapshot.engine, _CRC.pack(checksum))
+        write_durably(path, header, snapshot.engine, _CRC.pack(checksum))
     except OSError as error:
         raise storage_error(error, f"snapshot after command {snapshot.sequence}") from error
     return path

@@ -52,7 +52,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         id: Stable; a receiver that sees it twice was told twice.
         account: Whose.
-        kind: `usage`, `eased`, `call`, `call_overdue`, `call_cured`.
+        kind: `usage`, `eased`, `call`, `call_overdue`, `call_cured`; `drill` of a drill, when nothing is wrong.
         severity: info, warning or critical.
         at_ns: The venue's time.
         sentence: For people.
@@ -66,7 +66,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     account: str
-    kind: Literal["usage", "eased", "call", "call_overdue", "call_cured"]
+    kind: Literal["usage", "eased", "call", "call_overdue", "call_cured", "drill"]
     severity: Severity
     at_ns: int
     sentence: str

@@ -5,6 +5,8 @@ A webhook is a POST of the alert as JSON with
     Novate-Alert-Id     the alert's id: the same alert has the same id however often it comes
     Novate-Signature    t=<unix seconds>,v1=<hex HMAC-SHA256 of "<t>.<body>" under the shared secret>
 
+with one v1 for each secret that is good while it is rotated,
+
 and counts as delivered at a 2xx answer. Redirects are not followed: an alert goes where the operator said.
 
 Responsible for: one message, one answer, a bounded wait. Never: retries, or holds a secret that it shows.
@@ -17,6 +19,7 @@ import hmac
 import smtplib
 import ssl
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import formatdate
@@ -75,13 +78,19 @@ def sign(secret: bytes, unix_s: int, body: bytes) -> str:
     return f"t={unix_s},v1={signed}"
 
 
+def sign_by_all(secrets: Iterable[bytes], unix_s: int, body: bytes) -> str:
+    """The same with one signature for each secret: a receiver that has one of them takes it."""
+    return f"t={unix_s}," + ",".join(sign(secret, unix_s, body).partition(",")[2] for secret in secrets)
+
+
 def verify(secret: bytes, signature: str, body: bytes, now_s: int, within_s: int = 300) -> bool:
     """What a receiver does: whether a body is signed by who knows the secret, and lately."""
-    parts = dict(part.partition("=")[::2] for part in signature.split(","))
-    stamp = parts.get("t", "")
-    if not stamp.isdigit() or abs(now_s - int(stamp)) > within_s:
+    stamp, *given = signature.split(",")
+    said = stamp.removeprefix("t=")
+    if not said.isascii() or not said.isdigit() or abs(now_s - int(said)) > within_s:
         return False
-    return hmac.compare_digest(sign(secret, int(stamp), body), signature)
+    expected = sign(secret, int(said), body).partition(",")[2]
+    return any(hmac.compare_digest(expected.encode(), one.encode()) for one in given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +101,8 @@ class Webhook:
     url: str
     secret: bytes = field(repr=False)
     wanted: Wanted = Wanted()
+    read: Callable[[], tuple[str, ...]] | None = field(default=None, repr=False)
+    """Gives the secrets that are good now, where they can change while this runs."""
 
     def __post_init__(self) -> None:
         if urlsplit(self.url).scheme not in ("http", "https") or not urlsplit(self.url).hostname:
@@ -101,6 +112,13 @@ class Webhook:
         """Whether an alert goes this way."""
         return self.wanted(alert)
 
+    def _secrets(self) -> tuple[bytes, ...]:
+        try:
+            found = self.read() if self.read is not None else ()
+        except ConfigError as error:
+            raise Undelivered(error.sentence) from error
+        return tuple(one.encode() for one in found) or (self.secret,)
+
     def send(self, alert: Alert) -> str:
         """One POST."""
         body, at = msgspec.json.encode(alert), urlsplit(self.url)
@@ -108,7 +126,7 @@ class Webhook:
             "Content-Type": "application/json",
             "User-Agent": "novate",
             "Novate-Alert-Id": alert.id,
-            "Novate-Signature": sign(self.secret, int(time.time()), body),
+            "Novate-Signature": sign_by_all(self._secrets(), int(time.time()), body),
         }
         host, port = at.hostname or "", at.port
         connection = (

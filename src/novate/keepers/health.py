@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import msgspec
 
+from novate.files import replace_file
+
 FOLDER: Final = "keepers"
 
 
@@ -20,9 +22,8 @@ def write_health(home: Path, keeper: str, values: dict[str, Any]) -> None:
     """Replaces the file of one keeper; `at_ns` is the wall clock's."""
     folder = home / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    beside = folder / f"{keeper}.new"
-    beside.write_bytes(msgspec.json.encode({"keeper": keeper, "at_ns": time.time_ns(), **values}))
-    beside.replace(folder / f"{keeper}.json")
+    said = {"keeper": keeper, "at_ns": time.time_ns(), **values}
+    replace_file(folder / f"{keeper}.json", msgspec.json.encode(said))
 
 
 def read_health(home: Path | str) -> dict[str, dict[str, Any]]:

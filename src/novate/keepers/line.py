@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from novate.core_process import Answered, CoreClient, CoreGone, CoreRefused
+from novate.core_process import Answered, CoreClient, CoreGone, CoreRefused, Refusal
 from novate.messages import Command, CommandRefused, EventMessage, encode, iter_events, rule
 from novate.prices.health import Backoff
 
@@ -55,17 +55,27 @@ class Line:
         """Sends commands of the venue as one buffer and waits for its answer; None when the line was cut before it came."""
         if not commands:
             return None
+        return self.submit(b"".join(encode(command, actor=self._actor) for command in commands), len(commands))
+
+    def submit(self, buffer: bytes, commands: int) -> Answered | None:
+        """Sends a buffer of so many whole commands and waits for its answer; None when the line was cut before it came, or nothing was taken."""
         client = self.client()
         try:
-            answer = client.submit(b"".join(encode(command, actor=self._actor) for command in commands))
+            answer = client.submit(buffer)
         except CoreGone:
             self.cut()
+            return None
+        except CoreRefused as refused:
+            if refused.facts["refusal"] != Refusal.STANDBY_IS_AWAITED:
+                raise
+            self.counts["refused standby_is_awaited"] += commands
+            self._stop.wait(self._backoff.next_s())
             return None
         ahead_ns = answer.time_ns - time.monotonic_ns()
         self._ahead_ns = ahead_ns if self._ahead_ns is None else max(self._ahead_ns, ahead_ns)
         self._backoff.reset()
         self.counts["buffers"] += 1
-        self.counts["commands"] += len(commands)
+        self.counts["commands"] += commands
         self.note(iter_events(answer.events, (CommandRefused,)))
         return answer
 

@@ -23,6 +23,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from novate.errors import ConfigError, UnitError
+from novate.files import replace_file
 from novate.units import scaled
 
 FILE: Final = "pace.json"
@@ -79,10 +80,8 @@ class Pace:
 
     def write(self, home: Path | str) -> None:
         """Leaves it in the venue's home, at once and whole, for the other processes."""
-        path = Path(home) / FILE
-        beside = path.with_suffix(".new")
-        beside.write_bytes(msgspec.json.encode(_File(self.start_ns, self.steady_ns, self.speed_ppm)))
-        beside.replace(path)
+        said = _File(self.start_ns, self.steady_ns, self.speed_ppm)
+        replace_file(Path(home) / FILE, msgspec.json.encode(said))
 
     @classmethod
     def read(cls, home: Path | str) -> Self:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import select
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,10 +24,10 @@ from novate.core_process import Answered, CoreGone
 from novate.errors import NovateError
 from novate.keepers.alert_book import AlertBook
 from novate.keepers.alert_keeper import AlertKeeper, Dispatcher
-from novate.keepers.health import write_health
 from novate.keepers.line import Line, Stopped
 from novate.keepers.pace import Pace
 from novate.keepers.price_keeper import PriceKeeper, send_archived
+from novate.keepers.running import AnswersOf, Asked, Health, patiently, stopping
 from novate.keepers.session_keeper import Hours, SessionKeeper, always_open, recorded_hours
 from novate.keepers.settings import KeeperSettings, nanoseconds
 from novate.keepers.time_keeper import TimeKeeper, beat_ns
@@ -42,7 +41,6 @@ from novate.prices.feed import Feed, Priced, run_feed
 from novate.prices.observation import Clock
 from novate.prices.settings import build_feed
 
-AnswersOf = Callable[[], Answers]
 Ready = Callable[[], None]
 _LOG: Final = logging.getLogger("novate.keepers")
 _HEALTH_S: Final = 1.0
@@ -66,8 +64,8 @@ def run_time_keeper(
     chosen, home = settings or KeeperSettings(), Path(home)
     pace = Pace.read(home)
     keeper = TimeKeeper(beat_ns(nanoseconds(chosen.time.every, "time.every"), pace))
-    with _stopping(stop) as ends, _line(home, socket_path, ends, chosen.actor) as line:
-        health, ready = _Health(home, "time"), on_ready
+    with stopping(stop) as ends, _line(home, socket_path, ends, chosen.actor) as line:
+        health, ready = Health(home, "time"), on_ready
         while not ends.is_set():
             commands = keeper.on_time(time.monotonic_ns())
             if commands:
@@ -92,8 +90,8 @@ def run_session_keeper(
     """Keeps every underlying's session as its calendar (or the recorded scenario) says. Raises ConfigError."""
     chosen, home = settings or KeeperSettings(), Path(home)
     keeper = session_keeper(chosen, scenario or recorded_scenario(chosen))
-    with _stopping(stop) as ends, _line(home, socket_path, ends, chosen.actor) as line:
-        health, ready, asked = _Health(home, "sessions"), on_ready, _Asked(answers)
+    with stopping(stop) as ends, _line(home, socket_path, ends, chosen.actor) as line:
+        health, ready, asked = Health(home, "sessions"), on_ready, Asked(answers)
         while not ends.is_set():
             pace = Pace.read(home)
             lines = asked(questions.sessions)
@@ -121,8 +119,8 @@ def run_price_keeper(
     home = Path(home)
     played = scenario or recorded_scenario(settings)
     sessions = session_keeper(settings, played)
-    with _stopping(stop) as ends, _line(home, socket_path, ends, settings.actor) as line:
-        known = _patiently(answers, listed, ends)
+    with stopping(stop) as ends, _line(home, socket_path, ends, settings.actor) as line:
+        known = patiently(answers, listed, ends)
         pace = Pace.read(home)
         clock = pace if Pace.is_set(home) else _core_clock(line, pace)
         feeds = [build_feed(entry, known, clock, expects=sessions.is_open) for entry in settings.feed]
@@ -147,10 +145,10 @@ def run_alert_keeper(
     terms = chosen.alerts
     channels = terms.channels()
     with ExitStack() as opened:
-        ends = opened.enter_context(_stopping(stop))
+        ends = opened.enter_context(stopping(stop))
         line = opened.enter_context(_line(home, socket_path, ends, chosen.actor, events=True))
         book = opened.enter_context(AlertBook(home))
-        asked = _Asked(answers)
+        asked = Asked(answers)
         keeper = AlertKeeper(
             _patient_answers(answers, ends),
             book,
@@ -162,7 +160,7 @@ def run_alert_keeper(
         )
         opened.callback(_deliveries(home, channels, ends).join)
         opened.callback(ends.set)
-        health, ready = _Health(home, "alerts"), on_ready
+        health, ready = Health(home, "alerts"), on_ready
         while not ends.is_set():
             now = Pace.read(home)()
             _hear(line, keeper, now)
@@ -200,7 +198,7 @@ def run_keepers(
                 return
         on_ready()
 
-    with _stopping(stop) as ends:
+    with stopping(stop) as ends:
         common: dict[str, Any] = {"stop": ends, "socket_path": socket_path}
 
         def guarded(
@@ -281,7 +279,7 @@ class _Prices:
         self._line, self._archive, self._feeds = line, archive, feeds
         self._recorded, self._pace, self._ends = recorded, pace, ends
         self._keeper = PriceKeeper()
-        self._health = _Health(home, "prices")
+        self._health = Health(home, "prices")
 
     async def run(self, beat_s: float, on_ready: Ready) -> None:
         tasks = [asyncio.create_task(run_feed(feed, self._keeper.take)) for feed in self._feeds]
@@ -356,45 +354,6 @@ def _deliveries(home: Path, channels: Any, ends: threading.Event) -> threading.T
 # --- what all have in common -------------------------------------------------------------------------------------------
 
 
-class _Asked:
-    """Questions whose failure is waited out: a reader starts later, or again."""
-
-    def __init__(self, answers: AnswersOf) -> None:
-        self._make = answers
-        self._answers: Answers | None = None
-        self._failures = 0
-        self._last_error = ""
-
-    def __call__(self, question: Callable[[Answers], Any]) -> Any:
-        """The answer, or None when nobody gives one now."""
-        try:
-            if self._answers is None:
-                self._answers = self._make()
-            return question(self._answers)
-        except (NovateError, OSError, ValueError) as error:
-            self.failed(error)
-            self._answers = None
-            return None
-
-    def failed(self, error: Exception) -> None:
-        """Notes a failure."""
-        self._failures += 1
-        self._last_error = str(error)
-
-    def values(self) -> dict[str, Any]:
-        """For health."""
-        return {"failures": self._failures, "last_error": self._last_error}
-
-
-def _patiently(answers: AnswersOf, question: Callable[[Answers], Any], ends: threading.Event) -> Any:
-    """Asks until somebody answers. Raises Stopped."""
-    asked = _Asked(answers)
-    while (answer := asked(question)) is None:
-        if ends.wait(_ASK_AGAIN_S):
-            raise Stopped
-    return answer
-
-
 def _patient_answers(answers: AnswersOf, ends: threading.Event) -> Answers:
     """Something that can be asked, once there is one. Raises Stopped."""
     while True:
@@ -412,20 +371,6 @@ def _once(ready: Ready) -> Ready:
     return _nothing
 
 
-class _Health:
-    """Writes a keeper's health about once a second."""
-
-    def __init__(self, home: Path, keeper: str) -> None:
-        self._home, self._keeper, self._next_s = home, keeper, 0.0
-
-    def say(self, values: Callable[[], dict[str, Any]]) -> None:
-        """Writes it when it is time."""
-        now = time.monotonic()
-        if now >= self._next_s:
-            self._next_s = now + _HEALTH_S
-            write_health(self._home, self._keeper, values())
-
-
 @contextmanager
 def _line(
     home: Path, socket_path: Path | None, ends: threading.Event, actor: int, *, events: bool = False
@@ -436,19 +381,3 @@ def _line(
             yield line
     finally:
         line.close()
-
-
-@contextmanager
-def _stopping(stop: threading.Event | None) -> Iterator[threading.Event]:
-    """An event that says to end; SIGTERM and SIGINT set it when nobody else has one."""
-    if stop is not None:
-        yield stop
-        return
-    ends = threading.Event()
-    wanted = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.signal(number, lambda *_: ends.set()) for number in wanted]
-    try:
-        yield ends
-    finally:
-        for number, handler in zip(wanted, before, strict=True):
-            signal.signal(number, handler)

@@ -22,8 +22,8 @@ Responsible for: one clear error per mistake. Never: holds a secret (files name 
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -35,7 +35,9 @@ from novate.keepers.channels import Channel, Email, Wanted, Webhook
 from novate.keepers.session_keeper import Hours, always_open, exchange_hours
 from novate.keepers.thresholds import Marks
 from novate.messages.reports import Level
+from novate.prices.credentials import credentials
 from novate.prices.settings import FeedSettings, names_of
+from novate.settings_file import read_settings
 from novate.units import duration_ns, rate_ppm
 
 Least = Literal["info", "warning", "critical"]
@@ -178,6 +180,7 @@ class AlertSettings(_Settings, frozen=True, kw_only=True):
                 w.url,
                 _secret(w.name, w.secret_env, environment).encode(),
                 _wanted(w.accounts, w.least),
+                partial(credentials, w.secret_env, environment),
             )
             for w in self.webhook
         ]
@@ -236,16 +239,7 @@ def load_settings(source: Path | str | Mapping[str, Any]) -> KeeperSettings:
 
     Raises ConfigError with the place of the mistake.
     """
-    try:
-        if isinstance(source, Mapping):
-            read: Mapping[str, Any] = source
-        elif isinstance(source, str) and "\n" in source:
-            read = tomllib.loads(source)
-        else:
-            read = tomllib.loads(Path(source).read_text(encoding="utf-8"))
-        settings = msgspec.convert(read, KeeperSettings)
-    except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise ConfigError(f"The keepers' settings can't be used: {error}.") from error
+    settings = read_settings(source, KeeperSettings, "keepers'")
     names_of(settings.feed)
     settings.alerts.thresholds()
     for name, value in (
@@ -275,9 +269,10 @@ def _wanted(accounts: tuple[int, ...], least: Least) -> Wanted:
 
 
 def _secret(name: str, variable: str, environment: Mapping[str, str]) -> str:
-    if not variable or not environment.get(variable):
+    found = credentials(variable, environment)
+    if not found:
         said = (
             f"the environment variable {variable} is not set" if variable else "no variable holds its secret"
         )
         raise ConfigError(f"Channel {name}: {said}.")
-    return environment[variable]
+    return found[0]

@@ -8,12 +8,16 @@ A `bool` counts as the 0 or 1 it is. The sequencer fills `sequence` and `time_ns
 """
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, partial
 from operator import index
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
+from novate._core import EventHead as EventHead  # noqa: PLC0414 - ours to hand on
+from novate._core import event_heads as event_heads  # noqa: PLC0414
 from novate.errors import BadBuffer, MessageError, UnitError
 from novate.messages.events import LAST
 from novate.messages.fields import Command, Event, Message
@@ -22,6 +26,7 @@ from novate.messages.layout import (
     EVENT_HEAD,
     EVENT_HEAD_SIZE,
     EVENT_KINDS,
+    FORMATS,
     HEADER,
     HEADER_SIZE,
     LAYOUTS,
@@ -32,6 +37,8 @@ from novate.messages.layout import (
 
 _HEADER: Final = struct.Struct("<" + HEADER)
 _EVENT_HEAD: Final = struct.Struct("<" + EVENT_HEAD)
+_ADDRESS: Final = struct.Struct("<QQQ")
+"""Of a header, behind its first 8 bytes: account, actor, request."""
 _LENGTH_AND_KIND: Final = struct.Struct("<IH")
 _HEADER_TYPES: Final = (
     ("account", "u64"),
@@ -120,6 +127,16 @@ def encode(
         raise MessageError(f"{type(command).__name__} is not a command")
     header = (account, actor, request, sequence, time_ns)
     return _quick(layout, command, header) or _checked(layout, command, header, ())
+
+
+def addressed(message: bytes, account: int, actor: int, request: int) -> bytes:
+    """A whole command that is nobody's yet as an account's, sent by a key, with its sender's number. Raises UnitError for what is no id."""
+    try:
+        return message[:8] + _ADDRESS.pack(account, actor, request) + message[32:]
+    except struct.error:
+        for value, (name, wire_type) in zip((account, actor, request), _HEADER_TYPES, strict=False):
+            checked_integer(value, wire_type, name)
+        raise
 
 
 def encode_event(
@@ -291,6 +308,39 @@ def select(buffer: BytesLike, kind: int | type[Message]) -> Iterator[memoryview]
     for at, length, found in _walk(view):
         if found == number:
             yield view[at : at + length]
+
+
+@cache
+def body_reader(cls: type[Message], *names: str) -> Callable[[BytesLike, int], Any]:
+    """What reads the body of a message of this type from a buffer, where the message begins: a tuple with the fields' names.
+
+    With `names` only those fields, as a plain tuple, and as fast as Python can. For who reads very many messages of a buffer that is known to be whole: neither type nor
+    version is looked at. Of a type whose body is no record it is the body itself. Raises MessageError for a field that is none, and for names
+    in another order than the record's, which is the tuple's.
+    """
+    layout = LAYOUTS[cls]
+    read = _read_event if issubclass(cls, Event) else _read_command
+    lead = HEADER_SIZE + (EVENT_HEAD_SIZE if issubclass(cls, Event) else 0)
+    if layout.body is None:
+        return lambda buffer, at: (
+            read(_bytes_of(buffer), at, _LENGTH_AND_KIND.unpack_from(buffer, at)[0]).body
+        )
+    wanted = [field for field in layout.fields if not names or field.attribute in names]
+    found = [field.attribute for field in wanted]
+    if names and found != list(names):
+        raise MessageError(
+            f"{cls.__name__} has {', '.join(found)} of these in this order, not {', '.join(names)}"
+        )
+    parts = (
+        FORMATS[one.type] if one in wanted else f"{struct.calcsize(FORMATS[one.type])}x"
+        for one in layout.fields
+    )
+    unpack = struct.Struct(f"<{lead}x" + "".join(parts)).unpack_from
+    if names:
+        return unpack
+    made: Any = namedtuple("Body", [one.attribute for one in wanted], rename=True)  # type: ignore[misc]  # noqa: PYI024 - fields are data
+    make = partial(tuple.__new__, made)
+    return lambda buffer, at: make(unpack(buffer, at))
 
 
 def _bytes_of(buffer: BytesLike) -> memoryview:

@@ -1,7 +1,8 @@
 """A consistent copy of a venue while it runs, proven by a replay; and a venue from such a copy.
 
-    backup(home, to)        journal up to a durable command, the newest snapshot before it, identity, audit log, alerts, the files in TOML
-    restore(of, home)       the same back, each file as its hash says, and the journal replayed once more
+    backup(home, to)        journal up to a durable command, the newest snapshot before it, identity, audit log, alerts, applications, notices,
+                            what clearing keeps, the files in TOML
+    restore(of, home)       the same back, each file as its hash says, the journal replayed once more, and an outbox that trusts nothing it knew
 
 A copy is made beside its place and put there whole: what has the name is a proven backup. Not copied: read models, which `novate up` builds
 anew from the journal, and the archive of raw prices, whose closed files any tool can copy.
@@ -18,7 +19,7 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -26,19 +27,36 @@ from typing import Final
 import msgspec
 
 from novate._core import Engine, release, ruleset
+from novate.bridge.day import FOLDER as BRIDGE
+from novate.clearing.actions_book import FILE as ACTIONS
+from novate.clearing.break_book import FILE as BREAKS
+from novate.clearing.day_end import FOLDER as STATEMENTS
+from novate.clearing.outbox import FOLDER as CLEARING
+from novate.clearing.restored import of_the_past
 from novate.core_process import CoreClient
 from novate.errors import ConfigError, JournalError, NovateError
+from novate.files import sync_path
 from novate.identity import verify_audit
+from novate.identity.certificates import FOLDER as CERTIFICATES
 from novate.identity.sealing import KEY_FILE, Seal
 from novate.journal import VerifyReport, Walk, verify_journal
 from novate.journal.recovery import HomePaths
 from novate.journal.scan import segment_paths, walk_segment
 from novate.journal.snapshots import BadSnapshot, read_snapshot, snapshot_paths
+from novate.journal.terms import TERMS
 
 MANIFEST: Final = "backup.json"
 _FORMAT: Final = 1
 _CHUNK: Final = 1 << 20
-_DATABASES: Final = ("identity.db", "alerts.db")
+_DATABASES: Final = ("identity.db", "alerts.db", "onboarding.db", "people.db", "notices.db")
+_FOLLOWING: Final = (ACTIONS, BREAKS, f"{CLEARING}/**/*.db")
+"""Databases that say how far the venue was heard: copied before the journal, so that none is ahead of it."""
+_BESIDE_THEM: Final = (
+    f"{CLEARING}/raw/**/*",
+    f"{CLEARING}/fix/*/FIX*",
+    f"{STATEMENTS}/**/*.csv",
+    f"{BRIDGE}/*.json",
+)
 _AUDIT: Final = ("audit.log", "audit.head")
 _ASK_S: Final = 5.0
 _COPY_SHARE: Final = 0.5
@@ -75,25 +93,33 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, str]
 
 
-def backup(home: Path, to: Path, progress: Progress = lambda _fraction, _note: None) -> Manifest:
+def backup(
+    home: Path,
+    to: Path,
+    progress: Progress = lambda _fraction, _note: None,
+    certificates: Path | None = None,
+) -> Manifest:
     """Copies the venue of `home` to the new directory `to`, running or not.
+
+    `certificates` is the folder of the admin door's, None for the one in the home; one that lies outside the home is not copied.
 
     Raises ConfigError where `to` exists, JournalError where there is no journal or it is damaged, BackupUnsound where the copy does not
     hold; then `to` is not there.
     """
     _refuse_taken(to)
+    home = home.resolve()
     paths = HomePaths.of(home)
     if not segment_paths(paths.journal):
         raise JournalError(f"There is no journal in {home}.", path=str(home))
     with _Beside(to) as copy:
+        _copy_databases(home, copy, _FOLLOWING)
+        _copy_files(home, copy, (path for kind in _BESIDE_THEM for path in sorted(home.glob(kind))))
         _copy_journal(home, paths, copy, progress)
-        for name in _DATABASES:
-            if (home / name).is_file():
-                _copy_database(home / name, copy / name)
+        _copy_databases(home, copy, _DATABASES)
         _copy_audit(home, copy)
-        for path in (home / KEY_FILE, *sorted((home / "nonces").glob("*")), *sorted(home.glob("*.toml"))):
-            if path.is_file():
-                _copy_file(path, copy / path.relative_to(home))
+        kept = (home / "nonces", (certificates or home / CERTIFICATES).resolve())
+        folders = (path for folder in kept if within(home, folder) for path in sorted(folder.rglob("*")))
+        _copy_files(home, copy, (home / KEY_FILE, home / TERMS, *folders, *sorted(home.glob("*.toml"))))
         report = _proven(copy, progress)
         manifest = Manifest(
             format=_FORMAT,
@@ -106,6 +132,11 @@ def backup(home: Path, to: Path, progress: Progress = lambda _fraction, _note: N
         )
         (copy / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
     return manifest
+
+
+def within(home: Path, folder: Path) -> bool:
+    """Whether a folder is a part of a home, and so of its backup."""
+    return folder.resolve().is_relative_to(home.resolve())
 
 
 def restore(of: Path, home: Path, progress: Progress = lambda _fraction, _note: None) -> Manifest:
@@ -127,6 +158,7 @@ def restore(of: Path, home: Path, progress: Progress = lambda _fraction, _note: 
         report = _proven(copy, progress)
         if (report.commands, report.state_hash) != (manifest.sequence, manifest.state_hash):
             raise BackupUnsound(f"The journal in {of} leads to another state than the backup says.")
+        of_the_past(copy)
     return manifest
 
 
@@ -158,9 +190,9 @@ class _Beside:
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if kind is None:
             for folder in (self._made, *(path for path in self._made.rglob("*") if path.is_dir())):
-                _sync(folder)
+                sync_path(folder)
             self._made.rename(self._place)
-            _sync(self._place.parent)
+            sync_path(self._place.parent)
         else:
             shutil.rmtree(self._made, ignore_errors=True)
 
@@ -233,15 +265,31 @@ def _copy_file(source: Path, target: Path, size: int | None = None) -> None:
             os.fsync(writes.fileno())
 
 
+def _copy_files(home: Path, copy: Path, paths: Iterable[Path]) -> None:
+    """Copies those of a home's files that are there, each to the same place."""
+    for path in paths:
+        if path.is_file():
+            _copy_file(path, copy / path.relative_to(home))
+
+
+def _copy_databases(home: Path, copy: Path, kinds: Iterable[str]) -> None:
+    for path in (path for kind in kinds for path in sorted(home.glob(kind))):
+        _copy_database(path, copy / path.relative_to(home))
+
+
 def _copy_database(source: Path, target: Path) -> None:
     """By SQLite's own way of copying a database that is written to meanwhile."""
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    with (
-        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as reads,
-        closing(sqlite3.connect(target)) as writes,
-    ):
-        reads.backup(writes)
-    _sync(target)
+    try:
+        with (
+            closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as reads,
+            closing(sqlite3.connect(target)) as writes,
+        ):
+            reads.backup(writes)
+    except sqlite3.DatabaseError as error:
+        raise BackupUnsound(f"{source} can't be copied: {error}.", file=str(source)) from error
+    sync_path(target)
 
 
 def _copy_audit(home: Path, copy: Path) -> None:
@@ -264,12 +312,11 @@ def _proven(copy: Path, progress: Progress) -> VerifyReport:
 
     report = verify_journal(copy, Engine, ruleset=ruleset(), progress=verifying)
     problems = list(report.problems)
-    for name in _DATABASES:
-        if (copy / name).is_file():
-            with closing(sqlite3.connect(copy / name)) as database:
-                said = database.execute("PRAGMA integrity_check").fetchone()[0]
-                if said != "ok":
-                    problems.append(f"{name}: {said}")
+    for path in sorted(copy.rglob("*.db")):
+        with closing(sqlite3.connect(path)) as database:
+            said = database.execute("PRAGMA integrity_check").fetchone()[0]
+            if said != "ok":
+                problems.append(f"{path.relative_to(copy)}: {said}")
     if (copy / "audit.log").is_file() and (copy / KEY_FILE).is_file():
         problems += verify_audit(copy / "audit.log", Seal.open(copy, create=False).key).damage
     if problems:
@@ -285,11 +332,3 @@ def _files(copy: Path) -> Iterator[Path]:
 def _hash(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -23,6 +23,7 @@ import msgspec
 
 from novate.errors import ConfigError, NovateError
 from novate.identity import VENUE, IdentityStore, KeyRecord
+from novate.identity.certificates import Certificates
 from novate.identity.sealing import KEY_FILE, Seal
 from novate.journal.recovery import HomePaths, frames_after
 from novate.journal.scan import segment_paths
@@ -30,6 +31,7 @@ from novate.journal.snapshots import snapshot_paths
 from novate.messages import ConfigureVenue, iter_commands
 from novate.messages.codes import Role
 from novate.operations.settings import DEVELOPMENT, LOCAL_HOSTS, VenueFile
+from novate.prices.credentials import credentials
 
 GIB: Final = 1 << 30
 LEAST_ROOM: Final = 5 * GIB
@@ -42,6 +44,10 @@ _BEGINNING: Final = 64
 """A journal says within so many commands whether it is a production venue's."""
 _UNSYNCHRONISED: Final = 5
 _CAP_SYS_NICE: Final = 1 << 23
+_DAY_NS: Final = 86_400 * 10**9
+_SOON_NS: Final = 14 * _DAY_NS
+"""A certificate that ends earlier is told of."""
+_RENEW: Final = "Issue new ones: `novate keys certificates server` and `client`."
 
 
 class Light(StrEnum):
@@ -114,6 +120,7 @@ def _looks(file: VenueFile, *, dev: bool) -> Iterator[tuple[str, Callable[[], An
     yield "keepers' key", lambda: _keeper(file)
     yield "price feeds", lambda: _feeds(file)
     yield "network", lambda: _network(file)
+    yield "admin door", lambda: _admin(file)
     yield "permissions", lambda: _permissions(file.home)
     yield "backup", lambda: _backup(file)
     yield "disk", lambda: _disk(file.home)
@@ -257,7 +264,7 @@ def _feeds(file: VenueFile) -> Answer:
         variable
         for feed in (settings.feed if settings is not None else ())
         for variable in (feed.key_env, feed.secret_env)
-        if variable and not os.environ.get(variable)
+        if variable and not credentials(variable, os.environ)
     ]
     if unset:
         return _YELLOW, f"Not set here: {', '.join(unset)}.", "Set them where the venue runs."
@@ -275,6 +282,40 @@ def _network(file: VenueFile) -> Answer:
         f"Gateways listen on {host} without encryption.",
         "Put a proxy with TLS in front and say behind_tls = true, or listen on 127.0.0.1.",
     )
+
+
+def _admin(file: VenueFile) -> Answer:
+    """The door of the venue's people: configured, with certificates that hold, and an operator who can come through it."""
+    if file.process.admin is None:
+        return (
+            _RED,
+            "What needs a role at the venue is taken at the public ports.",
+            "Give the venue's people a door of their own: [process.admin], and `novate keys certificates`.",
+        )
+    now = time.time_ns()
+    certificates = Certificates(file.certificates)
+    server = certificates.server()
+    if not server.is_in_force(now):
+        return _RED, "The admin door's certificate has ended or was revoked.", _RENEW
+    operators = {key.actor for key in keys_with(file.home, Role.OPERATOR, now)}
+    able = [one for one in certificates.all() if one.actor in operators and one.is_in_force(now)]
+    if len({one.actor for one in able}) < PEOPLE:
+        return (
+            _RED,
+            f"{len({one.actor for one in able})} of {len(operators)} operators have a certificate in force.",
+            "Issue them: `novate keys certificates client`.",
+        )
+    last = {
+        one.actor: one for one in sorted(able, key=lambda one: one.ends_ns)
+    }  # one that was renewed lasts longer
+    soon = [one.label for one in (server, *last.values()) if one.ends_ns - now < _SOON_NS]
+    if soon:
+        return (
+            _YELLOW,
+            f"Within {_SOON_NS // _DAY_NS} days end the certificates of {', '.join(soon)}.",
+            _RENEW,
+        )
+    return _GREEN, f"Port {file.process.admin.port} takes {len(last)} operators' certificates.", ""
 
 
 def _permissions(home: Path) -> Answer:

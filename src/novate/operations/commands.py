@@ -9,48 +9,25 @@ Exit status: 0; 1 where a line is red, a file is wrong or a copy does not hold; 
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from novate.console import common, result, say, terminal
 
 if TYPE_CHECKING:
     from novate.operations.checklist import Line
     from novate.operations.setup import Answers
 
-_F = TypeVar("_F", bound=Callable[..., Any])
 _COLOURS: Final = {"green": "bold green", "yellow": "bold yellow", "red": "bold red"}
 _HOME: Final = click.argument(
     "directory", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR"
 )
-
-
-def _common(command: _F) -> _F:
-    command = click.option(
-        "--json", "as_json", is_flag=True, help="One JSON object on the last line of output."
-    )(command)
-    return click.option("--traceback", is_flag=True, expose_value=False, help="Show where an error arose.")(
-        command
-    )
-
-
-def _console() -> Console:
-    return Console(stderr=True, highlight=False)
-
-
-def _say(words: str) -> None:
-    _console().print(words, markup=False, soft_wrap=True)
-
-
-def _result(value: Mapping[str, object]) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
 
 
 @contextmanager
@@ -59,7 +36,7 @@ def _bar(title: str) -> Iterator[Callable[[float, str], None]]:
         TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(),
         TextColumn("{task.fields[note]}"),
     )  # fmt: skip
-    with Progress(*columns, console=_console(), transient=True) as bar:
+    with Progress(*columns, console=terminal(), transient=True) as bar:
         task = bar.add_task(title, total=1.0, note="")
         yield lambda fraction, note: bar.update(task, completed=fraction, note=note)
 
@@ -77,7 +54,7 @@ def _bar(title: str) -> Iterator[Callable[[float, str], None]]:
     type=click.Path(file_okay=False, path_type=Path),
     help="Write private keys here, one file each, readable by you alone [default: shown once].",
 )
-@_common
+@common
 def init(directory: Path, *, yes: bool, answers: Path | None, keys_to: Path | None, as_json: bool) -> None:
     """Set up a venue in DIR: six questions, its file, its first keys, and its launch checklist."""
     import msgspec
@@ -92,15 +69,19 @@ def init(directory: Path, *, yes: bool, answers: Path | None, keys_to: Path | No
     else:
         given = ask(lambda question, default: click.prompt(question, default=default, err=True))
     made = set_up(directory, given, keys_to=keys_to)
-    _say(f"{made.file.path} says what runs. Edit it, and the listing beside it.")
+    say(f"{made.file.path} says what runs. Edit it, and the listing beside it.")
     for key in made.keys:
         private = f"written to {key.file}" if key.file else f"shown this once, keep it safe: {key.seed}"
-        _say(f"Key {key.key}, {key.role}, {key.label}: public {key.public}; private key {private}")
+        say(f"Key {key.key}, {key.role}, {key.label}: public {key.public}; private key {private}")
+        if key.certificate:
+            say(
+                f"    its certificate for the admin door: {key.certificate}; move it to its person, it has a private key"
+            )
     lines = checklist(made.file)
     _show(lines)
     if as_json:
         told = {"file": str(made.file.path), "keys": msgspec.to_builtins(made.keys)}
-        _result({"ok": True, "ready": not is_red(lines), **told, "checklist": msgspec.to_builtins(lines)})
+        result({"ok": True, "ready": not is_red(lines), **told, "checklist": msgspec.to_builtins(lines)})
 
 
 def _answers(path: Path) -> Answers:
@@ -119,7 +100,7 @@ def _answers(path: Path) -> Answers:
 
 @click.command()
 @click.argument("path", type=click.Path(exists=True, path_type=Path), metavar="DIR|FILE")
-@_common
+@common
 @click.pass_context
 def checklist(context: click.Context, /, path: Path, *, as_json: bool) -> None:
     """Say what must be so before the venue of DIR (or of its FILE) may be real: red, yellow or green. Exit status 1 while a line is red."""
@@ -132,16 +113,16 @@ def checklist(context: click.Context, /, path: Path, *, as_json: bool) -> None:
     lines = look(load_venue(path / FILE if path.is_dir() else path))
     _show(lines)
     if as_json:
-        _result({"ok": not is_red(lines), "checklist": msgspec.to_builtins(lines)})
+        result({"ok": not is_red(lines), "checklist": msgspec.to_builtins(lines)})
     context.exit(1 if is_red(lines) else 0)
 
 
 def _show(lines: list[Line]) -> None:
     from rich.text import Text
 
-    console = _console()
+    shown = terminal()
     for line in lines:
-        console.print(
+        shown.print(
             Text(f"{line.light.value:>6}", style=_COLOURS[line.light.value]),
             Text(f"  {line.name:<14} {line.found} {line.advice}".rstrip()),
             soft_wrap=True,
@@ -155,7 +136,7 @@ def config() -> None:
 
 @config.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
-@_common
+@common
 def check(file: Path, *, as_json: bool) -> None:
     """Check FILE: its [process], the keepers' settings, and the listing that it holds or names; a FILE without [process] is a listing."""
     from novate.config import load_listing
@@ -171,48 +152,53 @@ def check(file: Path, *, as_json: bool) -> None:
         told = {}
     counts = {"underlyings": len(listing.underlying), "assets": len(listing.assets)}
     counts |= {"markets": len(listing.markets), "commands": len(listing.commands)}
-    _say(f"{file} is sound: " + ", ".join(f"{count} {what}" for what, count in counts.items()) + ".")
+    say(f"{file} is sound: " + ", ".join(f"{count} {what}" for what, count in counts.items()) + ".")
     if as_json:
-        _result({"ok": True, "file": str(file), **told, "listing": counts})
+        result({"ok": True, "file": str(file), **told, "listing": counts})
 
 
 @click.command()
 @_HOME
 @click.option("--database", default="", help="URL of the read models [default: SQLite in DIR].")
-@_common
+@common
 def status(directory: Path, *, database: str, as_json: bool) -> None:
     """Say how the running venue in DIR stands: command and time, lag of reader and read models, keepers, feeds, disk."""
     from novate.operations.status import lines_of, status_of
+    from novate.projections.location import url_of
 
-    url = database or f"sqlite:///{(directory / 'readmodels.db').absolute()}"
-    found = status_of(directory, url)
+    found = status_of(directory, url_of(directory, database))
     for line in lines_of(found):
-        _say(line)
+        say(line)
     if as_json:
-        _result({"ok": found["core"] is not None, **found})
+        result({"ok": found["core"] is not None, **found})
 
 
 @click.command()
 @_HOME
 @click.argument("to", type=click.Path(path_type=Path), metavar="TO")
-@_common
+@common
 def backup(directory: Path, to: Path, *, as_json: bool) -> None:
     """Copy the venue in DIR to the new directory TO, running or not, and prove the copy by a replay."""
     import msgspec
 
     from novate.operations.backup import backup as copy
+    from novate.operations.backup import within
+    from novate.operations.settings import certificates_of
 
+    certificates = certificates_of(directory)
     with _bar("Copying") as progress:
-        manifest = copy(directory, to, progress)
-    _say(f"{to} holds the venue up to command {manifest.sequence}, proven by a replay.")
+        manifest = copy(directory, to, progress, certificates)
+    if not within(directory, certificates):
+        say(f"The admin door's certificates in {certificates} lie outside {directory}: they are NOT in it.")
+    say(f"{to} holds the venue up to command {manifest.sequence}, proven by a replay.")
     if as_json:
-        _result({"ok": True, **msgspec.to_builtins(manifest)})
+        result({"ok": True, **msgspec.to_builtins(manifest)})
 
 
 @click.command()
 @click.argument("of", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="FROM")
 @click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
-@_common
+@common
 def restore(of: Path, directory: Path, *, as_json: bool) -> None:
     """Make the new directory DIR from the backup FROM, each file as its hash says, the journal replayed."""
     import msgspec
@@ -221,9 +207,9 @@ def restore(of: Path, directory: Path, *, as_json: bool) -> None:
 
     with _bar("Restoring") as progress:
         manifest = bring_back(of, directory, progress)
-    _say(f"{directory} holds the venue up to command {manifest.sequence}: what came later is not in it.")
+    say(f"{directory} holds the venue up to command {manifest.sequence}: what came later is not in it.")
     if as_json:
-        _result({"ok": True, **msgspec.to_builtins(manifest)})
+        result({"ok": True, **msgspec.to_builtins(manifest)})
 
 
 def _time(_: click.Context, option: click.Parameter, value: str) -> int:
@@ -248,7 +234,7 @@ def _time(_: click.Context, option: click.Parameter, value: str) -> int:
     help="With its zone: 2025-10-10T21:15:00Z.",
 )
 @click.option("--to", "to_ns", callback=_time, required=True, metavar="TIME", help="The same.")
-@_common
+@common
 def incident(directory: Path, *, from_ns: int, to_ns: int, as_json: bool) -> None:
     """Report from the journal in DIR what happened between two times: restarts, halts, liquidations, losses, refusals, prices, equity."""
     import msgspec
@@ -259,11 +245,11 @@ def incident(directory: Path, *, from_ns: int, to_ns: int, as_json: bool) -> Non
     found = report(directory, from_ns, to_ns)
     for line in text_of(found):
         if as_json:
-            _say(line)
+            say(line)
         else:
             click.echo(line)
     if as_json:
-        _result({"ok": True, **msgspec.to_builtins(found)})
+        result({"ok": True, **msgspec.to_builtins(found)})
 
 
 @click.command()

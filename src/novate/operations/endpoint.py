@@ -19,6 +19,7 @@ from typing import Any, Final, Self
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from novate.core_process.recovering import read_recovery, told_of
 from novate.errors import ConfigError
 from novate.operations.metrics import States, Watched, is_ready, registry
 
@@ -32,7 +33,7 @@ class Endpoint:
 
     def __init__(self, port: int, watched: Watched, states: States, alive: Callable[[], bool]) -> None:
         """Binds the port, 0 for a free one; `alive` says whether the supervisor still looks. Raises ConfigError where it can't be had."""
-        handler = _handler(registry(watched, states), states, alive, dev=watched.dev)
+        handler = _handler(registry(watched, states), states, alive, watched)
         try:
             self._server = _Server((HOST, port), handler)
         except OSError as error:
@@ -65,7 +66,7 @@ class _Server(ThreadingHTTPServer):
 
 
 def _handler(
-    metrics: CollectorRegistry, states: States, alive: Callable[[], bool], *, dev: bool
+    metrics: CollectorRegistry, states: States, alive: Callable[[], bool], watched: Watched
 ) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         timeout = _REQUEST_S
@@ -83,9 +84,9 @@ def _handler(
                     found = states()
                     good = is_ready(found)
                     processes = {one.name: {"serves": one.serves, "starts": one.starts} for one in found}
-                    self._json(
-                        200 if good else 503, {"ready": good, "development": dev, "processes": processes}
-                    )
+                    told = {"ready": good, "development": watched.dev, "processes": processes}
+                    recovery = None if good else read_recovery(watched.home)
+                    self._json(200 if good else 503, {**told, "recovery": told_of(recovery)})
                 case _:
                     self._json(404, {"error": "There are /metrics, /healthz and /readyz."})
 

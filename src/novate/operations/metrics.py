@@ -21,6 +21,8 @@ from sqlalchemy import create_engine, make_url, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from novate.core_process import CoreClient
+from novate.core_process.recovering import read_recovery
+from novate.core_process.shipping import read_shipping
 from novate.errors import NovateError
 from novate.journal.recovery import HomePaths
 from novate.journal.scan import journal_bytes
@@ -57,11 +59,18 @@ METRICS: Final = (
     Kind("novate_reader_lag_commands", False, "Commands that the reader has yet to apply."),
     Kind("novate_projector_sequence", False, "Last command whose rows the read models hold."),
     Kind("novate_projector_lag_commands", False, "Commands whose rows are yet to be written."),
+    Kind("novate_standby_in_step", False, "1 while the standby has stored all that the core has written; no sample without one."),
+    Kind("novate_standby_lag_commands", False, "Commands that the standby has yet to store."),
+    Kind("novate_standby_refusing", False, "1 while commands are refused because the standby is gone."),
+    Kind("novate_recovery_fraction", False, "Part of its present phase that a recovering core has done; no sample once it serves."),
     Kind("novate_gateway_connections", False, "Connections of a gateway's ports.", ("port",)),
     Kind("novate_keeper_age_seconds", False, "Seconds since the keeper last said how it is.", ("keeper",)),
     Kind("novate_keeper_connected", False, "1 while the keeper has a line to the core.", ("keeper",)),
     Kind("novate_keeper_commands", True, "Commands that the keeper has sent.", ("keeper",)),
     Kind("novate_keeper_refused", True, "Its commands that the engine refused.", ("keeper", "rule")),
+    Kind("novate_clearing_line_up", False, "1 while the line to the broker stands.", ("broker",)),
+    Kind("novate_clearing_orders", False, "Orders for brokers that are not over.", ("state",)),
+    Kind("novate_clearing_words", False, "Reports that wait for the engine, or that it did not take.", ("state",)),
     Kind("novate_feed_state", False, "1 for the state that the feed is in.", ("feed", "state")),
     Kind("novate_feed_age_seconds", False, "Seconds since the last price of a symbol.", ("feed", "symbol")),
     Kind("novate_feed_alarms", False, "Alarms of the feed: late, stale or down.", ("feed",)),
@@ -145,6 +154,7 @@ class VenueCollector(Collector):
         yield "novate_development", (), float(self._watched.dev)
         yield "novate_ready", (), float(is_ready(states))
         yield from self._sequences()
+        yield from _standby(self._watched.home)
         yield from _connections(self._watched.ports)
         yield from _keepers(self._watched.home, time.time_ns())
         yield from _disk(self._watched.home)
@@ -207,6 +217,19 @@ def _rows_sequence(database: str) -> int | None:
         engine.dispose()
 
 
+def _standby(home: Path) -> Iterator[Sample]:
+    """What the core says of its standby, and of its recovery."""
+    recovery, said = read_recovery(home), read_shipping(home)
+    if recovery is not None:
+        yield "novate_recovery_fraction", (), float(recovery["fraction"])
+    if said is None or not said["serves"]:
+        return
+    yield "novate_standby_in_step", (), float(said["state"] == "in step")
+    yield "novate_standby_refusing", (), float(said["refusing"])
+    if said["stored"] is not None:
+        yield "novate_standby_lag_commands", (), float(max(said["sequence"] - said["stored"], 0))
+
+
 def _connections(ports: Sequence[int]) -> Iterator[Sample]:
     """Connections that the kernel counts as established, by a gateway's own port."""
     counts = dict.fromkeys(ports, 0)
@@ -236,6 +259,11 @@ def _keepers(home: Path, now_ns: int) -> Iterator[Sample]:
                 yield "novate_keeper_refused", (keeper, what.removeprefix("refused ")), float(count)
         for feed in said.get("feeds", ()):
             yield from _feed(feed)
+        for broker, up in said.get("lines", {}).items():
+            yield "novate_clearing_line_up", (str(broker),), float(bool(up))
+        for what in ("orders", "words"):
+            for state, count in said.get(what, {}).items() if "lines" in said else ():
+                yield f"novate_clearing_{what}", (str(state),), float(count)
 
 
 def _feed(feed: dict[str, Any]) -> Iterator[Sample]:

@@ -25,6 +25,7 @@ import msgspec
 from novate.config import Listing, load_listing, packaged_listing
 from novate.config.document import file_text, refuse
 from novate.errors import ConfigError, UnitError
+from novate.identity.certificates import FOLDER as CERTIFICATES
 from novate.keepers.settings import KeeperSettings, load_settings
 from novate.units import duration_ns
 
@@ -39,6 +40,20 @@ _HEADER: Final = re.compile(r"\s*\[\[?\s*\"?([A-Za-z0-9_-]+)")
 _SECOND: Final = 10**9
 
 
+class AdminSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[process.admin]`: the door of the venue's own people, with TLS in which both sides show a certificate.
+
+    Attributes:
+        host: Where it listens.
+        port: Of HTTPS; the WebSocket has the next one.
+        certificates: Folder of the venue's authority and the door's certificate, relative to the file; empty for the one in the home.
+    """
+
+    host: Annotated[str, msgspec.Meta(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=1, le=65_534)] = 8070
+    certificates: str = ""
+
+
 class ProcessSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[process]`: what runs for a venue, and where.
 
@@ -50,15 +65,23 @@ class ProcessSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         port: Of HTTP; the WebSocket has the next, a further gateway the next but one.
         gateways: How many gateway processes.
         behind_tls: Whether a proxy in front of the gateways encrypts; needed to listen beyond this machine.
+        proxies: Addresses of proxies: believed on whom they speak for (X-Forwarded-For), and not counted.
+        connections_per_address: HTTP and WebSocket together, of one gateway.
         database: URL of the read models; SQLite in the home where it is empty.
         listing: What an empty venue lists: `packaged`, or a file; the sections of this file where it has some.
         keepers: Their settings, here or in a file of their own.
         keeper: Key of the keepers and of who resumes the venue; 0 where none was made.
         realtime: Whether the core runs before all processes that are not real-time.
         snapshot: Time between snapshots; "0 s" for none.
+        standby: Whether the core ships its journal to a standby: `none`, `async` (never waited for), or `sync` (answers only what it has, too).
+        standby_lost: With `sync`, once the standby is gone: `refuse` commands until it is back, or `continue` without it, loudly.
+        standby_wait: Time until a silent standby counts as gone.
+        ship_from: HOST:PORT to ship from by TCP beside the socket in the home; encrypted under standby.key.
+        events: How long events are kept to be told again; "0 s" for not at all.
         metrics_port: Of metrics and health, on this machine alone; 0 for none.
         log: How supervisor and processes say what happens: `text`, or `json` for a line of JSON each.
         backup: Where backups go.
+        admin: The door of the venue's own people; without it the gateways serve them too, which a real venue refuses.
     """
 
     home: str = "."
@@ -68,30 +91,70 @@ class ProcessSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     port: Annotated[int, msgspec.Meta(ge=1, le=65_000)] = 8080
     gateways: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     behind_tls: bool = False
+    proxies: Annotated[tuple[Annotated[str, msgspec.Meta(min_length=2)], ...], msgspec.Meta(min_length=1)] = (
+        "127.0.0.1",
+        "::1",
+    )
+    connections_per_address: Annotated[int, msgspec.Meta(ge=1)] = 512
     database: str = ""
     listing: str = ""
     keepers: str | KeeperSettings = ""
     keeper: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     realtime: bool = False
     snapshot: str = "5 min"
+    standby: Literal["none", "async", "sync"] = "none"
+    standby_lost: Literal["refuse", "continue"] = "refuse"
+    standby_wait: str = "5 s"
+    ship_from: Annotated[str, msgspec.Meta(pattern="^(.+:[0-9]{1,5})?$")] = ""
+    events: str = "7 d"
     metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 0
     log: Literal["text", "json"] = "text"
     backup: str = ""
+    admin: AdminSettings | None = None
+
+    @property
+    def ports(self) -> range:
+        """Every port of the gateways."""
+        return range(self.port, self.port + 2 * self.gateways)
 
     @property
     def snapshot_s(self) -> int:
         """Seconds between snapshots; 0 for none. Raises ConfigError."""
-        try:
-            seconds, rest = divmod(duration_ns(self.snapshot, "snapshot"), _SECOND)
-        except UnitError as error:
-            raise ConfigError(f"[{SECTION}] {error.sentence}.", section=SECTION, key="snapshot") from error
+        return self._seconds("snapshot")
+
+    @property
+    def events_s(self) -> int:
+        """Seconds that events are kept; 0 for not at all. Raises ConfigError."""
+        return self._seconds("events")
+
+    def _seconds(self, key: str) -> int:
+        """A duration of whole seconds. Raises ConfigError."""
+        seconds, rest = divmod(self._duration(key), _SECOND)
         if rest or seconds < 0:
             raise ConfigError(
-                f'[{SECTION}] snapshot = "{self.snapshot}": expected whole seconds.',
+                f'[{SECTION}] {key} = "{getattr(self, key)}": expected whole seconds.',
                 section=SECTION,
-                key="snapshot",
+                key=key,
             )
         return seconds
+
+    @property
+    def standby_wait_s(self) -> float:
+        """Seconds until a silent standby counts as gone. Raises ConfigError."""
+        seconds = self._duration("standby_wait") / _SECOND
+        if seconds <= 0:
+            raise ConfigError(
+                f'[{SECTION}] standby_wait = "{self.standby_wait}": expected more than nothing.',
+                section=SECTION,
+                key="standby_wait",
+            )
+        return seconds
+
+    def _duration(self, key: str) -> int:
+        try:
+            return duration_ns(getattr(self, key), key)
+        except UnitError as error:
+            raise ConfigError(f"[{SECTION}] {error.sentence}.", section=SECTION, key=key) from error
 
 
 _EXPECTED: Final = {
@@ -102,15 +165,23 @@ _EXPECTED: Final = {
     "port": "a port from 1 to 65,000; the WebSocket has the next one",
     "gateways": "1 to 64 processes",
     "behind_tls": "true or false",
+    "proxies": 'addresses such as ["127.0.0.1"], at least one',
+    "connections_per_address": "a whole number, 1 or more",
     "database": 'a URL in quotes such as "postgresql+psycopg://user@host/db", or "" for SQLite in the home',
     "listing": '"packaged", or the path of a file',
     "keepers": "the path of a file in quotes, or a table [process.keepers]",
     "keeper": "the number of a key, 0 or more",
     "realtime": "true or false",
     "snapshot": 'a duration such as "5 min", or "0 s" for none',
+    "standby": '"none", "async" or "sync"',
+    "standby_lost": '"refuse" or "continue"',
+    "standby_wait": 'a duration such as "5 s"',
+    "ship_from": 'an address such as "10.0.0.1:7700", or "" for the socket in the home alone',
+    "events": 'a duration such as "7 d", or "0 s" for not at all',
     "metrics_port": "a port from 1 to 65,535, or 0 for none",
     "log": '"text" or "json"',
     "backup": "a directory in quotes",
+    "admin": "a table [process.admin] with host, port and certificates; its two ports are no gateway's",
 }
 """Key to what is expected of it, in the words of an error."""
 
@@ -132,6 +203,12 @@ class VenueFile(msgspec.Struct, frozen=True, kw_only=True):
     def home(self) -> Path:
         """The venue's home."""
         return self._beside(self.process.home)
+
+    @property
+    def certificates(self) -> Path:
+        """Folder of the admin door's certificates."""
+        named = self.process.admin.certificates if self.process.admin is not None else ""
+        return self._beside(named) if named else self.home / CERTIFICATES
 
     @property
     def backup(self) -> Path | None:
@@ -168,12 +245,18 @@ class VenueFile(msgspec.Struct, frozen=True, kw_only=True):
 
     def check(self) -> Listing:
         """Reads everything that the file names. Raises ConfigError at the first mistake; returns the listing."""
-        _ = self.process.snapshot_s
+        _ = self.process.snapshot_s, self.process.events_s, self.process.standby_wait_s
         self.keepers()
         return self.load_listing()
 
     def _beside(self, path: str) -> Path:
         return self.path.parent / path
+
+
+def certificates_of(directory: Path) -> Path:
+    """Folder of the admin door's certificates: where venue.toml in `directory` says, else in it. Raises ConfigError."""
+    file = directory / FILE
+    return load_venue(file).certificates if file.is_file() else directory / CERTIFICATES
 
 
 def load_venue(path: Path) -> VenueFile:
@@ -234,7 +317,9 @@ def process_settings(raw: object) -> ProcessSettings:
         raw = {**raw, "keepers": load_settings(keepers)}
     settings = msgspec.convert({k: v for k, v in raw.items() if k != "keepers"}, ProcessSettings)
     settings = msgspec.structs.replace(settings, keepers=raw.get("keepers", ""))
-    _ = settings.snapshot_s
+    _ = settings.snapshot_s, settings.events_s, settings.standby_wait_s
+    if settings.admin is not None and {settings.admin.port, settings.admin.port + 1} & set(settings.ports):
+        _refuse("admin", raw["admin"], _EXPECTED["admin"])
     return settings
 
 

@@ -18,8 +18,11 @@ import msgspec
 
 from novate.config import load_listing
 from novate.config.load import packaged_text
+from novate.core_process.listening import host_and_port
 from novate.errors import ConfigError
 from novate.identity import VENUE, Grant, Identity, KeyKind, KeyTerms, Scope
+from novate.identity.certificates import FOLDER as CERTIFICATES
+from novate.identity.certificates import Certificates
 from novate.identity.proofs import new_ed25519
 from novate.messages.codes import Role
 from novate.operations.settings import (
@@ -78,6 +81,7 @@ class MadeKey(msgspec.Struct, frozen=True):
         public: Hexadecimal.
         seed: The private key, hexadecimal; empty where it was written to a file.
         file: Where it was written, readable by its owner alone; empty where it was not.
+        certificate: File of the person's certificate for the admin door, with its private key; empty for the keepers, who need none.
     """
 
     label: str
@@ -86,6 +90,7 @@ class MadeKey(msgspec.Struct, frozen=True):
     public: str
     seed: str
     file: str
+    certificate: str = ""
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -124,6 +129,7 @@ def set_up(directory: Path, answers: Answers, *, keys_to: Path | None = None) ->
     backup = directory.absolute().with_name(directory.absolute().name + "-backup")
     backup.mkdir(mode=0o700, exist_ok=True)
     keys = _make_keys(directory, answers.venue, labels, keys_to)
+    keys = _make_certificates(directory, answers.venue, keys, keys_to)
     _write(directory / LISTING, listing)
     text = _file_text(answers, host, port, feeds, keys[-1].key, backup)
     _write(directory / FILE, text)
@@ -141,10 +147,12 @@ def _labels(text: str) -> tuple[str, str]:
 
 
 def _listen(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isascii() or not port.isdigit():
-        raise ConfigError(f'listen = "{text[:80]}": expected host:port such as 127.0.0.1:8080.', key="listen")
-    return host.strip("[]"), int(port)
+    try:
+        return host_and_port(text)
+    except ConfigError:
+        raise ConfigError(
+            f'listen = "{text[:80]}": expected host:port such as 127.0.0.1:8080.', key="listen"
+        ) from None
 
 
 def _listing_text(source: str) -> str:
@@ -193,6 +201,24 @@ def _make_keys(directory: Path, venue: str, labels: tuple[str, str], keys_to: Pa
     return made
 
 
+def _make_certificates(
+    directory: Path, venue: str, keys: list[MadeKey], keys_to: Path | None
+) -> list[MadeKey]:
+    """The authority, the admin door's certificate, and one for each operator: beside the private keys, or in the directory to be moved."""
+    now = time.time_ns()
+    certificates = Certificates.begin(directory / CERTIFICATES, venue, now)
+    made = []
+    with Identity.open(directory, now, venue=venue, chain_id=1) as identity:
+        for key in keys:
+            if key.role == "operator":
+                folder = keys_to or directory / CERTIFICATES
+                path = _seed_path(folder, key.label).with_suffix(".pem")
+                certificates.issue_client(identity.store.key(key.key), path, now)
+                key = msgspec.structs.replace(key, certificate=str(path))  # noqa: PLW2901
+            made.append(key)
+    return made
+
+
 def _seed_path(folder: Path, label: str) -> Path:
     return folder / f"{re.sub(r'[^A-Za-z0-9_-]', '_', label)}.seed"
 
@@ -200,6 +226,7 @@ def _seed_path(folder: Path, label: str) -> Path:
 def _check_free(folder: Path | None, labels: tuple[str, ...]) -> None:
     """Raises ConfigError where a private key has no place of its own."""
     paths = [] if folder is None else [_seed_path(folder, label) for label in labels]
+    paths += [path.with_suffix(".pem") for path in paths]
     taken = [path for number, path in enumerate(paths) if path.exists() or path in paths[:number]]
     if taken:
         raise ConfigError(f"{taken[0]} is taken: nothing is overwritten.", file=str(taken[0]))
@@ -236,6 +263,9 @@ host = {quoted(host)}
 port = {port}
 gateways = 1
 behind_tls = false
+# Whose word counts on whom a connection is of, and how many connections one address may have.
+proxies = ["127.0.0.1", "::1"]
+connections_per_address = 512
 
 # Read models: empty for SQLite in the home, or "postgresql+psycopg://USER@HOST/DATABASE". They can be built anew from the journal.
 database = {quoted(answers.database)}
@@ -253,6 +283,12 @@ realtime = false
 # Time between snapshots: a restart reads the journal from the newest one on.
 snapshot = "5 min"
 
+# A warm standby on another machine ("none", "async" or "sync": answer only what it has, too); docs/guides/operate.md.
+standby = "none"
+
+# How long events are kept, for private streams that resume: about 190 bytes an event. "0 s" for not at all.
+events = "7 d"
+
 # Metrics, /healthz and /readyz, on this machine alone; 0 for none.
 metrics_port = {METRICS_PORT}
 
@@ -261,4 +297,15 @@ log = "text"
 
 # Where `novate backup` puts copies. Better on another disk, and copied to another place.
 backup = {quoted(str(backup))}
+
+# The door of the venue's own people: TLS in which both sides show a certificate of the venue's own authority, in certificates/ of the home.
+# The ports above then take nothing that needs a role at the venue. HTTPS on the port, the WebSocket on the next one.
+[process.admin]
+host = "127.0.0.1"
+port = {_admin_port(port)}
 """
+
+
+def _admin_port(port: int) -> int:
+    """Two ports that are no gateway's: ten below, or above where there is nothing below."""
+    return port - 10 if port > 1034 else port + 1000

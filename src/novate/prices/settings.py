@@ -26,6 +26,7 @@ from novate.prices.adapters.alpaca import Alpaca
 from novate.prices.adapters.mapped import JsonMapping, Mapped
 from novate.prices.adapters.massive import Massive
 from novate.prices.adapters.ticker import Ticker
+from novate.prices.credentials import credentials
 from novate.prices.feed import Feed
 from novate.prices.health import Backoff, FeedHealth
 from novate.prices.intake import Instrument, Intake, IntakeTerms
@@ -107,6 +108,13 @@ def instruments(settings: FeedSettings, listed: Listed) -> tuple[Instrument, ...
     return tuple(found)
 
 
+def connection(
+    settings: FeedSettings, environment: Mapping[str, str] = os.environ
+) -> tuple[Adapter, Callable[[], Link]]:
+    """The format of a feed, and what makes a new connection to it. Raises ConfigError for a missing key or package."""
+    return _KINDS[settings.kind](settings, tuple(settings.symbols), environment)
+
+
 def build_feed(
     settings: FeedSettings,
     listed: Listed,
@@ -136,7 +144,7 @@ def build_feed(
         silence_s = duration_ns(settings.silence, "silence") / 1e9
     except UnitError as error:
         raise ConfigError(f"Feed {settings.name}: {error.sentence}") from error
-    adapter, link = _KINDS[settings.kind](settings, symbols, environment)
+    adapter, link = connection(settings, environment)
     return Feed(
         name=settings.name,
         adapter=adapter,
@@ -217,10 +225,11 @@ _KINDS: Mapping[str, Callable[[FeedSettings, tuple[str, ...], Mapping[str, str]]
 
 def _secret(settings: FeedSettings, which: str, environment: Mapping[str, str]) -> str:
     variable = getattr(settings, which)
-    if not variable or not environment.get(variable):
+    found = credentials(variable, environment)
+    if not found:
         said = f"the environment variable {variable} is not set" if variable else f"{which} is missing"
         raise ConfigError(f"Feed {settings.name}: {said}.")
-    return environment[variable]
+    return found[0]
 
 
 def _instrument(symbol: str, entry: SymbolSettings, line: UnderlyingName) -> Instrument:

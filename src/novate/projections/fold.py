@@ -66,14 +66,15 @@ from novate.messages import (
     decode_event,
 )
 from novate.messages.layout import LAYOUTS
-from novate.projections import money, sampling, trading
+from novate.projections import money, notices, sampling, trading
 from novate.projections.causes import Cause
 from novate.projections.running import At, Running
 from novate.projections.sampling import HOUR_NS
 from novate.projections.settling import Moment, Untold, settle
 from novate.projections.trading import OrderKindShown, OrderStatus
 
-_PEEK: Final = struct.Struct("<IH")
+_PEEK: Final = struct.Struct("<IH2xQ40xQ")
+"""Length, type, account and its number: the first 64 bytes of every event."""
 _HEAD: Final = 11
 """Values of an event's header and lead in front of its body."""
 
@@ -93,7 +94,9 @@ _OTHERS: Final = (
     AccountOpened, AccountStateChanged, FundingSet, RequestReserved, RequestsNetted, RequestStateChanged, OwnershipMoved,
     TriggerPlaced, TriggerFired, WaitingEnded, TwapPlaced, TwapSlice, DistributionPaid, TokensRedeemed,
 )  # fmt: skip
-_TAKEN: Final[tuple[type[Event], ...]] = (*_LISTS, *_LIQUIDATION, *_OTHERS, *money.HANDLERS, *money.UNTOLD)
+_TAKEN: Final[tuple[type[Event], ...]] = (
+    *_LISTS, *_LIQUIDATION, *_OTHERS, *money.HANDLERS, *money.UNTOLD, *notices.TAKEN
+)  # fmt: skip
 _RARE: Final = frozenset(cls.KIND for cls in _TAKEN)
 
 
@@ -107,6 +110,7 @@ class Fold:
         self.run = run
         self._moment = moment
         self._untold = Untold()
+        self._announcer = notices.Announcer()
         self._sequence = run.sequence
         self._last = At(run.sequence, 0, run.time_ns)
         self._ledger_from = 0
@@ -118,8 +122,11 @@ class Fold:
     def feed(self, events: bytes, last_sequence: int, time_ns: int) -> None:
         """Takes whole commands' events, up to and with those of command `last_sequence`, whose time is `time_ns`."""
         at, end = 0, len(events)
+        told = self.run.batch.appended["account_events"].append
         while at < end:
-            length, kind = _PEEK.unpack_from(events, at)
+            length, kind, account, number = _PEEK.unpack_from(events, at)
+            if number:
+                told((account, number, events[at : at + length]))
             hot = _HOT.get(kind)
             if hot is not None and hot[1] is not None:
                 values = hot[1].unpack_from(events, at)
@@ -162,6 +169,7 @@ class Fold:
         if self._untold:
             settle(self.run, self._untold, self._last, self._ledger_from, self._moment)
             self._untold = Untold()
+        self._announcer.close(self.run)
         self._black.clear()
         self._clawed = False
 
@@ -215,6 +223,8 @@ class Fold:
     # --- rare events ---------------------------------------------------------------------------------------------------
 
     def _rare(self, at: At, account: int, body: Event) -> None:
+        if isinstance(body, notices.TAKEN):
+            self._announcer.take(self.run, at, body)
         if isinstance(body, _LISTS):
             self._stale = True
             return

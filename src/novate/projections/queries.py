@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, func, select, tuple_
 
 from novate.projections import schema
 from novate.projections.rows import (
@@ -46,6 +46,20 @@ _FLAGS: Final = frozenset({"stablecoin", "perp", "maker", "liquidation"})
 _RENAMED: Final = {"placed_sequence": "sequence", "placed_idx": "idx", "placed_ns": "time_ns"}
 
 R = TypeVar("R", bound=Record)
+
+
+def account_events(
+    connection: Connection, account: int, after: int, limit: int = 100
+) -> tuple[list[bytes], int]:
+    """What an account was told behind its event `after`, as the engine wrote it; and the number of its last event, 0 for none."""
+    table = schema.account_events.c
+    mine = table.account == signed(account)
+    wanted = (
+        select(table.event).where(mine, table.number > after).order_by(table.number).limit(min(limit, MOST))
+    )
+    rows = [bytes(row[0]) for row in connection.execute(wanted)]
+    last = connection.execute(select(func.max(table.number)).where(mine)).scalar()
+    return rows, last or 0
 
 
 def position(connection: Connection) -> Position:
@@ -277,6 +291,40 @@ def candles(
     wanted = wanted.where(*([c.start_ns < to_ns] if to_ns is not None else []))
     key = c.start_ns.desc() if newest else c.start_ns
     return _rows(connection, wanted.order_by(key).limit(_bounded(limit)), CandleRow)
+
+
+def notices(
+    connection: Connection, *, before_ns: int | None = None, limit: int = 100, current_ns: int | None = None
+) -> list[Row[Any]]:
+    """Public notices, newest first, those published before `before_ns`; with `current_ns` only those that are not over then.
+
+    Notices of one moment stay together: a page may be longer than `limit` by them.
+    """
+    c = schema.notices.c
+    seen = [c.published_ns > 0]
+    seen += [] if before_ns is None else [c.published_ns < before_ns]
+    if current_ns is not None:
+        seen += [c.resolved_ns == 0, (c.to_ns == 0) | (c.to_ns > current_ns)]
+    newest = select(c.published_ns).where(*seen).order_by(c.published_ns.desc()).limit(_bounded(limit))
+    oldest = connection.execute(select(func.min(newest.subquery().c.published_ns))).scalar_one()
+    if oldest is None:
+        return []
+    wanted = select(schema.notices).where(*seen, c.published_ns >= oldest)
+    return list(connection.execute(wanted.order_by(c.published_ns.desc(), c.sequence.desc(), c.idx.desc())))
+
+
+def notices_changed(connection: Connection, after: int) -> list[Row[Any]]:
+    """Public notices that changed behind command `after`, in order of their making."""
+    c = schema.notices.c
+    wanted = select(schema.notices).where(c.published_ns > 0, c.changed_sequence > after)
+    return list(connection.execute(wanted.order_by(c.sequence, c.idx)))
+
+
+def notice_updates(connection: Connection, sequence: int, idx: int) -> list[Row[Any]]:
+    """What was said of a notice later, in order."""
+    c = schema.notice_updates.c
+    wanted = select(schema.notice_updates).where(c.notice_sequence == sequence, c.notice_idx == idx)
+    return list(connection.execute(wanted.order_by(c.sequence, c.idx)))
 
 
 # --- how -------------------------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ class Batch:
     requests: dict[int, list[Any]] = field(default_factory=dict)
     accounts: set[int] = field(default_factory=set)
     candles: dict[tuple[int, int, int], list[int]] = field(default_factory=dict)
+    notices: dict[tuple[int, int], list[Any]] = field(default_factory=dict)
     listing: bool = False
 
     @property
@@ -48,6 +49,8 @@ class Running:
     accounts: dict[int, list[int]] = field(default_factory=dict)
     candles: dict[tuple[int, int], list[int]] = field(default_factory=dict)
     last_trade: dict[int, int] = field(default_factory=dict)
+    notices: dict[str, list[Any]] = field(default_factory=dict)
+    """Public notices that are not over, by what they are about."""
     sequence: int = 0
     time_ns: int = 0
     next_sample_ns: int = 0

@@ -12,7 +12,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, String, Table
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+)
 
 metadata: Final = MetaData(
     naming_convention={"pk": "pk_%(table_name)s", "ix": "ix_%(table_name)s_%(column_0_N_name)s"}
@@ -157,6 +168,27 @@ requests: Final = Table(
 )  # fmt: skip
 """Requests to issue or redeem, as they stand."""
 
+account_events: Final = Table(
+    "account_events", metadata, _key("account"), _key("number"), Column("event", LargeBinary, nullable=False), sqlite_with_rowid=False,
+)  # fmt: skip
+"""What each account was told, whole, as the engine wrote it; `number` is its place among the account's events, from 1 without a gap."""
+
+# --- what everybody is told --------------------------------------------------------------------------------------------
+
+notices: Final = Table(
+    "notices", metadata, *_place(), _text("kind", 16), _text("severity", 16), _text("subject", 80),
+    Column("markets", Text, nullable=False), _text("title", 400), _text("text", 400),
+    *_numbers("from_ns", "to_ns", "published_ns", "resolved_ns"), _text("resolution", 400), _number("changed_sequence"),
+    Index(None, "published_ns"), Index(None, "changed_sequence"),
+)  # fmt: skip
+"""Public notices by the event that made them. `markets` are names, JSON; `to_ns` 0 without end; `published_ns` 0 as long as nobody may see it."""
+
+notice_updates: Final = Table(
+    "notice_updates", metadata, *_place(), *_numbers("time_ns", "notice_sequence", "notice_idx"), _text("text", 400),
+    Index(None, "notice_sequence", "notice_idx"),
+)  # fmt: skip
+"""What was said of a notice later."""
+
 # --- samples at stated moments -----------------------------------------------------------------------------------------
 
 margins: Final = Table(
@@ -192,9 +224,9 @@ operator_funds: Final = Table(
 """Money that the operator or brokers brought into the venue's own books."""
 
 APPENDED: Final = (
-    fills, ledger, transfers, funding_rates, funding, interest, liquidations, margins, samples, sampled, sampled_venue, differences,
-    operator_funds,
+    fills, ledger, transfers, funding_rates, funding, interest, liquidations, account_events, margins, samples, sampled, sampled_venue, differences,
+    operator_funds, notice_updates,
 )  # fmt: skip
 """Tables whose rows are written once."""
-CURRENT: Final = (assets, markets, underlyings, accounts, holdings, orders, candles, requests)
+CURRENT: Final = (assets, markets, underlyings, accounts, holdings, orders, candles, requests, notices)
 """Tables whose rows say how things stand."""

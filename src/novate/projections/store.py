@@ -143,11 +143,16 @@ class Store:
         for request in self._all(schema.requests):
             run.requests[request[0]] = [request[0], unsigned(request[1]), *request[2:]]
         self._load_candles(run)
+        still = select(schema.notices).where(
+            schema.notices.c.resolved_ns == 0, schema.notices.c.subject != ""
+        )
+        run.notices = {row.subject: list(row) for row in self.connection.execute(still)}
         self.connection.commit()
         return run
 
     def _all(self, table: Table) -> Sequence[Any]:
-        return self.connection.execute(select(table)).fetchall()
+        """By key: a database gives rows in any order, and what goes on from them must go on alike."""
+        return self.connection.execute(select(table).order_by(*table.primary_key.columns)).fetchall()
 
     def _load_listing(self, run: Running) -> None:
         listing = run.listing
@@ -248,6 +253,7 @@ def _current(run: Running, batch: Batch) -> Iterable[tuple[Table, list[Row]]]:
     yield schema.holdings, [(*key, *run.holding[key]) for key in sorted(batch.holdings)]
     yield schema.orders, [tuple(batch.orders[order]) for order in sorted(batch.orders)]
     yield schema.requests, [tuple(batch.requests[number]) for number in sorted(batch.requests)]
+    yield schema.notices, [tuple(batch.notices[key]) for key in sorted(batch.notices)]
     yield schema.candles, [tuple(batch.candles[key]) for key in sorted(batch.candles)]
     if batch.listing or batch.candles:
         listing = run.listing

@@ -22,12 +22,14 @@ _RUN_BYTES = 1 << 20
 
 
 class Told(NamedTuple):
-    """Events of whole commands up to `last_sequence`, whose time is `time_ns`."""
+    """Whole commands up to `last_sequence`, whose time is `time_ns`, and their events."""
 
     first_sequence: int
     last_sequence: int
     time_ns: int
     events: bytes
+    commands: bytes = b""
+    """As the journal has them; empty where only events were heard."""
 
 
 _TRIES: Final = 20
@@ -99,9 +101,10 @@ class Past:
 
 
 def _apply(engine: Engine, waiting: list[bytes], first: int, time_ns: int) -> Told:
-    events = engine.apply(b"".join(waiting))
+    commands = b"".join(waiting)
     waiting.clear()
-    return Told(first, engine.sequence, time_ns, events)
+    events = engine.apply(commands)
+    return Told(first, engine.sequence, time_ns, events, commands)
 
 
 class Moments:

@@ -9,22 +9,20 @@ but the work since. Never sends a command, never writes to the home.
 
 from __future__ import annotations
 
-import select
 import signal
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple
 
 from novate.core_process import CoreClient
 from novate.core_process.client import CoreGone
-from novate.core_process.wire import Answered
 from novate.projections.fold import Fold
 from novate.projections.running import Running
 from novate.projections.store import OtherJournal, Store
+from novate.projector.listening import Listener
 from novate.projector.past import Moments, Past, Told
 
 WAITING_BYTES: Final = 64 << 20
@@ -141,67 +139,6 @@ def _begin(store: Store, past: Past) -> tuple[Running, Fold]:
     return run, Fold(run, Moments(past, past.engine_before(run.sequence)))
 
 
-class _Listener:
-    """Takes what the core sends, in a thread of its own, so that the core never waits for rows."""
-
-    def __init__(self, client: CoreClient, most: int) -> None:
-        self._client = client
-        self._most = most
-        self._waiting: deque[Told] = deque()
-        self._bytes = 0
-        self._changed = threading.Condition()
-        self._ended = False
-        self._thread = threading.Thread(target=self._listen, name="novate-projector-listen", daemon=True)
-        self.sequence = client.welcome.sequence
-        self.time_ns = client.welcome.time_ns
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with self._changed:
-            self._ended = True
-        self._thread.join()
-
-    def take(self, timeout_s: float) -> list[Told] | None:
-        """What came since, at most after `timeout_s`; None when nothing more will come."""
-        with self._changed:
-            if not self._waiting and not self._ended:
-                self._changed.wait(timeout_s)
-            if not self._waiting and self._ended:
-                return None
-            found = list(self._waiting)
-            self._waiting.clear()
-            self._bytes = 0
-            return found
-
-    def _listen(self) -> None:
-        try:
-            while not self._ended:
-                if not self._client.waiting and not select.select([self._client], [], [], _LOOK_S)[0]:
-                    continue
-                heard = self._client.receive()
-                if isinstance(heard, Answered) and not self._keep(heard):
-                    break
-        except (CoreGone, OSError, ValueError):
-            pass  # the end of the connection: what is missing is in the journal
-        with self._changed:
-            self._ended = True
-            self._changed.notify()
-
-    def _keep(self, heard: Answered) -> bool:
-        last = heard.first_sequence + heard.commands - 1
-        with self._changed:
-            self.sequence, self.time_ns = last, heard.time_ns
-            if self._bytes + len(heard.events) > self._most and self._waiting:
-                return False
-            self._waiting.append(Told(heard.first_sequence, last, heard.time_ns, heard.events))
-            self._bytes += len(heard.events)
-            self._changed.notify()
-        return True
-
-
 class _Projector:
     """One database and the core whose venue it shows."""
 
@@ -226,7 +163,7 @@ class _Projector:
 
     def follow(self, client: CoreClient) -> None:
         """Catches up from the journal, then writes what the core tells, until one of them ends."""
-        with _Listener(client, self._waiting_bytes) as listener:
+        with Listener(client, self._waiting_bytes, "projector") as listener:
             # The core begins a journal before it listens; an empty one has nothing to show.
             past = Past(self._home)
             run, fold = _begin(self._store, past)
@@ -247,7 +184,7 @@ class _Projector:
         """The core is away."""
         self._tell(self._lag._replace(connected=False))
 
-    def _take(self, run: Running, fold: Fold, heard: list[Told], listener: _Listener) -> bool:
+    def _take(self, run: Running, fold: Fold, heard: list[Told], listener: Listener) -> bool:
         """False when frames are missing in between: the journal has them."""
         for told in heard:
             if told.last_sequence <= run.sequence:
@@ -259,7 +196,7 @@ class _Projector:
                 self._write(run, listener)
         return True
 
-    def _write(self, run: Running, listener: _Listener) -> None:
+    def _write(self, run: Running, listener: Listener) -> None:
         self._store.write(run)
         self._tell(Lag(run.sequence, run.time_ns, listener.sequence, listener.time_ns, connected=True))
 

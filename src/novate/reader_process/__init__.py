@@ -10,16 +10,19 @@
     server     the loop
     client     the other end, blocking: stands wherever an engine is asked
     aio        the other end for asyncio: many questions in flight
+    whole_books  a book order by order, however many pages it takes
 
 Nothing here writes a command. docs/internals/reader-process.md describes the wire and the promises.
 """
 
+from novate.journal.scan import Position
 from novate.reader_process.aio import AsyncReaderClient
 from novate.reader_process.client import ReaderClient, ReaderGone
-from novate.reader_process.follower import Follower, Position
+from novate.reader_process.follower import Follower
 from novate.reader_process.limits import ReaderLimits, SnapshotPlan
 from novate.reader_process.server import ReaderServer, serve_reader
-from novate.reader_process.wire import BadQuestion, Foretold, NotTold, Told, Why
+from novate.reader_process.whole_books import whole_book
+from novate.reader_process.wire import BadQuestion, Foretold, NotTold, Recalled, Told, Why
 
 __all__ = [
     "AsyncReaderClient",
@@ -32,8 +35,10 @@ __all__ = [
     "ReaderGone",
     "ReaderLimits",
     "ReaderServer",
+    "Recalled",
     "SnapshotPlan",
     "Told",
     "Why",
     "serve_reader",
+    "whole_book",
 ]

@@ -14,12 +14,12 @@ from typing import Final, Self, TypeVar, cast
 from novate.core_process.wire import BadRecord, RecordReader, Welcome
 from novate.reader_process import wire
 from novate.reader_process.client import LARGEST, ReaderGone, check_size
-from novate.reader_process.wire import Ask, Foretold, NotTold, Reply, Told, WhatIf
+from novate.reader_process.wire import Ask, Foretold, NotTold, Recall, Recalled, Reply, Told, WhatIf
 
 _FIRST_WAIT_S: Final = 0.02
 _LONGEST_WAIT_S: Final = 0.5
 
-_T = TypeVar("_T", Told, Foretold)
+_T = TypeVar("_T", Told, Foretold, Recalled)
 
 
 class AsyncReaderClient:
@@ -60,6 +60,14 @@ class AsyncReaderClient:
         self._tag += 1
         what_if = WhatIf(self._tag, min_seq, _ms(wait_s), questions, bytes(commands))
         return await self._told(wire.pack_what_if(what_if), self._tag, wait_s, Foretold)
+
+    async def recall(
+        self, account: int, after: int, most: int = 1_000, *, min_seq: int = 0, wait_s: float = 5.0
+    ) -> Recalled:
+        """What was told to an account behind its event `after`, from the event log. Raises as `ask`."""
+        self._tag += 1
+        recall = Recall(self._tag, min_seq, _ms(wait_s), most, account, after)
+        return await self._told(wire.pack_recall(recall), self._tag, wait_s, Recalled)
 
     async def close(self) -> None:
         """Hangs up for good; who waits gets ReaderGone."""
@@ -118,7 +126,7 @@ class _Line(asyncio.Protocol):
         self._greeted: asyncio.Future[Welcome] = self._loop.create_future()
         self._transport: asyncio.Transport | None = None
         self._reader = RecordReader(LARGEST)
-        self._asked: dict[int, asyncio.Future[Told | Foretold]] = {}
+        self._asked: dict[int, asyncio.Future[Told | Foretold | Recalled]] = {}
         self._unsent: list[bytes] = []
         self._room = asyncio.Event()
         self._room.set()
@@ -138,12 +146,12 @@ class _Line(asyncio.Protocol):
             raise
         return line
 
-    async def ask(self, tag: int, record: bytes) -> Told | Foretold:
+    async def ask(self, tag: int, record: bytes) -> Told | Foretold | Recalled:
         if not self._room.is_set():
             await self._room.wait()
         if self.gone:
             raise ReaderGone("The reader has hung up.")
-        answer: asyncio.Future[Told | Foretold] = self._loop.create_future()
+        answer: asyncio.Future[Told | Foretold | Recalled] = self._loop.create_future()
         self._asked[tag] = answer
         self._write(record)
         try:

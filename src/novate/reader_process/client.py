@@ -12,15 +12,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
+from novate.core_process.inbox import Inbox
 from novate.core_process.wire import BadRecord, RecordReader, Welcome
 from novate.errors import NovateError
 from novate.reader_process import wire
-from novate.reader_process.wire import Ask, Foretold, NotTold, Reply, Told, WhatIf, Why
+from novate.reader_process.wire import Ask, Foretold, NotTold, Recall, Recalled, Reply, Told, WhatIf, Why
 
-_READ_BYTES: Final = 1 << 18
 LARGEST: Final = (1 << 32) - 1
 
-_T = TypeVar("_T", Told, Foretold)
+_T = TypeVar("_T", Told, Foretold, Recalled)
 
 
 class ReaderGone(NovateError):
@@ -37,6 +37,7 @@ class ReaderClient:
 
     def __init__(self, sock: socket.socket, timeout_s: float) -> None:
         self._sock = sock
+        self._inbox = Inbox()
         self._timeout_s = timeout_s
         self._reader = RecordReader(LARGEST)
         self._heard: deque[Welcome | Reply] = deque()
@@ -97,6 +98,12 @@ class ReaderClient:
         what_if = WhatIf(self._tag, self.min_seq, self._wait_ms, questions, bytes(commands))
         return self._told(wire.pack_what_if(what_if), Foretold)
 
+    def recall(self, account: int, after: int, most: int = 1_000) -> Recalled:
+        """What was told to an account behind its event `after`, from the event log. Raises NotTold where there is none, ReaderGone."""
+        self._tag += 1
+        recall = Recall(self._tag, self.min_seq, self._wait_ms, most, account, after)
+        return self._told(wire.pack_recall(recall), Recalled)
+
     def close(self) -> None:
         """Hangs up."""
         self._sock.close()
@@ -133,7 +140,7 @@ class ReaderClient:
         """The next record."""
         while not self._heard:
             try:
-                chunk = self._sock.recv(_READ_BYTES)
+                chunk = self._inbox.read(self._sock)
             except OSError as error:
                 raise ReaderGone(f"The reader does not answer ({error.strerror or error}).") from error
             if not chunk:

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Final
 
 from novate.core_process import wire
+from novate.core_process.inbox import Inbox
 from novate.core_process.wire import BadRecord, CoreRefused, Heard, Welcome
 
 _FIRST_WAIT_S: Final = 0.02
 _LONGEST_WAIT_S: Final = 1.0
-_READ_BYTES: Final = 1 << 18
 _AT_ONCE_BYTES: Final = 1 << 22
 """Read before what was read is looked at."""
 _LARGEST: Final = (1 << 32) - 1
@@ -31,6 +31,7 @@ class CoreFeed:
         """When (of `time.monotonic`) `connect` is next worth a call."""
         self._wait_s = _FIRST_WAIT_S
         self._sock: socket.socket | None = None
+        self._inbox = Inbox()
         self._reader = wire.RecordReader(_LARGEST)
 
     @property
@@ -65,7 +66,7 @@ class CoreFeed:
         ended = False
         while size < _AT_ONCE_BYTES and not ended:
             try:
-                chunk = self._sock.recv(_READ_BYTES)
+                chunk = self._inbox.read(self._sock)
             except BlockingIOError:
                 break
             except OSError:

@@ -11,11 +11,12 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from novate._core import Engine, release, ruleset
 from novate.core_process.wire import DurableFrame
 from novate.errors import JournalDamaged, JournalError, ReleaseMismatch, ReplayDiverged
+from novate.event_log import EventLog
 from novate.journal import layout
 from novate.journal.quarantine import Quarantines
 from novate.journal.recovery import (
@@ -27,30 +28,21 @@ from novate.journal.recovery import (
     put_aside,
     restored,
 )
-from novate.journal.scan import Frame, Walk, segment_name, segment_paths, walk_journal
+from novate.journal.scan import START, Frame, Position, Walk, segment_name, segment_paths, walk_journal
 from novate.journal.snapshots import BadSnapshot, SnapshotFile, peek_snapshot, snapshot_paths
 
 _RUN_BYTES: Final = 1 << 18
 """Frames are applied together up to about this size: small ones cost no more than large ones, and a slice of time is kept."""
 
 
-class Position(NamedTuple):
-    """Where in the journal an engine stands: after the last command of a frame."""
-
-    sequence: int
-    time_ns: int
-    frame_hash: bytes
-    """Of the frame that ends there: what proves that the next one follows, and what a snapshot is recorded with."""
-
-
-START: Final = Position(0, 0, layout.NO_HASH)
-
-
 class Follower:
     """One engine that follows the journal of a home. For one thread."""
 
-    def __init__(self, home: Path | str, upto: int) -> None:
+    def __init__(self, home: Path | str, upto: int, events: EventLog | None = None) -> None:
         """The newest state of `home` that a snapshot not behind command `upto` holds, else none yet; `upto` is the core's word.
+
+        `events` gets the events of every command from there on. Where it ends before, the state begins no later than it ends, so that what
+        it misses is made again; one that is not of this journal is put aside.
 
         Raises JournalDamaged or ReleaseMismatch when the journal around that snapshot can't be trusted.
         """
@@ -62,7 +54,13 @@ class Follower:
         """Of frames heard and not applied yet."""
         self._disk: Iterator[Frame | None] | None = None
         self._upto = 0
-        self.engine, self.position = self._restored(upto)
+        self.events = events
+        if events is not None and events.end is not None and events.end.sequence > upto:
+            events.put_aside(f"The event log goes up to command {events.end.sequence}, the core to {upto}")
+        at_most = events.end.sequence if events is not None and events.end is not None else upto
+        self.engine, self.position = self._restored(upto, at_most)
+        if events is not None:
+            self._check_log(events, self.position)
         self.restored_at = self.position.sequence
         """Command after which the snapshot was taken that this engine began from; 0 for none."""
         self.catch_up(upto)
@@ -120,11 +118,11 @@ class Follower:
     def _expected(self) -> int:
         return (self._upto if self._disk is not None else self.position.sequence) + 1
 
-    def _restored(self, upto: int) -> tuple[Engine, Position]:
+    def _restored(self, upto: int, at_most: int) -> tuple[Engine, Position]:
         for path in reversed(snapshot_paths(self.paths.snapshots)):
             try:
                 file = peek_snapshot(path)
-                position = _borne_out(self.paths.journal, file, upto)
+                position = _borne_out(self.paths.journal, file, upto, at_most)
                 return restored(Engine, file), position
             except BadSnapshot as bad:
                 self.snapshots_skipped.append(f"{path.name}: {bad}")
@@ -160,11 +158,23 @@ class Follower:
         self._disk = None
 
     def _apply_frames(self, frames: list[Frame]) -> None:
-        if frames:
-            last = frames[-1]
-            self._apply(
-                [frame.payload for frame in frames], Position(last.last_sequence, last.time_ns, last.hash)
-            )
+        """Those up to the end of the event log without events, for they are there, and the rest with them."""
+        told = self.events.end if self.events is not None else None
+        known = [frame for frame in frames if told is not None and frame.last_sequence <= told.sequence]
+        for part in (known, frames[len(known) :]):
+            if part:
+                last = part[-1]
+                end = Position(last.last_sequence, last.time_ns, last.hash)
+                self._apply([frame.payload for frame in part], end)
+
+    def _check_log(self, events: EventLog, position: Position) -> None:
+        """Where the engine is at the end of the event log, or behind, they must be at the same frame."""
+        end = events.end
+        if end is not None and end.sequence <= position.sequence and end != position:
+            events.put_aside(f"The event log is of another journal, by its command {end.sequence}")
+            end = None
+        if end is None:
+            events.begin(position)
 
     def _apply_pending(self) -> None:
         """One run of frames the core told."""
@@ -179,14 +189,20 @@ class Follower:
         self._apply(payloads, end)
 
     def _apply(self, payloads: list[bytes], end: Position) -> None:
-        first = self.position.sequence + 1
-        apply_frame(self.engine, Run(first, end.sequence - first + 1, b"".join(payloads)))
+        first, events = self.position.sequence + 1, self.events
+        run = Run(first, end.sequence - first + 1, b"".join(payloads))
+        if events is not None and events.end == self.position:
+            apply_frame(self.engine, run, lambda made: events.append(made, end))
+        else:
+            apply_frame(self.engine, run)
         if self.engine.sequence != end.sequence:
             raise ReplayDiverged(
                 f"The frames up to command {end.sequence} brought the engine to command {self.engine.sequence}.",
                 sequence=end.sequence,
             )
         self.position = end
+        if events is not None:
+            self._check_log(events, end)
 
 
 def frames_between(
@@ -222,12 +238,17 @@ def _check_end(journal_dir: Path, walk: Walk, upto: int) -> None:
         )
 
 
-def _borne_out(journal_dir: Path, file: SnapshotFile, upto: int) -> Position:
-    """Where the snapshot stands, once the journal was found to hold the frame it was taken after. Raises BadSnapshot."""
+def _borne_out(journal_dir: Path, file: SnapshotFile, upto: int, told: int) -> Position:
+    """Where the snapshot stands, once the journal was found to hold the frame it was taken after. Raises BadSnapshot.
+
+    One that is behind command `told`, where the event log ends, is of no use: the events in between must be made again.
+    """
     if file.ruleset != ruleset():
         raise BadSnapshot(f"it was taken under ruleset {file.ruleset}")
     if file.sequence > upto:
         raise BadSnapshot(f"it is behind command {upto}, which the core has applied last")
+    if file.sequence > told:
+        raise BadSnapshot(f"it is behind command {told}, where the event log ends")
     for frame in walk_journal(
         journal_dir, Walk(), ruleset=ruleset(), start=_segment_of(journal_dir, file.sequence)
     ):

@@ -19,6 +19,8 @@ class ReaderLimits:
     """Of commands in one what-if: about 800 orders."""
     answer_bytes: int = 1 << 28
     """Largest answer record; a larger answer is not told."""
+    recalled: int = 10_000
+    """Events of an account told at once; about 4 MiB of them in any case."""
     waiting: int = 1_024
     """Questions of one asker that are not answered yet; beyond that it is not read."""
     unsent_bytes: int = 1 << 24

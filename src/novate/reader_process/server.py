@@ -23,6 +23,7 @@ from typing import Final
 from novate.core_process.listening import listen, stopped_by_signals
 from novate.core_process.wire import BadRecord, DurableFrame, Record, Refusal, Welcome
 from novate.errors import ConfigError, EngineHalted
+from novate.event_log import DIRECTORY, EventLog, EventLogPlan, EventsDamaged
 from novate.reader_process import wire
 from novate.reader_process.askers import Asker, Waiting, until
 from novate.reader_process.feed import CoreFeed
@@ -30,7 +31,17 @@ from novate.reader_process.follower import Follower
 from novate.reader_process.limits import ReaderLimits, SnapshotPlan
 from novate.reader_process.snapshots import SnapshotWriter, Told
 from novate.reader_process.whatif import WhatIfs, timed_copy
-from novate.reader_process.wire import Ask, Foretold, Kind, NotTold, Question, WhatIf, Why
+from novate.reader_process.wire import (
+    Ask,
+    Foretold,
+    Kind,
+    NotTold,
+    Question,
+    Recall,
+    Recalled,
+    WhatIf,
+    Why,
+)
 
 _ENDS: Final = {
     Refusal.RECORD_TOO_LARGE: Why.RECORD_TOO_LARGE,
@@ -53,9 +64,11 @@ class ReaderServer:
         *,
         limits: ReaderLimits | None = None,
         snapshots: SnapshotPlan | None = None,
+        events: EventLog | None = None,
         on_ready: Callable[[Follower], None] | None = None,
         on_snapshot: Told | None = None,
     ) -> None:
+        """`events` is written and answered from; whoever opened it closes it."""
         self.limits = limits or ReaderLimits()
         self.follower: Follower | None = None
         """None until the core has said how far the journal is durable."""
@@ -65,6 +78,7 @@ class ReaderServer:
         self._on_ready = on_ready
         self._on_snapshot = on_snapshot
         self._plan = snapshots
+        self._events = events
         self._snapshots: SnapshotWriter | None = None
         self._feed = CoreFeed(core_path)
         self._welcomed = False
@@ -158,7 +172,7 @@ class ReaderServer:
         for one in heard:
             if isinstance(one, Welcome):
                 if self.follower is None:
-                    self.follower = Follower(self._home, one.sequence)
+                    self.follower = Follower(self._home, one.sequence, self._events)
                 else:
                     self.follower.catch_up(one.sequence)
                 self._welcomed = True
@@ -245,7 +259,7 @@ class ReaderServer:
         """One record of an asker. Raises BadRecord."""
         if asker.greeted:
             question = wire.parse_question(record)
-            if len(question.questions) > self.limits.questions:
+            if not isinstance(question, Recall) and len(question.questions) > self.limits.questions:
                 raise BadRecord(
                     Refusal.BAD_RECORD,
                     f"{len(question.questions)} questions; at most {self.limits.questions} are taken at once.",
@@ -288,6 +302,8 @@ class ReaderServer:
                 refused = self._what_ifs.put(asker, question)
                 if refused is not None:
                     self._finish(asker, refused)
+            elif isinstance(question, Recall):
+                self._finish(asker, self._recalled(follower, question))
             else:
                 self._finish(asker, self._told(follower, question))
 
@@ -300,6 +316,18 @@ class ReaderServer:
             return wire.BadQuestion(str(bad), why=Why.BAD_QUESTION, tag=ask.tag)
         return wire.Told(ask.tag, position.sequence, position.time_ns, self.stale, answers)
 
+    def _recalled(self, follower: Follower, recall: Recall) -> Recalled | NotTold:
+        """The log is as far as the engine: what is applied is in it."""
+        log, position = follower.events, follower.position
+        if log is None:
+            return NotTold("The reader keeps no event log.", why=Why.NO_EVENT_LOG, tag=recall.tag)
+        try:
+            page = log.account(recall.account, recall.after, min(recall.most, self.limits.recalled))
+        except EventsDamaged as damaged:
+            return NotTold(damaged.sentence, why=Why.NO_EVENT_LOG, tag=recall.tag)
+        where = (recall.tag, position.sequence, position.time_ns, self.stale)
+        return Recalled(*where, page.how_many, page.oldest, page.last, log.first_sequence, page.events)
+
     def _finish(self, asker: Asker, reply: wire.Reply) -> None:
         """Tells an asker what one of its questions came to."""
         asker.waiting -= 1
@@ -308,7 +336,7 @@ class ReaderServer:
     def _reply(self, asker: Asker, reply: wire.Reply) -> None:
         if asker.gone:
             return
-        if not isinstance(reply, NotTold):
+        if isinstance(reply, wire.Told | Foretold):
             size = sum(map(len, reply.answers)) + (len(reply.events) if isinstance(reply, Foretold) else 0)
             if size > self.limits.answer_bytes:
                 sentence = f"An answer of {size} bytes; at most {self.limits.answer_bytes} are told at once."
@@ -318,6 +346,8 @@ class ReaderServer:
             asker.say(wire.pack_not_told(tag, why, reply.sentence))
         elif isinstance(reply, Foretold):
             asker.say(*wire.pack_foretold(reply))
+        elif isinstance(reply, Recalled):
+            asker.say(*wire.pack_recalled(reply))
         else:
             asker.say(*wire.pack_told(reply))
         self._to_flush.add(asker)
@@ -333,7 +363,7 @@ class ReaderServer:
         copy, took = timed_copy(follower.engine)
         self._copy_at = time.monotonic() + took * self.limits.copy_rest
         if writer is not None and snapshot:
-            writer.begin(copy, position)
+            writer.begin(copy, position, self._events.to_sync() if self._events is not None else None)
         else:
             self._what_ifs.begin(copy, position, stale=self.stale)
 
@@ -416,16 +446,20 @@ def serve_reader(
     core_path: Path | str | None = None,
     limits: ReaderLimits | None = None,
     snapshots: SnapshotPlan | None = None,
+    events: EventLogPlan | None = None,
     on_ready: Callable[[Follower], None] | None = None,
     on_snapshot: Told | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> None:
     """Follows the core of `home` and answers on the Unix socket `socket_path` (HOME/reader.sock) until SIGTERM or SIGINT.
 
     For the main thread of a process of its own. `core_path` is the core's socket (HOME/core.sock); a core that is not there yet, or no
     more, is waited for. With `snapshots` it writes snapshots, and `on_snapshot` gets the path of each, or why there is none;
-    `on_ready` gets the follower once the socket listens. The socket is readable and writable by its owner alone.
+    `on_ready` gets the follower once the socket listens. The socket is readable and writable by its owner alone. With `events` it keeps an
+    event log in HOME/events; `on_note` gets a line for what of it was cut or put aside.
 
-    Raises ConfigError when the socket's path can't be used; JournalDamaged, ReleaseMismatch or JournalError when the journal and the core
+    Raises ConfigError when the socket's path can't be used; JournalLocked or EventLogStopped where the event log is another's or can't be
+    written; JournalDamaged, ReleaseMismatch or JournalError when the journal and the core
     don't agree or are of another release; ReplayDiverged or EngineHalted when the engine can't follow.
     """
     path = Path(socket_path) if socket_path is not None else Path(home) / "reader.sock"
@@ -438,12 +472,14 @@ def serve_reader(
         listening = True
         return listener
 
+    log = EventLog(Path(home) / DIRECTORY, events, on_note) if events is not None else None
     server = ReaderServer(
         home,
         core,
         begin,
         limits=limits,
         snapshots=snapshots,
+        events=log,
         on_ready=on_ready,
         on_snapshot=on_snapshot,
     )
@@ -451,6 +487,8 @@ def serve_reader(
         with stopped_by_signals(server.stop):
             server.run()
     finally:
+        if log is not None:
+            log.close()
         if listening:
             path.unlink(missing_ok=True)
 

@@ -15,9 +15,10 @@ from typing import Final
 
 from novate._core import Engine, release, ruleset
 from novate.errors import NovateError
-from novate.journal.log import storage_error, write_file_durably
+from novate.files import write_durably
+from novate.journal.log import storage_error
+from novate.journal.scan import Position
 from novate.journal.snapshots import SnapshotStore, snapshot_paths
-from novate.reader_process.follower import Position
 from novate.reader_process.limits import SnapshotPlan
 
 OWN_NAME: Final = "reader.written"
@@ -59,20 +60,22 @@ class SnapshotWriter:
         """Whether the state after command `sequence` is to be written now."""
         return time.monotonic() >= self.wakes_at(sequence)
 
-    def begin(self, copy: Engine, position: Position) -> None:
-        """Writes `copy`, a fork at `position`, in the background."""
+    def begin(self, copy: Engine, position: Position, first: Callable[[], None] | None = None) -> None:
+        """Writes `copy`, a fork at `position`, in the background, once `first` was done there."""
         self._last_sequence = position.sequence
         self._due_at = time.monotonic() + self._plan.every_s
-        self._writing = self._pool.submit(self._write, copy, position)
+        self._writing = self._pool.submit(self._write, copy, position, first)
         self._writing.add_done_callback(lambda _: self._wake())
 
     def close(self) -> None:
         """Waits for the one being written."""
         self._pool.shutdown(wait=True)
 
-    def _write(self, copy: Engine, position: Position) -> None:
+    def _write(self, copy: Engine, position: Position, first: Callable[[], None] | None) -> None:
         told: Path | NovateError
         try:
+            if first is not None:
+                first()
             told = self._store.write(
                 sequence=position.sequence,
                 time_ns=position.time_ns,
@@ -94,6 +97,6 @@ class SnapshotWriter:
         noted = set(own.read_text(encoding="ascii").split()) if own.exists() else set()
         noted.add(written.name)
         names = [path.name for path in snapshot_paths(self._directory) if path.name in noted]
-        write_file_durably(own, "".join(f"{name}\n" for name in names[-self._plan.keep :]).encode())
+        write_durably(own, "".join(f"{name}\n" for name in names[-self._plan.keep :]).encode())
         for name in names[: -self._plan.keep]:
             (self._directory / name).unlink(missing_ok=True)

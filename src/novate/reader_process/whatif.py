@@ -14,8 +14,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from novate._core import Engine
 from novate.errors import BadBuffer, EngineHalted
 from novate.journal.envelope import stamp
+from novate.journal.scan import Position
 from novate.reader_process.askers import Asker
-from novate.reader_process.follower import Position
 from novate.reader_process.limits import ReaderLimits
 from novate.reader_process.wire import Foretold, NotTold, WhatIf, Why
 from novate.sequencer import check_buffer

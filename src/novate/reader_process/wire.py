@@ -9,10 +9,13 @@ Every record is little endian and begins with u32 length of the whole record | u
                      ASK       u64 tag | u64 least sequence | u32 wait_ms | u32 questions | questions
                      WHAT_IF   u64 tag | u64 least sequence | u32 wait_ms | u32 questions | u32 bytes of commands | u32 zero
                                | whole commands, sequence and time unfilled | questions
+                     RECALL    u64 tag | u64 least sequence | u32 wait_ms | u32 most events | u64 account | u64 number behind which
     from the reader  WELCOME   u32 protocol | u32 largest record it takes | u64 last sequence applied | i64 its time
                      TOLD      u64 tag | u64 sequence | i64 time | u32 flags (1: stale) | u32 answers | answers
                      FORETOLD  u64 tag | u64 sequence | i64 time | u32 flags | u32 answers | u32 bytes of events | u32 commands
                                | events | answers
+                     RECALLED  u64 tag | u64 sequence | i64 time | u32 flags | u32 events | u64 oldest | u64 last | u64 first command
+                               | whole events
                      NOT_TOLD  u64 tag | u32 code | u32 zero | sentence, UTF-8
 
 A question, as an answer, is u32 length | that many bytes: what `Engine.query` takes and gives. All questions of a record are answered
@@ -39,6 +42,8 @@ _ASK: Final = struct.Struct("<QQII")
 _WHAT_IF: Final = struct.Struct("<QQIIII")
 _TOLD: Final = struct.Struct("<QQqII")
 _FORETOLD: Final = struct.Struct("<QQqIIII")
+_RECALL: Final = struct.Struct("<QQIIQQ")
+_RECALLED: Final = struct.Struct("<QQqIIQQQ")
 _NOT_TOLD: Final = struct.Struct("<QII")
 _LENGTH: Final = struct.Struct("<I")
 
@@ -53,6 +58,8 @@ class Kind(IntEnum):
     WHAT_IF = 5
     FORETOLD = 6
     NOT_TOLD = 7
+    RECALL = 8
+    RECALLED = 9
 
 
 class Why(IntEnum):
@@ -74,6 +81,8 @@ class Why(IntEnum):
     FAILED_THERE = 9
     """The engine of a WHAT_IF failed inside one of its commands: that copy is gone, the reader goes on."""
     ANSWER_TOO_LARGE = 10
+    NO_EVENT_LOG = 11
+    """The reader was started without an event log, or what is in it can't be read."""
 
 
 class NotTold(NovateError):
@@ -137,8 +146,44 @@ class Foretold(NamedTuple):
     events: bytes
 
 
-Question = Ask | WhatIf
-Reply = Told | Foretold | NotTold
+class Recall(NamedTuple):
+    """What was told to an account."""
+
+    tag: int
+    min_seq: int
+    """Answered only once this command is applied."""
+    wait_ms: int
+    """How long that may take."""
+    most: int
+    """So many events at most; the reader has a bound of its own."""
+    account: int
+    after: int
+    """Only events behind this number of the account."""
+
+
+class Recalled(NamedTuple):
+    """Events of an account in a row, from the event log."""
+
+    tag: int
+    sequence: int
+    """The log holds the events of all commands up to here, back to where it begins."""
+    time_ns: int
+    """Its journal time."""
+    stale: bool
+    how_many: int
+    """Events; none where there are none behind that number, or where `oldest` says that they are not there any more."""
+    oldest: int
+    """Number of the account's oldest event in the log, where that is behind the first one asked for; else 0."""
+    last: int
+    """Number of its last event in the log; 0 where it has none."""
+    first_sequence: int
+    """First command whose events are in the log: from 1 on it has all there are."""
+    events: bytes
+    """Whole messages, as the engine wrote them."""
+
+
+Question = Ask | WhatIf | Recall
+Reply = Told | Foretold | Recalled | NotTold
 
 
 def pack_hello() -> bytes:
@@ -175,8 +220,13 @@ def pack_what_if(what_if: WhatIf) -> bytes:
     return _whole(Kind.WHAT_IF, head, commands, *_lengths(questions))
 
 
+def pack_recall(recall: Recall) -> bytes:
+    """A whole RECALL."""
+    return _whole(Kind.RECALL, _RECALL.pack(*recall))
+
+
 def parse_question(record: Record) -> Question:
-    """An ASK or a WHAT_IF. Raises BadRecord."""
+    """An ASK, a WHAT_IF or a RECALL. Raises BadRecord."""
     body = record.body
     try:
         if record.kind == Kind.ASK:
@@ -186,6 +236,8 @@ def parse_question(record: Record) -> Question:
             tag, min_seq, wait_ms, count, size, _ = _WHAT_IF.unpack_from(body)
             commands = body[_WHAT_IF.size : _WHAT_IF.size + size]
             return WhatIf(tag, min_seq, wait_ms, _parts(body, _WHAT_IF.size + size, count), commands)
+        if record.kind == Kind.RECALL:
+            return Recall(*_RECALL.unpack(body))
     except struct.error as error:
         raise BadRecord(Refusal.BAD_RECORD, "A question is cut short.") from error
     raise BadRecord(Refusal.BAD_RECORD, f"A record of kind {record.kind} is not taken here.")
@@ -206,6 +258,13 @@ def pack_foretold(foretold: Foretold) -> list[bytes]:
     return _in_parts(Kind.FORETOLD, head, events, *_lengths(answers))
 
 
+def pack_recalled(recalled: Recalled) -> list[bytes]:
+    """A whole RECALLED, in parts."""
+    tag, sequence, time_ns, stale, *numbers, events = recalled
+    head = _RECALLED.pack(tag, sequence, time_ns, STALE if stale else 0, *numbers)
+    return _in_parts(Kind.RECALLED, head, events)
+
+
 def pack_not_told(tag: int, why: Why, sentence: str) -> bytes:
     """Why there is no answer."""
     return _whole(Kind.NOT_TOLD, _NOT_TOLD.pack(tag, why, 0), sentence.encode())
@@ -223,6 +282,10 @@ def parse_from_reader(record: Record) -> Welcome | Reply:
             events = body[_FORETOLD.size : _FORETOLD.size + size]
             answers = _parts(body, _FORETOLD.size + size, count)
             return Foretold(tag, sequence, time_ns, bool(flags & STALE), answers, commands, events)
+        if record.kind == Kind.RECALLED:
+            tag, sequence, time_ns, flags, count, oldest, last, first = _RECALLED.unpack_from(body)
+            events, stale = body[_RECALLED.size :], bool(flags & STALE)
+            return Recalled(tag, sequence, time_ns, stale, count, oldest, last, first, events)
         if record.kind == Kind.NOT_TOLD:
             tag, why, _ = _NOT_TOLD.unpack_from(body)
             sentence = body[_NOT_TOLD.size :].decode(errors="replace")

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 
 from novate.reports.figures import clock, minute, money, percent, price, quantity
 from novate.reports.model import Report
-from novate.reports.operations import Backing, Dividend, Package, Request, RuleChange
+from novate.reports.operations import Backing, BrokerLeg, Dividend, Execution, Package, Request, RuleChange
 from novate.reports.sheets import Sheet
 
 TITLE = "What the venue did besides trading"
+_DONE = {"issue": "issued", "redeem": "redeemed"}
 MILLION = 1_000_000
 
 
@@ -22,6 +23,8 @@ def operation_sheets(report: Report) -> tuple[Sheet, ...]:
 
 def _all(report: Report) -> Iterator[Sheet]:
     yield _requests(report)
+    yield from (_chain(report, request) for request in _chained(report))
+    yield _bridge(report)
     yield _backing(report)
     yield from (_package(report, package) for package in report.operations.packages)
     yield from (_dividend(report, item) for item in report.operations.dividends)
@@ -35,11 +38,20 @@ def _requests(report: Report) -> Sheet:
     broker = issuance.broker if issuance else ""
     return Sheet(
         title="Tokens issued and redeemed",
-        note=f"Tokens are made when shares are bought at a broker and unmade when shares are sold. The broker here ({broker}) is "
-        "simulated: it answers the venue's orders with reports, in two parts and at the replayed price.",
+        note=f"Tokens are made when shares are bought at a broker and unmade when shares are sold. The exchange behind the broker here "
+        f"({broker}) is simulated: it plays the replayed prices with a modelled book around them, and cannot react as a real one would.",
         columns=("request", "what happened to it", "shares", "average price", "tokens", "cash", "fee"),
-        rows=tuple(_request(report, request) for request in issuance.requests) if issuance else (),
+        rows=tuple(_request(report, request) for request in _asked(report)),
         left=2,
+    )
+
+
+def _asked(report: Report) -> list[Request]:
+    """All requests but those of the bridge, of which there are too many to read."""
+    operations = report.operations
+    bridge = operations.bridge.account if operations.bridge else 0
+    return (
+        [one for one in operations.issuance.requests if one.account != bridge] if operations.issuance else []
     )
 
 
@@ -62,6 +74,93 @@ def _request(report: Report, request: Request) -> tuple[str, ...]:
     )
 
 
+def _chained(report: Report) -> list[Request]:
+    """The first request of each kind that went to the exchange: issued, redeemed by its holder, redeemed by a liquidation."""
+    found: dict[tuple[str, bool], Request] = {}
+    for request in _asked(report):
+        if any(leg.executions for leg in request.legs):
+            found.setdefault((request.way, request.forced), request)
+    return list(found.values())
+
+
+def _chain(report: Report, request: Request) -> Sheet:
+    """One request from the click to the exchange and back, with times and costs."""
+    begun = request.steps[0].time_ns
+    rows = list(_links(request, begun))
+    asked = "The liquidation asked" if request.forced else f"{report.name_of(request.account)} asked"
+    way = "sold" if request.way == "redeem" else "bought"
+    return Sheet(
+        title=f"From the click to the exchange: {request.token} {'redeemed by a liquidation' if request.forced else _DONE[request.way]}",
+        note=f"{asked} at {clock(begun)}. Shares were {way} at the exchange, against its best bid and ask when the order left; the spread "
+        "is what an execution cost against the middle of the two. The replay moves in steps of five seconds, and so do these times.",
+        columns=("when", "after", "what happened", "cost"),
+        rows=(*rows, ("", "", "all of it", _whole_cost(request))),
+        left=3,
+    )
+
+
+def _links(request: Request, begun: int) -> Iterator[tuple[str, ...]]:
+    told: list[tuple[int, int, str, str]] = []
+
+    def tell(at: int, rank: int, said: str, cost: str = "") -> None:
+        told.append((at, rank, said, cost))
+
+    held = money(request.held) if request.way == "issue" else f"{quantity(request.held)} {request.token}"
+    tell(begun, 0, f"the request: {held} held")
+    for leg in request.legs:
+        side = "buy" if leg.buys else "sell"
+        market = (
+            f", market {price(leg.bid_e9 // 1_000)} / {price(leg.ask_e9 // 1_000)}"
+            if leg.bid_e9 and leg.ask_e9
+            else ""
+        )
+        tell(leg.sent_ns, 1, f"order {leg.client_id} to {side} {leg.symbol} left for {leg.broker}{market}")
+        for done in leg.executions:
+            cost = f"{money(_spread(leg, done), 2)} spread, {money(done.fee_micro, 2)} fees"
+            tell(
+                done.traded_ns,
+                2,
+                f"{quantity(done.shares, 9)} shares at {price(done.price_e9 // 1_000)}",
+                cost,
+            )
+        if leg.accepted_ns:
+            tell(leg.accepted_ns, 3, "the exchange has it")
+    made = "issued" if request.way == "issue" else "burned"
+    for fill in request.fills:
+        said = f"{quantity(fill.units)} {request.token} {made} for {money(fill.cash_micro, 2)}"
+        tell(fill.time_ns, 4, said, f"{money(fill.fee_micro, 2)} fee")
+    for state in ("settled", "delivered"):
+        at = next((step.time_ns for step in request.steps if step.state == state), 0)
+        if at:
+            tell(at, 5, state)
+    for at, _, said, cost in sorted(told, key=lambda one: one[:2]):
+        yield clock(at), _after(at - begun), said, cost
+
+
+def _after(elapsed_ns: int) -> str:
+    seconds = elapsed_ns // 1_000_000_000
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{seconds // 60:,} min" if seconds < 7_200 else f"{seconds // 3_600:,} h"
+
+
+def _spread(leg: BrokerLeg, done: Execution) -> int:
+    """Micro-dollars that an execution cost against the middle when its order left; 0 where a side was empty."""
+    if not (leg.bid_e9 and leg.ask_e9):
+        return 0
+    away = 2 * done.price_e9 - leg.bid_e9 - leg.ask_e9
+    return (away if leg.buys else -away) * done.shares // (2 * 10**12)
+
+
+def _whole_cost(request: Request) -> str:
+    """Spread and fees together, in dollars and in basis points of what was traded."""
+    executions = [(leg, done) for leg in request.legs for done in leg.executions]
+    cost = sum(_spread(leg, done) + done.fee_micro for leg, done in executions)
+    cost += sum(fill.fee_micro for fill in request.fills)
+    traded = sum(done.shares * done.price_e9 // 10**12 for _, done in executions)
+    return f"{money(cost, 2)}, {percent(cost, traded, 3)}"
+
+
 def _average(request: Request) -> int | None:
     """Average price of the fills, 1e-6 dollar a share."""
     shares = sum(fill.shares for fill in request.fills)
@@ -79,6 +178,28 @@ def life(request: Request) -> str:
         day = when[:11] if not parts or when[:11] not in "".join(parts) else ""
         parts.append(f"{step.state} {(day + when[-5:]) if day else when[-5:]}")
     return ", ".join(parts)
+
+
+def _bridge(report: Report) -> Sheet:
+    bridge = report.operations.bridge
+    rows = (
+        [
+            (f"traded {fill.market}", f"{fill.fills:,} fills", money(fill.volume_micro))
+            for fill in bridge.fills
+        ]
+        if bridge
+        else []
+    )
+    if bridge:
+        rows.append((f"{bridge.token} made for it", quantity(bridge.issued_units), ""))
+        rows.append((f"{bridge.token} unmade for it", quantity(bridge.redeemed_units), ""))
+    return Sheet(
+        title="What the bridge did",
+        note="It quotes the venue's books from the exchange's best bid and ask with the size that is there, and hedges what it trades by having "
+        "tokens made and unmade. An ordinary account: it sees no event earlier than anybody.",
+        columns=("what", "how often or how much", "worth"),
+        rows=tuple(rows),
+    )
 
 
 def _backing(report: Report) -> Sheet:

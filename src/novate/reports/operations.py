@@ -36,11 +36,40 @@ class RequestFill(msgspec.Struct, frozen=True, kw_only=True):
     fee_micro: int
 
 
+class Execution(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution at the exchange; its price in 1e-9 dollars."""
+
+    id: str
+    traded_ns: int
+    shares: int
+    price_e9: int
+    fee_micro: int
+    settles: str
+
+
+class BrokerLeg(msgspec.Struct, frozen=True, kw_only=True):
+    """An order of a request at the exchange: when it left, when the venue heard that it arrived (0: not), and what was done of it.
+
+    `bid_e9` and `ask_e9` are the exchange's best when it left, in 1e-9 dollars; 0 where a side was empty.
+    """
+
+    order: int
+    client_id: str
+    broker: str
+    symbol: str
+    buys: bool
+    sent_ns: int
+    bid_e9: int = 0
+    ask_e9: int = 0
+    accepted_ns: int = 0
+    executions: tuple[Execution, ...] = ()
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One request to issue or redeem from its reservation on.
 
     `held` is what was set aside for it: micro-dollars to issue, token units to redeem. `paid_micro` is a redemption's cash once it is
-    paid, `returned` what was held and not used.
+    paid, `returned` what was held and not used. `forced` where a liquidation asked, not the holder; `legs` are its orders at the exchange.
     """
 
     request: int
@@ -52,6 +81,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     fills: tuple[RequestFill, ...] = ()
     returned: int = 0
     paid_micro: int = 0
+    forced: bool = False
+    legs: tuple[BrokerLeg, ...] = ()
 
 
 class Backing(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +116,24 @@ class Issuance(msgspec.Struct, frozen=True, kw_only=True):
     backing: tuple[Backing, ...]
     checked: int
     worst_difference: int
+
+
+class BridgeFills(msgspec.Struct, frozen=True, kw_only=True):
+    """How much a bridge traded in one market."""
+
+    market: str
+    fills: int
+    volume_micro: int
+
+
+class Bridge(msgspec.Struct, frozen=True, kw_only=True):
+    """What a bridge traded here, and the tokens it had made and unmade against it."""
+
+    account: int
+    token: str
+    fills: tuple[BridgeFills, ...]
+    issued_units: int
+    redeemed_units: int
 
 
 class PackageLeg(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,3 +248,4 @@ class Operations(msgspec.Struct, frozen=True, kw_only=True):
     dividends: tuple[Dividend, ...] = ()
     changes: tuple[RuleChange, ...] = ()
     loans: tuple[StockLoan, ...] = ()
+    bridge: Bridge | None = None

@@ -12,14 +12,18 @@ from difflib import get_close_matches
 from fractions import Fraction
 from typing import Final, TypeVar
 
+import msgspec
+
+from novate._core import Listed as Tables
 from novate.errors import DataError
 from novate.messages.reports.base import Answers
 from novate.messages.reports.portfolios import AssetName, Listed, MarketName, UnderlyingName, listed
-from novate.schema.scale import Scale
+from novate.schema.scale import DOLLARS, SHARES, Scale
 
 _SHARE: Final = 10**9
 _T = TypeVar("_T")
-_SCALES: Final = {"ticks": "price", "lots": "quantity", "money": "money", "mark": "mark"}
+SCALES: Final = {"ticks": "price", "lots": "quantity", "money": "money", "mark": "mark"}
+"""What a quantity of a market is in, and the attribute of `Market` with its scale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ class Market:
 
     def scale(self, what: str) -> Scale:
         """The scale of ticks, lots, money or mark."""
-        found: Scale = getattr(self, _SCALES[what])
+        found: Scale = getattr(self, SCALES[what])
         return found
 
 
@@ -57,12 +61,15 @@ class Catalogue:
     assets: Mapping[int, AssetName] = field(init=False)
     underlyings: Mapping[int, UnderlyingName] = field(init=False)
     market_ids: Mapping[str, int] = field(init=False)
+    markets_by_name: Mapping[str, Market] = field(init=False)
     asset_ids: Mapping[str, int] = field(init=False)
     underlying_ids: Mapping[str, int] = field(init=False)
     amounts: Mapping[int, Scale] = field(init=False)
     """Of an asset's smallest unit."""
     prices: Mapping[int, Scale] = field(init=False)
     """Of an underlying's price."""
+    tables: Tables = field(init=False, repr=False, compare=False)
+    """The same as compiled code reads it."""
 
     def __post_init__(self) -> None:
         assets = {line.asset: line for line in self.listed.assets}
@@ -77,6 +84,7 @@ class Catalogue:
             ("underlyings", underlyings),
             ("amounts", amounts),
             ("markets", markets),
+            ("markets_by_name", {one.name: one for one in markets.values()}),
             ("market_ids", {one.name: one.id for one in markets.values()}),
             ("asset_ids", {one.name: one.asset for one in assets.values()}),
             ("underlying_ids", {one.name: one.underlying for one in underlyings.values()}),
@@ -86,6 +94,7 @@ class Catalogue:
             ),
         ):
             object.__setattr__(self, name, value)
+        object.__setattr__(self, "tables", self._tables())
 
     @classmethod
     def of(cls, engine: Answers) -> Catalogue:
@@ -95,6 +104,19 @@ class Catalogue:
     def shares_text(self, asset: AssetName) -> str:
         """Shares of one token, as text."""
         return Scale(Fraction(1, 10**9)).text(asset.multiplier_ppb)
+
+    def _tables(self) -> Tables:
+        ids = {"market": self.market_ids, "asset": self.asset_ids, "underlying": self.underlying_ids}
+        names = [
+            (what, at, name, msgspec.json.encode(name).decode())
+            for what, things in ids.items()
+            for name, at in things.items()
+        ]
+        scales = [(what, at, one.scale(what)) for what in SCALES for at, one in self.markets.items()]
+        scales += [("amount", at, scale) for at, scale in self.amounts.items()]
+        scales += [("price", at, scale) for at, scale in self.prices.items()]
+        scales += [("dollars", 0, DOLLARS), ("shares", 0, SHARES)]
+        return Tables(names, [(what, at, *scale.decimal()) for what, at, scale in scales])
 
     def market(self, name: str) -> Market:
         """The market of that name. Raises DataError with the nearest names."""

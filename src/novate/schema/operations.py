@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from keyword import iskeyword
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -33,12 +34,12 @@ from novate.messages.fields import NO_CLIENT_ID
 from novate.messages.layout import LAYOUTS
 from novate.messages.reference import meanings
 from novate.messages.wire import encode_body
-from novate.schema.catalogue import Catalogue, named
+from novate.schema.catalogue import SCALES, Catalogue, named
 from novate.schema.scale import DOLLARS, SHARES, Scale
 from novate.schema.values import ClientId, Decimal, How, Number, Outer, Word, outer
 
-_ABSENT: Final = {"order": 0, "trigger_market": 0, "price": 0}
-"""Fields that may be left out, and what the engine reads then: nothing named, the order's own market, the listed collar."""
+ABSENT: Final = {"order": 0, "trigger_market": 0, "price": 0, "base": 0}
+"""Fields that may be left out, and what the engine reads then: nothing named, the order's own market, the listed collar, no token of a perp."""
 _ORDERS: Final = (PlaceOrder, PlaceOrderFull, PlaceTwap)
 UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What decoding raises for text that is no JSON of the wanted shape: malformed, not UTF-8, or nested too deeply."""
@@ -134,7 +135,7 @@ def _operation(command: type[Command]) -> Operation:
 
 
 def _may_be_absent(command: type[Command], attribute: str) -> bool:
-    return attribute in _ABSENT and (attribute != "price" or command in _ORDERS)
+    return attribute in ABSENT and (attribute != "price" or command in _ORDERS)
 
 
 def _columns(command: type[Command], one: Outer) -> list[tuple[Any, ...]]:
@@ -189,6 +190,8 @@ class Leg(Args, frozen=True, kw_only=True, forbid_unknown_fields=True):
     args: msgspec.Raw
 
 
+_IDS: Final = {"market": "market_ids", "asset": "asset_ids", "underlying": "underlying_ids"}
+
 # --- inwards -----------------------------------------------------------------------------------------------------------
 
 _Writer = Callable[[Catalogue, Args, Any], Command]
@@ -200,28 +203,56 @@ def _writers() -> Mapping[type[Args], _Writer]:
 
 
 def _writer(op: Operation) -> _Writer:
-    """The way from this operation's arguments to its command."""
-    steps = [(one.field.attribute, one.name, _inwards(op, one)) for one in op.fields]
-    command = op.command
+    """The way from this operation's arguments to its command, compiled once: an order has thirteen fields, and comes often."""
+    known: dict[str, Any] = {
+        "command": op.command,
+        "Wrong": (UnitError, DataError),
+        "SchemaError": SchemaError,
+    }
+    steps, values = [], []
+    for index, one in enumerate(op.fields):
+        attribute, default = one.field.attribute, one.field.default
+        steps.append(f"at = {one.name!r}; v{index} = {_expression(op, one, index, known)}")
+        known[f"d{index}"] = ABSENT.get(attribute, default)
+        absent = (
+            f" if v{index} is not None else d{index}"
+            if attribute in ABSENT or default is not msgspec.NODEFAULT
+            else ""
+        )
+        values.append(f"{attribute}=v{index}{absent}")
+    source = (
+        "def write(catalogue, args, market):",
+        "    try:",
+        *(f"        {step}" for step in steps or ["pass"]),
+        "    except Wrong as error:",
+        "        raise SchemaError(error.sentence, field=at) from None",
+        f"    return command({', '.join(values)})",
+    )
+    exec("\n".join(source), known)  # noqa: S102 - text of our own definitions, as dataclasses do it
+    made: _Writer = known["write"]
+    return made
 
-    def write(catalogue: Catalogue, args: Args, market: Any) -> Command:
-        values: dict[str, Any] = {}
-        for attribute, name, step in steps:
-            try:
-                value = step(catalogue, args, market)
-            except (UnitError, DataError) as error:
-                raise SchemaError(error.sentence, field=name) from None
-            if value is None:
-                value = _ABSENT.get(attribute)
-            if value is not None:
-                values[attribute] = value
-        return command(**values)
 
-    return write
+def _expression(op: Operation, one: Outer, index: int, known: dict[str, Any]) -> str:
+    """One field's way in as Python; None leaves it at the command's default."""
+    said = f"getattr(args, {one.name!r})" if iskeyword(one.name) else f"args.{one.name}"
+    match one.how:
+        case How.BITS:
+            return " | ".join(f"({value} if args.{bit} else 0)" for bit, value in one.bits()) or "0"
+        case How.CODE:
+            known[f"w{index}"] = {word.value: number for number, word in one.words().items()}
+            return f"w{index}[{said}._value_]"
+        case How.YES:
+            return f"int({said})"
+        case How.WHOLE | How.WORDS | How.WHOLES:
+            return said
+        case _:
+            known[f"s{index}"] = _inwards(op, one)
+            return f"s{index}(catalogue, args, market)"
 
 
 def _inwards(op: Operation, one: Outer) -> Callable[[Catalogue, Any, int], Any]:
-    """One field's way in; None leaves it at the command's default."""
+    """The way in of a field that is more than its value; None leaves it at the command's default."""
     name = one.name
     if op.command is OrderBatch:
         return lambda catalogue, args, market: b"".join(
@@ -230,14 +261,6 @@ def _inwards(op: Operation, one: Outer) -> Callable[[Catalogue, Any, int], Any]:
     if op.command is ProposeChange and one.field.attribute == "command":
         return lambda catalogue, args, market: _wrapped(catalogue, args.command, market)
     match one.how:
-        case How.BITS:
-            bits = one.bits()
-            return lambda _, args, __: sum(value for bit, value in bits if getattr(args, bit))
-        case How.CODE:
-            numbers = {word: number for number, word in one.words().items()}
-            return lambda _, args, __: numbers[getattr(args, name)]
-        case How.YES:
-            return lambda _, args, __: int(getattr(args, name))
         case How.ID:
             return lambda _, args, __: _number(getattr(args, name), name, one.field.type)
         case How.NAME:
@@ -256,22 +279,18 @@ def _inwards(op: Operation, one: Outer) -> Callable[[Catalogue, Any, int], Any]:
             return lambda _, args, __: (
                 None if getattr(args, name) is None else bytes.fromhex(getattr(args, name))
             )
+        case How.SCALED if one.beside == "market" and one.what in SCALES:
+            return lambda catalogue, args, market: _units_there(catalogue, one, args, market)
         case How.SCALED:
             return lambda catalogue, args, market: _units(catalogue, one, args, market)
-        case How.SCALED_EACH:
-            return lambda catalogue, args, market: _units_each(catalogue, one, args, market)
         case _:
-            return lambda _, args, __: getattr(args, name)
+            return lambda catalogue, args, market: _units_each(catalogue, one, args, market)
 
 
 def _id(catalogue: Catalogue, what: str, name: str | None) -> int | None:
     if name is None:
         return None
-    ids = {
-        "market": catalogue.market_ids,
-        "asset": catalogue.asset_ids,
-        "underlying": catalogue.underlying_ids,
-    }[what]
+    ids: Mapping[str, int] = getattr(catalogue, _IDS[what])
     return named(ids, name, what)
 
 
@@ -284,6 +303,15 @@ def _number(text: str | None, name: str, wire: str) -> int | None:
     if not (text.isascii() and text.isdigit() and (number := int(text)) <= most):
         raise UnitError(f"{name} must be 0 to {most}, got {text[:40]!r}.")
     return number
+
+
+def _units_there(catalogue: Catalogue, one: Outer, args: Any, market: int) -> int | None:
+    """Of the market that the operation names: the same as `_units`, for what comes most often."""
+    text, listed = getattr(args, one.name), catalogue.markets_by_name.get(args.market)
+    if text is None or listed is None:
+        return _units(catalogue, one, args, market)
+    scale: Scale = getattr(listed, SCALES[one.what])
+    return scale.units(text, one.name)
 
 
 def _units(catalogue: Catalogue, one: Outer, args: Any, market: int) -> int | None:
@@ -386,6 +414,7 @@ def bad_json(error: Exception) -> SchemaError:
 
 
 __all__ = [
+    "ABSENT",
     "UNREADABLE",
     "Args",
     "Number",

@@ -269,6 +269,10 @@ READS: Final[dict[type, Reading]] = {
         trigger_price=Kind(Form.TICKS, "trigger_market"), rises=PLAIN, **_all(NUMBER, "slices sent next_ns"),
     ),
     orders.Waiting: _reads(silence_ns=NUMBER, orders=NESTED),
+    orders.RestingOrder: _reads("market", order=ID, side=_SIDE, price=TICKS, lots=LOTS),
+    orders.RestingOrders: _reads(
+        market=MARKET, **_all(NUMBER, "sequence time_ns resting"), orders=NESTED, next=ID
+    ),
     # --- packages ------------------------------------------------------------------------------------------------------
     packages.Fill: _reads(market=MARKET, lots=LOTS, price=TICKS, fee=MONEY),
     packages.Preview: _reads(
@@ -361,6 +365,10 @@ READS: Final[dict[type, Reading]] = {
     clearing.BookLine: _reads(token=maybe(ASSET), place=PLAIN, amount=by("token", {0: DOLLARS}, SHARES)),
     clearing.Broker: _reads(
         broker=ID, name=PLAIN, reachable=PLAIN, frozen_until_ns=NUMBER, dollars=DOLLARS, committed=DOLLARS
+    ),
+    clearing.IssuanceTerms: _reads(
+        token=ASSET, cash=ASSET, **_all(NUMBER, "mint_fee_ppm redeem_fee_ppm sanity_ppm window_ns sessions statement_age_ns"),
+        **_all(DOLLARS, "request_min request_max account_limit token_limit"),
     ),
     # --- governance ----------------------------------------------------------------------------------------------------
     governance.EffectLine: _reads(

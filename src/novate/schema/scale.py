@@ -24,7 +24,7 @@ class Scale:
     to the unit that it stands for.
     """
 
-    __slots__ = ("_decimals", "_multiple", "_of", "_step", "_whole", "step")
+    __slots__ = ("_decimals", "_multiple", "_of", "_one", "_step", "_whole", "step")
 
     def __init__(self, step: Fraction | int) -> None:
         self.step = Fraction(step)
@@ -33,19 +33,24 @@ class Scale:
         self._multiple = self.step * 10**self._decimals
         self._whole = self._multiple.numerator if self._multiple.denominator == 1 else 0
         self._step, self._of = self.step.numerator, self.step.denominator
+        self._one = 10**self._decimals
+
+    def decimal(self) -> tuple[int, int]:
+        """(a, b) where one unit is a times 10^-b, exactly; (0, 0) where none is."""
+        return (self._whole, self._decimals) if 0 < self._whole < 2**63 else (0, 0)
 
     def text(self, units: int) -> str:
         """`units` as plain decimal text without zeros at its end: `"101.5"`."""
-        return decimal_text(
-            units * self._whole if self._whole else round(units * self._multiple), self._decimals
-        )
+        number = units * self._whole if self._whole else round(units * self._multiple)
+        whole, part = divmod(number, self._one)
+        return decimal_text(number, self._decimals) if part else str(whole)
 
     def units(self, text: str, name: str = "value") -> int:
         """The units that `text` stands for. Raises UnitError: no plain number, between two units, beyond 64 bits; names `name`."""
         found = _PLAIN.fullmatch(text)
         if found is None:
             raise UnitError(f'{name} must be a plain decimal number such as "12.5", got {text[:40]!r}.')
-        sign, whole, part = found[1], found[2], found[3] or ""
+        sign, whole, part = found.groups("")
         units, rest = divmod(int(sign + whole + part) * self._of, self._step * 10 ** len(part))
         if rest and not self._whole:
             units = round(Fraction(text) / self.step)

@@ -11,6 +11,7 @@ are whole numbers in the unit that their name or meaning says.
 from __future__ import annotations
 
 from enum import Enum, IntEnum, IntFlag
+from functools import cache
 from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
@@ -133,6 +134,7 @@ class Words:
         return cls.made[code]
 
 
+@cache
 def outer(cls: type[Message]) -> tuple[Outer, ...]:
     """The fields of a message as they read outside, in order; reserved ones left out."""
     layout, known = LAYOUTS[cls], meanings(cls)

@@ -17,10 +17,11 @@ from novate.errors import ConfigError
 from novate.operations.checklist import began_for_real, checklist, listing_sources, refuse_red
 from novate.operations.settings import DEVELOPMENT, FILE, ProcessSettings, VenueFile, load_venue
 from novate.up.genesis import begin
-from novate.up.processes import Plan
+from novate.up.processes import AdminPlan, Plan
 
 OPTIONS: Final = (
-    "listing", "keepers", "venue", "host", "port", "gateways", "database", "keeper", "realtime", "metrics_port", "log",
+    "listing", "keepers", "venue", "host", "port", "gateways", "database", "keeper", "realtime", "standby", "ship_from",
+    "metrics_port", "log",
 )  # fmt: skip
 """Options of `novate up` that are keys of the file, too."""
 
@@ -71,8 +72,16 @@ def begin_venue(file: VenueFile, *, dev: bool) -> int:
 
 
 def plan_of(file: VenueFile, *, dev: bool, without: frozenset[str], venue_stated: bool) -> Plan:
-    """What runs. A venue for development has the id of all such venues, so that nothing signed for it holds elsewhere, unless one is stated."""
+    """What runs.
+
+    A venue for development has the id of all such venues, so that nothing signed for it holds elsewhere, unless one is stated; and no admin
+    door: whoever comes may do everything.
+    """
     process = file.process
+    admin = None
+    if process.admin is not None and not dev:
+        door = process.admin
+        admin = AdminPlan(host=door.host, port=door.port, certificates=file.certificates.absolute())
     return Plan(
         home=file.home,
         venue=process.venue if not dev or (venue_stated and process.venue) else DEVELOPMENT,
@@ -81,12 +90,20 @@ def plan_of(file: VenueFile, *, dev: bool, without: frozenset[str], venue_stated
         port=process.port,
         dev=dev,
         gateways=process.gateways,
+        proxies=tuple(process.proxies),
+        connections_per_address=process.connections_per_address,
         database=process.database,
         keepers=file.keepers_path,
         keeper=process.keeper,
         realtime=process.realtime,
         snapshot_s=process.snapshot_s,
+        standby=process.standby,
+        standby_lost=process.standby_lost,
+        standby_wait_s=process.standby_wait_s,
+        ship_from=process.ship_from,
+        events_s=process.events_s,
         metrics_port=process.metrics_port,
         collects_words=process.log == "json",
+        admin=admin,
         without=without,
     )

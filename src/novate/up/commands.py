@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-from rich.console import Console
+
+from novate.console import say, terminal
+from novate.up.processes import PROGRESS
 
 SUPERVISED: Final = "NOVATE_SUPERVISED"
 """Set for a process that a supervisor started: it says on standard output that it serves."""
@@ -27,7 +29,23 @@ def say_ready(words: str) -> None:
         sys.stdout.write(f"ready {words}\n")
         sys.stdout.flush()
     else:
-        console().print(words, markup=False, soft_wrap=True)
+        say(words)
+
+
+def say_words(words: str) -> None:
+    """Says what happens: to the supervisor, or to a person."""
+    if os.environ.get(SUPERVISED):
+        sys.stdout.write(f"{words}\n")
+        sys.stdout.flush()
+    else:
+        say(words)
+
+
+def say_progress(facts: dict[str, Any]) -> None:
+    """Says how far a recovery is: to the supervisor alone, which shows it."""
+    if os.environ.get(SUPERVISED):
+        sys.stdout.write(f"{PROGRESS} {json.dumps(facts)}\n")
+        sys.stdout.flush()
 
 
 @click.command()
@@ -35,13 +53,21 @@ def say_ready(words: str) -> None:
 @click.option(
     "--snapshot-every", type=click.IntRange(min=0), default=600, show_default=True, help="Seconds between snapshots; 0 for none."
 )  # fmt: skip
-def reader(directory: Path, snapshot_every: int) -> None:
+@click.option(
+    "--events-kept", type=click.IntRange(min=0), default=604_800, show_default=True,
+    help="Seconds that events are kept to be told again; 0 for no event log.",
+)  # fmt: skip
+def reader(directory: Path, snapshot_every: int, events_kept: int) -> None:
     """Answer questions about the venue in DIR, following its core, until SIGTERM or SIGINT."""
+    from novate.event_log import EventLogPlan
     from novate.reader_process import SnapshotPlan, serve_reader
 
-    plan = SnapshotPlan(every_s=float(snapshot_every)) if snapshot_every else None
     serve_reader(
-        directory, snapshots=plan, on_ready=lambda _: say_ready(f"Answering from {directory / 'reader.sock'}")
+        directory,
+        snapshots=SnapshotPlan(every_s=float(snapshot_every)) if snapshot_every else None,
+        events=EventLogPlan(kept_s=float(events_kept)) if events_kept else None,
+        on_ready=lambda _: say_ready(f"Answering from {directory / 'reader.sock'}"),
+        on_note=lambda line: click.echo(line, err=True),
     )
 
 
@@ -68,7 +94,32 @@ def reader(directory: Path, snapshot_every: int) -> None:
 @click.option(
     "--gateways", type=click.IntRange(1, 64), default=1, show_default=True, help="How many share the budgets."
 )
+@click.option(
+    "--proxy",
+    "proxies",
+    multiple=True,
+    default=("127.0.0.1", "::1"),
+    show_default=True,
+    help="Address that is believed on whom it speaks for (X-Forwarded-For); once for each.",
+)
+@click.option(
+    "--connections-per-address",
+    type=click.IntRange(min=1),
+    default=512,
+    show_default=True,
+    help="HTTP and WebSocket together; proxies are not counted.",
+)
 @click.option("--database", default="", help="URL of the read models [default: SQLite in DIR].")
+@click.option(
+    "--surface",
+    type=click.Choice(["all", "public", "admin"]),
+    default="all",
+    show_default=True,
+    help="What is served: public takes nothing that needs a role at the venue, admin is for who shows a certificate.",
+)
+@click.option(
+    "--certificates", default="", help="Folder of the admin door's certificates [default: DIR/certificates]."
+)
 @click.option("--dev", is_flag=True, help="Whoever comes may do everything; this machine alone.")
 def gateway(directory: Path, **given: Any) -> None:
     """Serve the venue in DIR to the world by HTTP and WebSocket, until SIGTERM or SIGINT."""
@@ -87,9 +138,10 @@ def gateway(directory: Path, **given: Any) -> None:
 @click.option("--database", default="", help="URL of the read models [default: SQLite in DIR].")
 def projector(directory: Path, database: str) -> None:
     """Keep the read models of the venue in DIR in step with its events, until SIGTERM or SIGINT."""
+    from novate.projections.location import url_of
     from novate.projector import run_projector
 
-    url = database or f"sqlite:///{(directory / 'readmodels.db').absolute()}"
+    url = url_of(directory, database)
     run_projector(directory, directory / "core.sock", url, on_ready=lambda: say_ready("Read models in step"))
 
 
@@ -178,6 +230,14 @@ def keeper(kind: str, directory: Path, keeper: int, settings: Path | None) -> No
     help="Run the core before all processes that are not real-time; must be permitted.",
 )
 @click.option(
+    "--standby",
+    type=click.Choice(["none", "async", "sync"]),
+    default="none",
+    show_default=True,
+    help="Ship the journal to a standby; sync: answer only what it has, too.",
+)
+@click.option("--ship-from", default="", metavar="HOST:PORT", help="Ship by TCP, too, encrypted under standby.key.")
+@click.option(
     "--metrics-port",
     type=click.IntRange(0, 65_535),
     default=0,
@@ -194,7 +254,7 @@ def keeper(kind: str, directory: Path, keeper: int, settings: Path | None) -> No
     "--without",
     multiple=True,
     metavar="NAME",
-    help="A process that is not wanted here: projector, keeper, gateway, reader.",
+    help="A process that is not wanted here: projector, keeper, gateway, reader, bridge.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line on standard output.")
 @click.pass_context
@@ -217,11 +277,13 @@ def up(
     from contextlib import nullcontext
 
     from novate.gateway.settings import GatewaySettings
+    from novate.journal.terms import check_may_write
     from novate.operations.endpoint import Endpoint
     from novate.operations.logs import write_log
     from novate.operations.metrics import Watched
     from novate.up.chosen import begin_venue, chosen_file, permit, plan_of
     from novate.up.genesis import is_empty
+    from novate.up.recovery_view import RecoveryView
     from novate.up.supervisor import Supervisor
 
     default = click.core.ParameterSource.DEFAULT
@@ -231,24 +293,36 @@ def up(
         raise click.UsageError(
             "A venue that is not for development has an id of its own: --venue NAME (or --dev)."
         )
-    unknown = sorted(set(without) - {"projector", "keeper", "gateway", "reader"})
+    unknown = sorted(set(without) - {"projector", "keeper", "gateway", "reader", "bridge"})
     if unknown:
-        raise click.UsageError(f"--without takes projector, keeper, gateway or reader; not {unknown[0]!r}.")
+        raise click.UsageError(f"--without takes projector, keeper, gateway, reader or bridge; not {unknown[0]!r}.")
     # What a gateway would refuse is refused before anything begins.
     of = file.process
     GatewaySettings(venue=of.venue or "novate-dev", host=of.host, port=of.port, dev=dev)
-    screen = console()
+    screen = terminal()
+
+    view = RecoveryView(screen, bar=not as_json and file.process.log == "text", as_json=as_json)
 
     def say(name: str, words: str) -> None:
         words = words.removeprefix("ready ")
         if as_json:
             sys.stdout.write(json.dumps({"process": name, "says": words}) + "\n")
             sys.stdout.flush()
+        write(name, words)
+
+    def write(name: str, words: str) -> None:
         if file.process.log == "json":
             write_log(sys.stderr, name, words)
         else:
             screen.print(f"{name:>16}  {words}", markup=False, soft_wrap=True)
 
+    def recovers(name: str, facts: dict[str, Any] | None) -> None:
+        if facts is None:
+            view.end()
+        elif line := view.show(name, facts):
+            write(name, line)
+
+    check_may_write(file.home)
     permit(file, dev=dev)
     if dev:
         warning = "FOR DEVELOPMENT: whoever reaches this machine's ports may do everything."
@@ -264,7 +338,7 @@ def up(
         )
     os.environ[SUPERVISED] = "1"
     plan = plan_of(file, dev=dev, without=frozenset(without), venue_stated="venue" in stated)
-    supervisor = Supervisor(plan, say)
+    supervisor = Supervisor(plan, say, recovers)
     watched = Watched(plan.home, plan.database_url, plan.ports, plan.dev)
     with (
         Endpoint(plan.metrics_port, watched, supervisor.states, supervisor.alive)
@@ -300,7 +374,7 @@ def live(home: Path, scenario: str, *, data: str | None, speed: str, port: int) 
     from novate.up.processes import Plan
     from novate.up.supervisor import Supervisor
 
-    screen = console()
+    screen = terminal()
 
     def say(name: str, words: str) -> None:
         screen.print(f"{name:>16}  {words.removeprefix('ready ')}", markup=False, soft_wrap=True)
@@ -310,11 +384,6 @@ def live(home: Path, scenario: str, *, data: str | None, speed: str, port: int) 
     plan = Plan(home=home, dev=True, port=port, keepers=settings, people=scenario, data=data or "")
     words = f"plays {scenario} at {speed} times its speed; trade at http://{plan.host}:{port}/v1 and ws://{plan.host}:{port + 1}/v1/ws"
     Supervisor(plan, say).run(on_ready=lambda: say("venue", words))
-
-
-def console() -> Console:
-    """Where words for people go: standard error."""
-    return Console(stderr=True, highlight=False)
 
 
 COMMANDS: Final = (up, reader, gateway, projector, keeper, people)

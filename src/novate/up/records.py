@@ -5,7 +5,6 @@ Responsible for: options to arguments, and results for people or as one JSON obj
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from datetime import date
@@ -14,8 +13,9 @@ from typing import Any, Final
 
 import click
 
+from novate.console import JSON, result, terminal
 from novate.errors import DataError
-from novate.up.commands import console
+from novate.projections.location import url_of
 
 _ROLES: Final = "viewer trader treasurer risk compliance operator keeper"
 HOME: Final = click.argument(
@@ -23,9 +23,6 @@ HOME: Final = click.argument(
 )
 DATABASE: Final = click.option(
     "--database", default="", help="URL of the read models [default: SQLite in DIR]."
-)
-JSON: Final = click.option(
-    "--json", "as_json", is_flag=True, help="One JSON object on the last line of output."
 )
 VENUE: Final = click.option(
     "--venue", default="novate-dev", show_default=True, help="The venue's id, part of every signature."
@@ -41,10 +38,10 @@ def project(directory: Path, database: str, *, rebuild: bool, as_json: bool) -> 
     """Bring the read models of DIR up to the end of its journal, or make them anew from it, without a running venue."""
     from novate.projector import project as bring_up
 
-    rows = bring_up(directory, _url(directory, database), rebuild=rebuild)
-    console().print(f"Read models hold the journal up to command {rows}.", markup=False)
+    rows = bring_up(directory, url_of(directory, database), rebuild=rebuild)
+    terminal().print(f"Read models hold the journal up to command {rows}.", markup=False)
     if as_json:
-        _result({"ok": True, "sequence": rows})
+        result({"ok": True, "sequence": rows})
 
 
 @click.command()
@@ -79,7 +76,7 @@ def statement(
 
     wanted = _period(period, zone)
     try:
-        with connect(_url(directory, database)).connect() as connection:
+        with connect(url_of(directory, database)).connect() as connection:
             found = of(connection, account, wanted)
     except OperationalError as error:
         raise DataError(f"There are no read models in {directory}; `novate project` makes them.") from error
@@ -153,7 +150,7 @@ def create_key(
             label=label,
         )
         made = identity.create_key(None, KeyKind(kind), terms, now, public=raw)
-    _result({"ok": True, "key": str(made.record.actor), "secret": made.secret or None})
+    result({"ok": True, "key": str(made.record.actor), "secret": made.secret or None})
 
 
 @keys.command("list")
@@ -167,7 +164,7 @@ def list_keys(directory: Path, venue: str) -> None:
         for one in identity.store.keys():  # noqa: SIM118 - a query, not a mapping
             ended = "revoked" if one.revoked_ns else "lives"
             words = f"{one.actor:>20}  {one.kind:8} owner {one.terms.owner:<6} {' '.join(one.terms.scopes.words):26} {ended}  {one.terms.label}"
-            console().print(words, markup=False, soft_wrap=True)
+            terminal().print(words, markup=False, soft_wrap=True)
 
 
 @keys.command("revoke")
@@ -182,7 +179,7 @@ def revoke_key(directory: Path, venue: str, key: int, why: str) -> None:
     now = time.time_ns()
     with Identity.open(directory, now, venue=venue, chain_id=1) as identity:
         revoked = identity.revoke_key(None, key, now, why)
-    _result({"ok": True, "revoked": [str(one) for one in revoked]})
+    result({"ok": True, "revoked": [str(one) for one in revoked]})
 
 
 @click.command()
@@ -193,11 +190,11 @@ def audit(directory: Path, *, as_json: bool) -> None:
     from novate.identity import verify_audit
 
     report = verify_audit(directory / "audit.log")
-    console().print(f"{report.records} records, {'whole' if report.whole else 'NOT WHOLE'}.", markup=False)
+    terminal().print(f"{report.records} records, {'whole' if report.whole else 'NOT WHOLE'}.", markup=False)
     for fault in report.damage:
-        console().print(fault, markup=False)
+        terminal().print(fault, markup=False)
     if as_json:
-        _result({"ok": report.whole, "records": report.records, "faults": list(report.damage)})
+        result({"ok": report.whole, "records": report.records, "faults": list(report.damage)})
     if not report.whole:
         raise SystemExit(1)
 
@@ -214,14 +211,6 @@ def _period(text: str, zone: Any) -> Any:
         raise click.UsageError(
             f"A period is a day such as 2025-10-10 or a month such as 2025-10, not {text!r}."
         ) from None
-
-
-def _url(directory: Path, database: str) -> str:
-    return database or f"sqlite:///{(directory / 'readmodels.db').absolute()}"
-
-
-def _result(value: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(value) + "\n")
 
 
 COMMANDS: Final = (project, statement, keys, audit)

@@ -6,6 +6,7 @@ starts in a row it is left ended and said so; where that is the core, the venue 
 
 from __future__ import annotations
 
+import json
 import queue
 import signal
 import subprocess
@@ -13,11 +14,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from novate.errors import NovateError
+from novate.journal.terms import fence_of
 from novate.operations.metrics import ProcessState
-from novate.up.processes import READY, Plan, Process
+from novate.up.processes import PROGRESS, READY, Plan, Process
 
 _BACK_OFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 _LONG_ENOUGH_S: Final = 30.0
@@ -30,6 +32,8 @@ _LATE_LOOK_S: Final = 30.0
 
 Say = Callable[[str, str], None]
 """Name of a process, and what became of it."""
+OnRecovery = Callable[[str, dict[str, Any] | None], None]
+"""Name of a process, and how far its recovery is; None once it serves or has ended."""
 
 
 class StartFailed(NovateError):
@@ -48,13 +52,17 @@ class _Running:
     """In a row."""
     starts_in_all: int = 1
     again_at: float = 0.0
+    recovery: dict[str, Any] | None = None
+    """How far its recovery is, as it said last."""
+    recovered_at: float = 0.0
+    """When (of `time.monotonic`) it said so."""
 
 
 class Supervisor:
     """The processes of one venue. `run` is for the main thread; `stop` may be called from anywhere."""
 
-    def __init__(self, plan: Plan, say: Say) -> None:
-        self._plan, self._say = plan, say
+    def __init__(self, plan: Plan, say: Say, on_recovery: OnRecovery = lambda _name, _facts: None) -> None:
+        self._plan, self._say, self._on_recovery = plan, say, on_recovery
         self._running: list[_Running] = []
         self._stopping = threading.Event()
         self._lines: queue.Queue[tuple[str, str]] = queue.Queue()
@@ -97,23 +105,39 @@ class Supervisor:
             self._end()
 
     def _start(self, process: Process) -> None:
-        one = _Running(process, self._spawn(process), time.monotonic())
-        self._running.append(one)
-        self._listen(one)
-        end = time.monotonic() + _READY_S
+        one = self._begun(process)
+        begun = time.monotonic()
         while not one.ready.wait(_LOOK_S):
             self._look(starting=one)  # what it waits for may be one that ended meanwhile
+            if one.recovery is not None:
+                self._answer_meanwhile()
             if self._stopping.is_set():
                 return
             if one.child.poll() is not None:
                 raise StartFailed(
                     f"The {process.name} ended before it served; its words are above.", process=process.name
                 )
-            if time.monotonic() > end:
+            if time.monotonic() > max(begun, one.recovered_at) + _READY_S:
                 raise StartFailed(
                     f"The {process.name} does not serve after {_READY_S:.0f} s.", process=process.name
                 )
         self._tell()
+
+    def _begun(self, process: Process) -> _Running:
+        """The process, which is started unless it was already."""
+        for one in self._running:
+            if one.process.name == process.name:
+                return one
+        one = _Running(process, self._spawn(process), time.monotonic())
+        self._running.append(one)
+        self._listen(one)
+        return one
+
+    def _answer_meanwhile(self) -> None:
+        """While the core recovers the gateways already say how far it is."""
+        for process in self._plan.processes():
+            if process.name.partition(" ")[0] == "gateway":
+                self._begun(process)
 
     def _spawn(self, process: Process) -> subprocess.Popen[str]:
         # A session of its own: Ctrl-C reaches the supervisor alone, which ends the others in order.
@@ -133,6 +157,10 @@ class Supervisor:
             for line in stream:
                 if stream is child.stdout and line.startswith(READY):
                     ready.set()
+                    one.recovery = None
+                elif stream is child.stdout and line.startswith(f"{PROGRESS} {{"):
+                    one.recovery, one.recovered_at = json.loads(line.partition(" ")[2]), time.monotonic()
+                    continue
                 self._lines.put((one.process.name, line.rstrip()))
 
         for stream in (child.stdout, child.stderr):
@@ -141,6 +169,11 @@ class Supervisor:
 
     def _tell(self) -> None:
         self._looked = time.monotonic()
+        for one in tuple(self._running):
+            if one.recovery is not None and one.child.poll() is None:
+                self._on_recovery(one.process.name, one.recovery)
+            elif one.recovered_at and one.process.vital:
+                self._on_recovery(one.process.name, None)
         while not self._lines.empty():
             self._say(*self._lines.get())
 
@@ -155,7 +188,13 @@ class Supervisor:
             if not one.again_at:
                 if now - one.since > _LONG_ENOUGH_S:
                     one.starts = 0
+                one.recovery = None
                 self._say(one.process.name, f"ended with status {status}")
+                if one.process.vital and fence_of(self._plan.home) is not None:
+                    raise StartFailed(
+                        "The venue was promoted elsewhere; what is here serves nobody.",
+                        process=one.process.name,
+                    )
                 if one.starts > len(_BACK_OFF_S):
                     if one.process.vital:
                         raise StartFailed(

@@ -5,31 +5,17 @@ use crate::venue::{self, Encoder, INDEX_TICKS};
 use novate_core::account::AccountState;
 use novate_core::command::AdvanceTime;
 use novate_core::engine::Engine;
-use novate_core::lookahead::touch_next;
-use novate_core::margin::{Change, Evaluation, Level, Plain, Portfolio, Question, cushion, evaluate, liquidity};
+use novate_core::margin::{Change, Evaluator, Level, Question, cushion, everyone, liquidity};
 use novate_core::order::Side;
-use novate_core::state::State;
 use std::hint::black_box;
+use std::num::NonZero;
+use std::thread::available_parallelism;
 use std::time::Instant;
 
 /// Underlyings listed for the re-margin.
 const LISTED: u32 = 64;
 /// Positions of each of its accounts.
 const POSITIONS: u32 = 10;
-
-/// What the engine evaluates with.
-#[derive(Default)]
-struct Memory {
-    plain: Plain,
-    portfolio: Portfolio,
-}
-
-impl Memory {
-    /// The short way where there is one, as the engine does.
-    fn evaluate(&mut self, state: &State, account: u32, question: &Question<'_>) -> Evaluation {
-        self.plain.evaluate(state, account, question).unwrap_or_else(|| evaluate(state, account, question, &mut self.portfolio))
-    }
-}
 
 fn engine(accounts: u32, listed: u32, held: u32) -> Engine {
     let mut to = Encoder::default();
@@ -45,7 +31,7 @@ pub fn check(underlyings: u32, reps: usize) -> String {
     let accounts = 1_000;
     let engine = engine(accounts, underlyings.max(8), underlyings);
     let state = engine.state();
-    let mut memory = Memory::default();
+    let mut memory = Evaluator::default();
     let mut ask = |account: u32| {
         let market = account % underlyings + 1;
         let new = Change::Order { market, side: Side::Bid, price: INDEX_TICKS, lots: 100 };
@@ -81,7 +67,7 @@ pub fn check(underlyings: u32, reps: usize) -> String {
 pub fn order(underlyings: u32, reps: usize) -> String {
     let accounts = 1_000;
     let engine = engine(accounts, underlyings.max(8), underlyings);
-    let (mut state, mut memory, mut means) = (engine.state().clone(), Memory::default(), Vec::new());
+    let (mut state, mut memory, mut means) = (engine.state().clone(), Evaluator::default(), Vec::new());
     state.lull.begin(true, state.now);
     let markets: Vec<u32> = state.accounts.iter().map(|a| a.positions[a.id as usize % a.positions.len()].market).collect();
     let market_of = |account: u32| markets[account as usize];
@@ -110,25 +96,23 @@ pub fn order(underlyings: u32, reps: usize) -> String {
     )
 }
 
-/// Requirement and equity of every account anew, one core: milliseconds.
+/// Requirement and equity of every account anew, on the cores that this process may use: milliseconds.
 pub fn rebuild(accounts: u32, reps: usize) -> String {
     let engine = engine(accounts, LISTED, POSITIONS);
     let state = engine.state();
-    let mut memory = Memory::default();
     let (mut times, mut sum) = (Vec::new(), 0_i128);
     for _ in 0..reps {
         let start = Instant::now();
-        for account in 0..accounts {
-            touch_next(state, account as usize);
-            sum += memory.evaluate(state, account, &Question::at(Level::Initial)).requirement;
-        }
+        let found = everyone(state, |evaluator, account| evaluator.evaluate(state, account, &Question::at(Level::Initial)).requirement);
         times.push(start.elapsed().as_secs_f64() * 1e3);
+        sum += found.iter().sum::<i128>();
     }
     let times = Figures::of(times);
     let per_million = times.at(0.5) * 1e6 / f64::from(accounts);
     let positions: usize = state.accounts.iter().map(|a| a.positions.len()).sum();
     format!(
-        "{{\"peer\":\"novate rebuild\",\"accounts\":{accounts},\"positions\":{positions},\"ms_median\":{:.1},\"ms_min\":{:.1},\"ms_max\":{:.1},\"ms_per_million\":{per_million:.1},\"rss_mib\":{},\"check\":{}}}",
+        "{{\"peer\":\"novate rebuild\",\"accounts\":{accounts},\"positions\":{positions},\"cores\":{},\"ms_median\":{:.1},\"ms_min\":{:.1},\"ms_max\":{:.1},\"ms_per_million\":{per_million:.1},\"rss_mib\":{},\"check\":{}}}",
+        available_parallelism().map_or(1, NonZero::get),
         times.at(0.5),
         times.at(0.0),
         times.at(1.0),

@@ -122,7 +122,7 @@ fn scale_orders(state: &mut State, token: u32, ratio: Ratio) {
     }
     let clearing = &mut state.clearing;
     for execution in clearing.executions.values_mut().filter(|e| clearing.orders.get(&e.order).is_some_and(|o| o.token == token)) {
-        execution.shares = by(ratio, execution.shares);
+        (execution.shares, execution.extra) = (by(ratio, execution.shares), by(ratio, execution.extra));
     }
     for request in clearing.requests.values_mut().filter(|r| r.token == token) {
         // What was filled stays filled, however little is left of it.

@@ -33,8 +33,11 @@ pub fn settlement(cx: &mut Context<'_>, c: &ReportSettlement) -> Result<(), Refu
     let (number, execution) = cx.state.clearing.execution(c.broker, c.execution)?;
     let execution = execution.clone();
     within(&[(2, i64::from(c.settled), 0, 1)])?;
-    require(execution.stage == ExecutionStage::Open, Reject::execution_must_be_open.at(5, execution.stage as i64, 0))?;
-    if c.settled == 1 {
+    let late = c.settled == 1 && execution.stage == ExecutionStage::Failed;
+    require(late || execution.stage == ExecutionStage::Open, Reject::execution_must_be_open.at(5, execution.stage as i64, 0))?;
+    if late {
+        settle_late(cx, number, &execution);
+    } else if c.settled == 1 {
         settle(cx, number, &execution);
     } else {
         cx.state.clearing.settling.remove(&(execution.settle_ns, number));
@@ -61,6 +64,53 @@ fn settle(cx: &mut Context<'_>, number: u64, execution: &Execution) {
     if !execution.adopted {
         one_less(cx, execution.order);
     }
+}
+
+/// What failed to settle arrives after all. Shares that were bought pay what the treasury still owes and no purchase is under
+/// way for, the rest is the house's, to be sold; shares that were sold leave from the house's, and what it has sold meanwhile
+/// the treasury owes. Neither holder nor request has a part in it any more.
+fn settle_late(cx: &mut Context<'_>, number: u64, execution: &Execution) {
+    let Execution { order, broker, shares, .. } = *execution;
+    let token = cx.state.clearing.orders[&order].token;
+    let unit = Unit::Shares(token);
+    let buy_in = rest_of(cx.state, cx.state.clearing.tokens[&token].repairs[0]);
+    let extra = if execution.bought {
+        let books = &mut cx.state.clearing.books;
+        let owed = books.at(unit, Place::Shortage) - buy_in.map_or(0, |(_, rest)| rest);
+        let paid = if execution.house { 0 } else { owed.clamp(0, shares) };
+        books.post(unit, Place::Broker(broker), Place::Shortage, paid);
+        books.post(unit, Place::HouseAt(broker), Place::House, shares - paid);
+        books.post(Unit::Dollars, Place::Treasury, Place::Broker(broker), fill::net(execution));
+        shares - paid
+    } else {
+        let given = unsold_inventory(cx.state, token, broker).clamp(0, shares);
+        let books = &mut cx.state.clearing.books;
+        books.post(unit, Place::House, Place::HouseAt(broker), given);
+        books.post(unit, Place::Shortage, Place::Broker(broker), shares - given);
+        books.post(Unit::Dollars, Place::Broker(broker), Place::Treasury, fill::net(execution));
+        -given
+    };
+    if let Some(issuance) = cx.state.clearing.tokens.get_mut(&token) {
+        issuance.to_hedge = (issuance.to_hedge + extra).max(0);
+    }
+    if let Some(kept) = cx.state.clearing.executions.get_mut(&number) {
+        kept.stage = ExecutionStage::Settled;
+    }
+    cx.tell(&ExecutionSettled { execution: number, order, broker, shares, dollars: fill::net(execution) });
+    fill::tell_shortage(cx, token);
+    repaired(cx, execution);
+}
+
+/// House shares at a broker that are neither sold nor in an order to be.
+pub(super) fn unsold_inventory(state: &State, token: u32, broker: u32) -> i64 {
+    let hedge = rest_of(state, state.clearing.tokens[&token].repairs[1]);
+    let claimed = hedge.filter(|&(at, _)| at == broker).map_or(0, |(_, rest)| rest);
+    capacity::free_inventory(state, token, broker) - claimed
+}
+
+/// Where an open repair is, and the shares it may still fill.
+fn rest_of(state: &State, order: u64) -> Option<(u32, i64)> {
+    state.clearing.orders.get(&order).map(|o| (o.broker, o.shares - o.filled))
 }
 
 /// The postings of a settlement.
@@ -119,16 +169,18 @@ pub fn bust(cx: &mut Context<'_>, c: &ReportBust) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// `ReportCorrection`: other shares, another price. The holder keeps what the fill gave it.
+/// `ReportCorrection`: other shares, another price. The holder keeps what the fill gave it. Told again it changes nothing.
 ///
 /// # Errors
-/// 207, 936 to 938.
+/// 207, 936 to 938, 949.
 pub fn correction(cx: &mut Context<'_>, c: &ReportCorrection) -> Result<(), Refusal> {
     let (number, execution) = taken(cx.state, c.broker, c.execution)?;
     let token = cx.state.clearing.orders[&execution.order].token;
     let underlying = cx.state.known_underlying(cx.state.known_asset(token).terms.underlying);
-    let sane = c.shares > 0 && c.shares <= 2 * execution.shares && (underlying.terms.price_min..=underlying.terms.price_max).contains(&c.price);
-    require(sane, Reject::execution_must_be_plausible.at(4, c.shares, 2 * execution.shares))?;
+    let before = execution.shares + execution.extra;
+    let sane = c.shares > 0 && c.shares <= 2 * before && (underlying.terms.price_min..=underlying.terms.price_max).contains(&c.price);
+    require(sane, Reject::execution_must_be_plausible.at(4, c.shares, 2 * before))?;
+    require((c.shares, c.price) != (before, execution.price), Reject::correction_must_change_something.at(4, c.shares, before))?;
     let value = if execution.bought {
         super::cost_up(underlying, c.shares, c.price)
     } else {
@@ -148,11 +200,11 @@ pub fn correction(cx: &mut Context<'_>, c: &ReportCorrection) -> Result<(), Refu
 fn carry(cx: &mut Context<'_>, number: u64, shares: i64, dollars: i64, reason: Reason) {
     let execution = cx.state.clearing.executions[&number].clone();
     let was_open = execution.stage == ExecutionStage::Open;
-    change_shares(cx, &execution, shares);
+    change_shares(cx, &execution, shares, 0);
     change_dollars(cx.state, &execution, dollars);
     let kept_ns = cx.state.clearing.config().kept_ns;
     if let Some(kept) = cx.state.clearing.executions.get_mut(&number) {
-        kept.stage = ExecutionStage::Carried;
+        kept.stage = if reason == Reason::FailedSettlement { ExecutionStage::Failed } else { ExecutionStage::Carried };
     }
     if was_open {
         cx.state.clearing.ended.insert((cx.state.now + kept_ns, number));
@@ -161,7 +213,7 @@ fn carry(cx: &mut Context<'_>, number: u64, shares: i64, dollars: i64, reason: R
         }
     }
     let Execution { order, broker, .. } = execution;
-    let (lost, net) = (execution.shares, fill::net(&execution));
+    let (lost, net) = (execution.shares + execution.extra, fill::net(&execution));
     cx.tell(&ExecutionCarried { execution: number, order, broker, reason: reason as u8, shares: lost, dollars: net });
     let request = if execution.adopted { 0 } else { cx.state.clearing.orders[&order].request };
     advance(cx, request, if reason == Reason::FailedSettlement { Step::SettlementFail } else { Step::Bust });
@@ -171,19 +223,20 @@ fn carry(cx: &mut Context<'_>, number: u64, shares: i64, dollars: i64, reason: R
     repaired(cx, &execution);
 }
 
-/// Part of an execution changes; the rest settles as it would have.
-fn correct(cx: &mut Context<'_>, number: u64, shares: i64, price: Price, dollars: i64) {
+/// Part of an execution changes; the rest settles as it would have. More bought than stands behind tokens is the house's.
+fn correct(cx: &mut Context<'_>, number: u64, said: i64, price: Price, dollars: i64) {
     let execution = cx.state.clearing.executions[&number].clone();
-    change_shares(cx, &execution, shares);
+    let behind_tokens = execution.bought && !execution.house;
+    let shares = if behind_tokens { said.min(execution.shares) } else { said };
+    let extra = said - shares;
+    change_shares(cx, &execution, shares, extra);
     change_dollars(cx.state, &execution, dollars + if execution.bought { execution.fee } else { -execution.fee });
-    // More bought than before is the house's; the execution itself settles what stands behind tokens.
-    let settles = if execution.bought && !execution.house { shares.min(execution.shares) } else { shares };
     if let Some(kept) = cx.state.clearing.executions.get_mut(&number) {
-        (kept.shares, kept.price, kept.dollars) = (settles, price, dollars);
+        (kept.shares, kept.extra, kept.price, kept.dollars) = (shares, extra, price, dollars);
     }
     let Execution { order, broker, .. } = execution;
-    let event = ExecutionCarried { execution: number, order, broker, reason: Reason::Correction as u8, shares: execution.shares - shares, dollars };
-    cx.tell(&event);
+    let less = execution.shares + execution.extra - said;
+    cx.tell(&ExecutionCarried { execution: number, order, broker, reason: Reason::Correction as u8, shares: less, dollars });
     let request = if execution.adopted { 0 } else { cx.state.clearing.orders[&order].request };
     advance(cx, request, Step::Bust);
     repaired(cx, &execution);
@@ -201,25 +254,27 @@ fn repaired(cx: &mut Context<'_>, execution: &Execution) {
     }
 }
 
-/// From the execution's shares to others: what is missing is the treasury's debt, what is left over is the house's.
-fn change_shares(cx: &mut Context<'_>, execution: &Execution, shares: i64) {
+/// From the execution's shares to others: what is missing is the treasury's debt, what is left over is the house's. Extra shares
+/// that go leave from the house's; what it has sold of them meanwhile the treasury owes.
+fn change_shares(cx: &mut Context<'_>, execution: &Execution, shares: i64, extra: i64) {
     let order = &cx.state.clearing.orders[&execution.order];
     let (token, broker, gone) = (order.token, execution.broker, execution.shares - shares);
     let (unit, open) = (Unit::Shares(token), execution.stage == ExecutionStage::Open);
+    let returned = execution.extra - extra;
+    let given = if returned > 0 { unsold_inventory(cx.state, token, broker).clamp(0, returned) } else { returned };
     let books = &mut cx.state.clearing.books;
-    let mut left_over = 0;
+    books.post(unit, Place::House, Place::HouseAt(broker), given);
+    books.post(unit, Place::Shortage, Place::Broker(broker), returned - given);
+    let mut left_over = -given;
     match (execution.bought, execution.house) {
-        (true, false) if gone >= 0 => {
+        (true, false) => {
             let place = if open { Place::FromBroker(broker) } else { Place::Broker(broker) };
             books.post(unit, Place::Shortage, place, gone);
-        }
-        (true, false) => {
-            books.post(unit, Place::HouseAt(broker), Place::House, -gone);
-            left_over = -gone;
         }
         (true, true) => {
             let place = if open { Place::HouseFrom(broker) } else { Place::HouseAt(broker) };
             books.post(unit, Place::House, place, gone);
+            left_over = -gone;
         }
         (false, false) if gone >= 0 => {
             if open {
@@ -241,7 +296,7 @@ fn change_shares(cx: &mut Context<'_>, execution: &Execution, shares: i64) {
     if let Some(issuance) = cx.state.clearing.tokens.get_mut(&token) {
         issuance.to_hedge = (issuance.to_hedge + left_over).max(0);
     }
-    if gone != 0 {
+    if gone != 0 || returned != 0 {
         let shares = cx.state.clearing.books.at(unit, Place::Shortage);
         cx.tell(&crate::event::ShortageChanged { token, shares });
     }

@@ -269,7 +269,8 @@ pub fn net_requests(cx: &mut Context<'_>, issuance: u64, redemption: u64) -> boo
     let underlying = cx.state.known_underlying(asset.terms.underlying);
     let price = underlying.price.index();
     let wanted = units_for(cx.state, token, routing::shares_for(cx.state, token, routing::net_of_fee(cx.state, token, buyer.held), price), price);
-    let units = narrow(wanted).unwrap_or(0).min(seller.held);
+    let wanted = narrow(wanted).unwrap_or(0);
+    let units = wanted.min(seller.held);
     // Entitled shares, rounded up: the buyer pays for them all.
     let shares = narrow(shares_up(asset, i128::from(units))).unwrap_or(0);
     if units <= 0 || shares <= 0 {
@@ -300,14 +301,17 @@ pub fn net_requests(cx: &mut Context<'_>, issuance: u64, redemption: u64) -> boo
     hedged::after(cx.state, redemption, shares);
     cx.tell_account(buyer.account, &TokensIssued { request: issuance, token, units, shares, price, cost: paid, fee, locked });
     cx.tell_account(seller.account, &TokensRedeemed { request: redemption, token, units, shares, price, due: 0, fee: sold_fee });
+    unwind::after(cx.state, &buyer, shares);
     unwind::after(cx.state, &seller, shares);
     let balance = cx.state.accounts[seller.account as usize].balance(seller.cash).map_or(0, |b| b.pledged);
     cx.tell_account(seller.account, &RequestPaid { request: redemption, asset: seller.cash, amount: paid - sold_fee, balance });
     cx.touch(buyer.account);
     cx.touch(seller.account);
-    if units < seller.held {
+    // What a buyer has left once it has all units that it can pay is less than one costs.
+    if units == wanted {
         request::end(cx, issuance, Step::Complete);
-    } else {
+    }
+    if units == seller.held {
         request::end(cx, redemption, Step::Complete);
     }
     true

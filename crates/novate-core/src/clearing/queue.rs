@@ -1,12 +1,15 @@
 //! Time in issuance and redemption: the queue opens, quotes and requests expire, settlement days come.
 //!
-//! Responsible for: this area's part of `AdvanceTime`, in bounded pieces. Never decides what one request may do.
+//! Responsible for: this area's part of `AdvanceTime`, in bounded pieces, and who meets whom. Never decides what one request may do.
 
 use super::gates::{self, Opening};
+use super::request::Wish;
 use super::{Step, capacity, fault, fill, hedged, request, routing, treasury, unwind};
 use crate::context::Context;
 use crate::event::SettlementOverdue;
-use crate::state::clearing::{ExecutionStage, RequestKind};
+use crate::state::State;
+use crate::state::clearing::{ExecutionStage, Request, RequestKind};
+use crate::units::Value;
 
 /// `AdvanceTime` for this area.
 pub fn advance(cx: &mut Context<'_>) {
@@ -43,22 +46,40 @@ fn expire(cx: &mut Context<'_>, most: usize) {
 fn work(cx: &mut Context<'_>, most: usize) {
     let waiting = open_queue(cx, most);
     for &id in &waiting {
-        let Some(waits) = cx.state.clearing.requests.get(&id).filter(|r| r.order == 0 && r.held > 0) else { continue };
-        let (kind, token, priority) = (waits.kind, waits.token, waits.priority);
-        if !cx.state.clearing.queue.contains(&(priority, id)) || gates::open(cx.state, token, kind) != Ok(Opening::Now) {
-            continue;
-        }
-        meet_opposite(cx, id, &waiting);
-        if !cx.state.clearing.queue.contains(&(priority, id)) {
-            continue;
-        }
-        let request = &cx.state.clearing.requests[&id];
-        if fill::house_can_serve(cx.state, kind, token, request.held, request.price).is_some() {
-            fill::serve_from_house(cx, id);
-        } else {
-            routing::route(cx, id, 0);
+        let Some(waits) = cx.state.clearing.requests.get(&id).filter(|r| waits(cx.state, r, id)) else { continue };
+        if gates::open(cx.state, waits.token, waits.kind) == Ok(Opening::Now) {
+            serve(cx, id, &waiting);
         }
     }
+}
+
+/// A request that came while its channel is open, and stands in the queue: it meets those that wait for what it brings, before
+/// it asks the house or a broker.
+pub(super) fn arrive(cx: &mut Context<'_>, id: u64) {
+    let request = &cx.state.clearing.requests[&id];
+    let waiting: Vec<u64> = opposite(cx.state, request.account, request.token, request.kind).collect();
+    serve(cx, id, &waiting);
+}
+
+/// Whether what waits on the other side is worth a whole wish, so that neither house nor broker is needed.
+pub(super) fn covers(state: &State, wish: &Wish, dollars: i64) -> bool {
+    let worth = |id: u64| {
+        let other = &state.clearing.requests[&id];
+        gates::dollars_of(state, other.token, other.kind, other.held)
+    };
+    opposite(state, wish.account, wish.token, wish.kind).map(worth).sum::<Value>() >= Value::from(dollars)
+}
+
+/// What waits for what a request of this kind brings, first come first; never of the same account.
+fn opposite(state: &State, account: u32, token: u32, kind: RequestKind) -> impl Iterator<Item = u64> + '_ {
+    let asked = if kind == RequestKind::Mint { RequestKind::Redeem } else { RequestKind::Mint };
+    let open = !kind.in_kind() && !state.clearing.queue.is_empty() && gates::open(state, token, asked) == Ok(Opening::Now);
+    let ids = state.clearing.queue.iter().map(|&(_, id)| id);
+    let meets = move |id: &u64| {
+        let other = &state.clearing.requests[id];
+        other.token == token && other.kind == asked && other.account != account && waits(state, other, *id)
+    };
+    ids.take_while(move |_| open).filter(meets).take(state.clearing.config().queue_accounts as usize)
 }
 
 /// The first requests of the queue whose channel is open now.
@@ -72,14 +93,31 @@ fn open_queue(cx: &Context<'_>, most: usize) -> Vec<u64> {
     cx.state.clearing.queue.iter().map(|&(_, id)| id).filter(works).take(most).collect()
 }
 
-/// Nets a request against those that wait on the other side of the same token, first come first.
+/// Whether a request stands in the queue with something to trade.
+fn waits(state: &State, request: &Request, id: u64) -> bool {
+    request.order == 0 && request.held > 0 && state.clearing.queue.contains(&(request.priority, id))
+}
+
+/// A request that waits meets those of the other side among `waiting`, first come first; the house or a broker gets the rest.
+fn serve(cx: &mut Context<'_>, id: u64, waiting: &[u64]) {
+    // A firm price is the house's or a broker's to keep.
+    if cx.state.clearing.requests[&id].price == 0 {
+        meet_opposite(cx, id, waiting);
+    }
+    let Some(rest) = cx.state.clearing.requests.get(&id).filter(|r| waits(cx.state, r, id)) else { return };
+    if fill::house_can_serve(cx.state, rest.kind, rest.token, rest.held, rest.price).is_some() {
+        fill::serve_from_house(cx, id);
+    } else {
+        routing::route(cx, id, 0);
+    }
+}
+
 fn meet_opposite(cx: &mut Context<'_>, id: u64, waiting: &[u64]) {
     for &other in waiting {
         let (Some(one), Some(two)) = (cx.state.clearing.requests.get(&id), cx.state.clearing.requests.get(&other)) else { continue };
         let opposite = one.token == two.token && one.kind != two.kind && !two.kind.in_kind() && one.account != two.account;
-        let queued = |r: &crate::state::clearing::Request, id| r.held > 0 && r.order == 0 && cx.state.clearing.queue.contains(&(r.priority, id));
         let open = gates::open(cx.state, two.token, two.kind) == Ok(Opening::Now);
-        if !(opposite && open && queued(one, id) && queued(two, other)) {
+        if !(opposite && open && waits(cx.state, one, id) && waits(cx.state, two, other)) {
             continue;
         }
         if one.kind == RequestKind::Mint {
@@ -98,7 +136,7 @@ fn settlement_days(cx: &mut Context<'_>, most: usize) {
         cx.state.clearing.settling.remove(&entry);
         let Some(execution) = cx.state.clearing.executions.get(&entry.1).cloned() else { continue };
         match execution.stage {
-            ExecutionStage::Carried => fault::unlock(cx.state, &execution),
+            ExecutionStage::Carried | ExecutionStage::Failed => fault::unlock(cx.state, &execution),
             ExecutionStage::Open => cx.tell(&SettlementOverdue { execution: entry.1, order: execution.order, broker: execution.broker }),
             _ => (),
         }

@@ -68,6 +68,7 @@ fn execution_of(state: &State, c: &ReportBrokerFill, order: &BrokerOrder) -> Res
         stage: ExecutionStage::Open,
         house: order.purpose == Purpose::Hedge,
         adopted: false,
+        extra: 0,
     })
 }
 
@@ -143,7 +144,7 @@ pub fn filled(cx: &mut Context<'_>, c: &ReportBrokerFill) -> Result<(), Refusal>
 fn repeated(cx: &mut Context<'_>, number: u64, order: &BrokerOrder, again: &Execution) -> Result<(), Refusal> {
     let known = &cx.state.clearing.executions[&number];
     let same = (known.order, known.bought, known.fee) == (again.order, again.bought, again.fee);
-    let corrected = known.stage == ExecutionStage::Carried || (known.shares, known.price) == (again.shares, again.price);
+    let corrected = known.stage.is_carried() || (known.shares, known.price) == (again.shares, again.price);
     require(!(same && corrected), Reject::execution_must_be_new.at(2, number as i64, 0))?;
     let differs = breaks::pending(cx.state, order.token, order.broker, BreakKind::IdUsedTwice);
     require(differs.is_none(), Reject::execution_must_be_new.at(2, number as i64, 0))?;

@@ -4,7 +4,7 @@
 //! books a fill.
 
 use super::gates::{self, Opening};
-use super::{Step, advance, after, capacity, fill, fits, hedged, routing, units_down};
+use super::{Step, advance, after, capacity, fill, fits, hedged, queue, routing, units_down};
 use crate::codec::Header;
 use crate::command::{CancelRequest, RequestIssuance, RequestRedemption};
 use crate::context::Context;
@@ -112,14 +112,14 @@ fn gated(state: &State, wish: &Wish) -> Result<Gated, Refusal> {
     Ok(Gated { asset, cash, price, dollars, opening })
 }
 
-/// Whether the house serves a gated wish at once; if not, a broker must be able to, unless it waits for its session.
-fn served(state: &State, wish: &Wish, gated: &Gated) -> Result<bool, Refusal> {
-    let now = gated.opening == Opening::Now;
-    let served = now && fill::house_can_serve(state, wish.kind, wish.token, wish.amount, gated.price).is_some();
-    if now && !served {
-        routing::plan(state, wish.kind, wish.token, wish.amount, gated.price, 0)?;
+/// Somebody can serve a gated wish that does not wait for its session: the house, those who wish the opposite, or a broker.
+fn served(state: &State, wish: &Wish, gated: &Gated) -> Result<(), Refusal> {
+    let house = || fill::house_can_serve(state, wish.kind, wish.token, wish.amount, gated.price).is_some();
+    let met = || gated.price == 0 && queue::covers(state, wish, gated.dollars);
+    if gated.opening == Opening::Queued || house() || met() {
+        return Ok(());
     }
-    Ok(served)
+    routing::plan(state, wish.kind, wish.token, wish.amount, gated.price, 0).map(|_| ())
 }
 
 /// Every refusal but the portfolio's.
@@ -127,7 +127,7 @@ fn served(state: &State, wish: &Wish, gated: &Gated) -> Result<bool, Refusal> {
 /// # Errors
 /// 205, 206, 505, 905, 910, 913 to 928, 930.
 pub(super) fn check(state: &State, wish: &Wish) -> Result<(), Refusal> {
-    served(state, wish, &gated(state, wish)?).map(|_| ())
+    served(state, wish, &gated(state, wish)?)
 }
 
 /// Takes a request in: every refusal, then the reservation. Returns its id.
@@ -142,13 +142,12 @@ pub fn open(cx: &mut Context<'_>, wish: &Wish) -> Result<u64, Refusal> {
         Origin::Package => hedged::margined(cx, wish, cash, price)?,
         Origin::Liquidation | Origin::Lapse => {}
     }
-    let served = served(cx.state, wish, &gated)?;
+    served(cx.state, wish, &gated)?;
 
     let id = reserve(cx, wish, asset, price, dollars);
-    if served {
-        fill::serve_from_house(cx, id);
-    } else if opening == Opening::Queued || !routing::route(cx, id, 0) {
-        cx.state.clearing.enqueue(id);
+    cx.state.clearing.enqueue(id);
+    if opening == Opening::Now {
+        queue::arrive(cx, id);
     }
     cx.touch(wish.account);
     capacity::publish(cx);

@@ -2,7 +2,7 @@
 //!
 //! Responsible for: validating and storing. Never moves a holder's balance.
 
-use super::{capacity, fits, reissue, shares_up};
+use super::{capacity, fault, fits, reissue, shares_up};
 use crate::command::{
     AttestBacking, AuthoriseParticipant, ConfigureClearing, EnableBroker, FundBroker, FundInventory, ListBroker, ListIssuance,
     PauseIssuance, PostDepth,
@@ -134,13 +134,15 @@ pub fn attest(cx: &mut Context<'_>, c: &AttestBacking) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// `FundBroker`.
+/// `FundBroker`. What is taken out was claimed by no order and no purchase that settles later.
 ///
 /// # Errors
-/// 205, 207, 903.
+/// 205, 207, 903, 939.
 pub fn fund_broker(cx: &mut Context<'_>, c: &FundBroker) -> Result<(), Refusal> {
     cx.state.clearing.broker(c.broker)?;
-    amount(c.amount, 2)?;
+    amount(size(c.amount), 2)?;
+    let free = capacity::free_dollars(cx.state, c.broker);
+    require(c.amount > 0 || size(c.amount) <= free, Reject::treasury_must_cover_payment.at(2, size(c.amount), free))?;
     let held = cx.state.clearing.books.sum(Unit::Dollars, Place::is_debit_normal);
     fits(i128::from(held) + i128::from(c.amount))?;
     let books = &mut cx.state.clearing.books;
@@ -151,14 +153,21 @@ pub fn fund_broker(cx: &mut Context<'_>, c: &FundBroker) -> Result<(), Refusal> 
     Ok(())
 }
 
-/// `FundInventory`.
+/// An amount that comes (positive) or goes, without its direction.
+const fn size(amount: i64) -> i64 {
+    amount.saturating_abs()
+}
+
+/// `FundInventory`. What is taken out is for no sale.
 ///
 /// # Errors
-/// 205, 207, 903, 905.
+/// 205, 207, 903, 905, 944.
 pub fn fund_inventory(cx: &mut Context<'_>, c: &FundInventory) -> Result<(), Refusal> {
     cx.state.clearing.issuance(c.token)?;
     cx.state.clearing.broker(c.broker)?;
-    amount(c.shares, 3)?;
+    amount(size(c.shares), 3)?;
+    let free = fault::unsold_inventory(cx.state, c.token, c.broker);
+    require(c.shares > 0 || size(c.shares) <= free, Reject::broker_must_have_shares.at(3, size(c.shares), free))?;
     let held = cx.state.clearing.books.sum(Unit::Shares(c.token), Place::is_debit_normal);
     fits(i128::from(held) + i128::from(c.shares))?;
     let books = &mut cx.state.clearing.books;

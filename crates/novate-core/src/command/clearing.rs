@@ -52,9 +52,9 @@ document! {
     }
     /// Settled shares at a broker for tokens that exist outside the venue.
     AttestBacking = 903 { token: u32, broker: u32, units: i64, shares: i64 }
-    /// The operator's dollars at a broker.
+    /// The operator's dollars at a broker: that came, or, negative, were taken out.
     FundBroker = 904 { broker: u32, amount: i64 }
-    /// The operator's shares at a broker, booked apart from the backing.
+    /// The operator's shares at a broker, booked apart from the backing: that came, or, negative, were taken out.
     FundInventory = 906 { token: u32, broker: u32, shares: i64 }
     /// Micro-dollars at the primary market's best prices, to buy and to sell.
     PostDepth = 907 { underlying: u32, buy: i64, sell: i64 }

@@ -15,7 +15,8 @@ document! {
         backstop_notice_ns: i64,
         /// What insurance pays at most for one owner in one day.
         insurance_group_day_cap: i64,
-        /// Residues up to this value, or below one lot, are bought by insurance.
+        /// Residues up to this value, or below one lot, are bought by insurance; a loan beyond its owner's cap by no more sells no
+        /// collateral.
         residue_value: i64,
         /// Part of a position, and notional, that one deleveraging takes from one account at most.
         deleverage_share_ppm: i64, deleverage_notional: i64,

@@ -52,7 +52,7 @@ pub fn rehearse(state: &mut State, id: u64) -> Result<(), String> {
     if let Some(reason) = obstacle(state, id) {
         return Err(format!("it would be missed: reason {reason} of CorporateActionChanged"));
     }
-    let mut events = EventWriter::default();
+    let mut events = EventWriter::silent();
     let mut cx = Context { state, events: &mut events, scratch: &mut Scratch::default() };
     begin(&mut cx, id);
     while cx.state.corporate.running.is_some() {

@@ -72,7 +72,7 @@ fn header_of(state: &State, change: &Change) -> Header {
 
 /// Runs a command as a change would, and forgets the events.
 fn apply_to(state: &mut State, header: &Header, command: &Command, apply: Apply) -> Result<(), Refusal> {
-    let (mut events, mut scratch) = (EventWriter::default(), Scratch { governed: true, ..Scratch::default() });
+    let (mut events, mut scratch) = (EventWriter::silent(), Scratch { governed: true, ..Scratch::default() });
     apply(&mut Context { state, events: &mut events, scratch: &mut scratch }, header, command)
 }
 

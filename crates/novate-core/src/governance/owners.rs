@@ -54,7 +54,7 @@ fn join_obligor(cx: &mut Context<'_>, account: u32, to: u32) {
 fn obligor(state: &mut State, owner: u32) -> u32 {
     let State { owners, owner_index, .. } = state;
     *owner_index.entry(owner).or_insert_with(|| {
-        owners.push(Owner { id: owner, accounts: Vec::new(), liquidity: Vec::new() });
+        owners.push(Owner::new(owner));
         owners.len() as u32 - 1
     })
 }

@@ -51,15 +51,19 @@ pub fn known(state: &State, account: u32) -> Option<Value> {
 }
 
 /// The same, brought up to the present lull.
+#[inline]
 pub fn left(state: &mut State, account: u32) -> Option<Value> {
+    let cushion = &state.accounts[account as usize].cushion;
+    if state.lull.holds(cushion.stamp) { Some(i128::from(cushion.left)) } else { brought_up(state, account) }
+}
+
+fn brought_up(state: &mut State, account: u32) -> Option<Value> {
     let left = known(state, account)?;
     let State { accounts, markets, lull, .. } = state;
     let Account { positions, cushion, .. } = &mut accounts[account as usize];
-    if !lull.holds(cushion.stamp) {
-        mark_paths(markets, positions, cushion.era);
-        // Beyond 64 bits nothing is left.
-        (cushion.left, cushion.stamp, cushion.settled) = (narrow(left).unwrap_or(i64::MIN), lull.stamp(), false);
-    }
+    mark_paths(markets, positions, cushion.era);
+    // Beyond 64 bits nothing is left.
+    (cushion.left, cushion.stamp, cushion.settled) = (narrow(left).unwrap_or(i64::MIN), lull.stamp(), false);
     Some(left)
 }
 
@@ -225,9 +229,10 @@ pub fn spares(state: &mut State, account: u32, market: u32, order: (Ticks, Lots,
 /// Remembers the size up to which an accepted order's market asks for no higher liquidity rate.
 pub fn remember_size(state: &mut State, account: u32, market: u32) {
     let (owner, underlying) = (state.accounts[account as usize].owner, state.known_market(market).terms.underlying);
-    let Some(rate) = state.liquidity_rate(owner, underlying).filter(|r| state.lull.holds(r.stamp)) else { return };
-    let room = RateRoom { stamp: rate.stamp, most: rate.room[1] };
-    state.accounts[account as usize].set_room(market, room);
+    let reach = state.owners[owner as usize].reach(underlying);
+    if state.lull.holds(reach.stamp) {
+        state.accounts[account as usize].set_room(market, RateRoom { stamp: reach.stamp, most: reach.most[1] });
+    }
 }
 
 /// The bound of an account's order at a price for lots, with the fee it may pay in quote units. Where the order has just raised what

@@ -3,7 +3,7 @@
 //! Responsible for: the formula and when a stored rate changes: up at once when the group grows, recomputed after a refresh.
 //! A rate never changes because somebody else traded.
 
-use crate::account::LiquidityRate;
+use crate::account::{LiquidityRate, Reach};
 use crate::state::{State, Underlying};
 use crate::units::{PPM, Value, div_ceil, isqrt_up, narrow, rate_up, scale_up};
 
@@ -72,24 +72,21 @@ pub fn store(state: &mut State, owner: u32, underlying: u32, extra: (Value, Valu
     let listed = state.known_underlying(underlying);
     let gross = group_gross(state, owner, listed);
     let (spot, perp) = (gross.0 + extra.0, gross.1 + extra.1);
-    if state.liquidity_rate(owner, underlying).is_some_and(|r| state.lull.holds(r.stamp) && spot <= i128::from(r.room[0]) && perp <= i128::from(r.room[1])) {
+    let reach = state.owners[owner as usize].reach(underlying);
+    if state.lull.holds(reach.stamp) && spot <= i128::from(reach.most[0]) && perp <= i128::from(reach.most[1]) {
         return;
     }
     let spot_ppm = rate(state, listed, spot, listed.liquidity.spot_volume);
     let perp_ppm = rate(state, listed, perp, listed.liquidity.perp_volume);
     let known = state.liquidity_rate(owner, underlying).filter(|r| r.epoch == listed.liquidity_epoch && r.spot_ppm != 0);
     let (known_spot, known_perp) = known.map_or((0, 0), |r| (r.spot_ppm, r.perp_ppm));
-    let room = [
+    let most = [
         most_at(state, listed, spot, (spot_ppm.max(known_spot), listed.liquidity.spot_volume)),
         most_at(state, listed, perp, (perp_ppm.max(known_perp), listed.liquidity.perp_volume)),
     ];
     let (epoch, stamp) = (listed.liquidity_epoch, state.lull.stamp());
-    let rates = &mut state.owners[owner as usize].liquidity;
-    let at = rates.partition_point(|r| r.underlying < underlying);
-    if rates.get(at).is_none_or(|r| r.underlying != underlying) {
-        rates.insert(at, LiquidityRate { underlying, ..LiquidityRate::default() });
-    }
-    rates[at] = LiquidityRate { underlying, epoch, spot_ppm: spot_ppm.max(known_spot), perp_ppm: perp_ppm.max(known_perp), stamp, room };
+    let rate = LiquidityRate { underlying, epoch, spot_ppm: spot_ppm.max(known_spot), perp_ppm: perp_ppm.max(known_perp) };
+    state.owners[owner as usize].set_rate(rate, Reach { stamp, most });
 }
 
 /// A size, at least `gross`, that asks for no more than `rate_ppm`, which is at least its rate: rates rise with the size.
@@ -117,13 +114,9 @@ pub fn refresh(state: &mut State, owner: u32) -> bool {
 
 /// A refused order leaves no trace in the stored rates.
 pub fn put_back(state: &mut State, owner: u32, underlying: u32, before: Option<LiquidityRate>) {
-    let rates = &mut state.owners[owner as usize].liquidity;
-    if let Ok(at) = rates.binary_search_by_key(&underlying, |r| r.underlying) {
-        match before {
-            Some(rate) => rates[at] = rate,
-            None => {
-                rates.remove(at);
-            }
-        }
+    let owner = &mut state.owners[owner as usize];
+    match before {
+        Some(rate) => owner.set_rate(rate, Reach::default()),
+        None => owner.end_rate(underlying),
     }
 }

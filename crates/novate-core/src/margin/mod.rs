@@ -8,6 +8,8 @@
 
 pub mod collateral;
 pub mod cushion;
+pub mod evaluator;
+pub mod everyone;
 pub mod explain;
 pub mod liquidity;
 pub mod plain;
@@ -18,6 +20,8 @@ pub mod scenario;
 use crate::state::State;
 use crate::units::{Lots, PPM, Ticks, Value, rate_up};
 use crate::{order::Side, units::Amount};
+pub use evaluator::Evaluator;
+pub use everyone::everyone;
 pub use plain::Plain;
 pub use portfolio::{Exposure, Portfolio};
 pub use scenario::Binding;

@@ -14,6 +14,7 @@ const REQUESTS: u64 = 902;
 const BREAKS: u64 = 903;
 const BOOKS: u64 = 904;
 const BROKERS: u64 = 905;
+const TERMS: u64 = 906;
 
 #[derive(Serialize)]
 struct CapacityLine {
@@ -153,6 +154,7 @@ pub fn answer(state: &State, number: u64, request: &[u8]) -> Result<Vec<u8>, Str
             });
             reply(&lines.collect::<Vec<_>>())
         }
+        TERMS => reply(&clearing.tokens.values().map(|issuance| &issuance.terms).collect::<Vec<_>>()),
         other => Err(super::unknown(other)),
     }
 }

@@ -1,15 +1,19 @@
-//! Orders beyond the plain ones: what an auction would do, and what of an account waits: questions 400 to 449.
+//! Orders beyond the plain ones: what an auction would do, what of an account waits, and a book order by order: questions 400 to 449.
 //!
 //! Responsible for: reading, never changing.
 
 use super::{arguments, dense, reply, small};
 use crate::auction::indicative;
+use crate::order::{Side, Stage};
 use crate::state::State;
 use crate::state::trading::{Pending, Waiting};
 use serde::Serialize;
 
 const AUCTION: u64 = 400;
 const WAITING: u64 = 401;
+const RESTING: u64 = 402;
+/// Orders on one page of a book at most.
+const PAGE: u32 = 20_000;
 
 /// Answers this area's questions.
 ///
@@ -19,6 +23,10 @@ pub fn answer(state: &State, number: u64, request: &[u8]) -> Result<Vec<u8>, Str
     match number {
         AUCTION => reply(&auction(state, arguments::<(u64, u32)>(request)?.1)?),
         WAITING => reply(&waiting(state, arguments::<(u64, u64)>(request)?.1)?),
+        RESTING => {
+            let (_, market, after, skip, limit) = arguments::<(u64, u32, u64, u32, u32)>(request)?;
+            reply(&resting(state, market, after, skip, limit)?)
+        }
         other => Err(super::unknown(other)),
     }
 }
@@ -110,4 +118,51 @@ fn line(order: u64, waiting: &Waiting) -> WaitingLine {
             next_ns: t.next_ns,
         },
     }
+}
+
+/// An order as everybody may see it: id, side, ticks, lots that are left. Whose it is and how it was sent is nobody's business.
+type RestingLine = (u64, u8, i64, i64);
+
+/// One page of a book, order by order.
+#[derive(Serialize)]
+struct RestingPage {
+    market: u32,
+    /// The state that it is of: pages of two sequences are not of one book.
+    sequence: u64,
+    time_ns: i64,
+    /// Orders that rest in the market, those on other pages included.
+    resting: u32,
+    /// Bids, best first, then asks, best first; at one price in the order in which they trade.
+    orders: Vec<RestingLine>,
+    /// The last order of the page when more follow; 0 at the end.
+    next: u64,
+}
+
+/// The orders behind `after` (0: from the first one on), without the first `skip` of them, `limit` at most. Triggers and parent
+/// orders rest nowhere, so they are not told; nor is an order while it only matches.
+fn resting(state: &State, id: u32, after: u64, skip: u32, limit: u32) -> Result<RestingPage, String> {
+    let market = state.market(id).map_err(|_| format!("market_must_exist: no market has id {id}"))?;
+    if !(1..=PAGE).contains(&limit) {
+        return Err(format!("a page has 1 to {PAGE} orders, not {limit}"));
+    }
+    let (book, slab) = (&market.book, &state.orders);
+    // Past the last bid the asks begin.
+    let step = |slot: u32| {
+        let asks = || if slab.order(slot).side() == Side::Bid { book.best_level_head(Side::Ask) } else { None };
+        book.next_in_priority(slab, slot).or_else(asks)
+    };
+    let first = if after == 0 {
+        book.best_level_head(Side::Bid).or_else(|| book.best_level_head(Side::Ask))
+    } else {
+        let known = slab.get(after).filter(|&slot| slab.order(slot).market() == id && slab.order(slot).stage() == Stage::Resting);
+        step(known.ok_or_else(|| format!("order {after} does not rest in market {id} any more: begin with the first page"))?)
+    };
+    let mut slots = std::iter::successors(first, |&slot| step(slot)).skip(skip as usize);
+    let line = |slot: u32| {
+        let order = slab.order(slot);
+        (slab.id(slot), order.side() as u8, order.price(), order.leaves())
+    };
+    let orders: Vec<RestingLine> = slots.by_ref().take(limit as usize).map(line).collect();
+    let next = if slots.next().is_some() { orders.last().map_or(0, |last| last.0) } else { 0 };
+    Ok(RestingPage { market: id, sequence: state.sequence, time_ns: state.now, resting: book.len(), orders, next })
 }

@@ -83,7 +83,7 @@ impl Preview {
 
 /// Runs on a copy of the state that is thrown away.
 fn on_a_copy<T>(state: &State, ask: impl FnOnce(&mut Context<'_>) -> T) -> T {
-    let (mut copy, mut events, mut scratch) = (state.clone(), EventWriter::default(), Scratch::default());
+    let (mut copy, mut events, mut scratch) = (state.clone(), EventWriter::silent(), Scratch::default());
     ask(&mut Context { state: &mut copy, events: &mut events, scratch: &mut scratch })
 }
 

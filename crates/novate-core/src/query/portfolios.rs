@@ -174,7 +174,9 @@ impl Sheet {
         }
         let mut state = state.clone();
         let (account, owner) = (state.accounts.len() as u32, state.owners.len() as u32);
-        state.owners.push(Owner { id: u32::MAX, accounts: vec![account], liquidity: Vec::new() });
+        let mut holder = Owner::new(u32::MAX);
+        holder.accounts.push(account);
+        state.owners.push(holder);
         state.accounts.push(Account::new(u64::MAX, owner, 0));
         Ok(Self {
             state,
@@ -293,7 +295,7 @@ impl Sheet {
                 self.state.accounts[self.account as usize].position_mut(holding.id).cost = cost;
             }
         }
-        self.state.owners[self.owner as usize].liquidity.clear();
+        self.state.owners[self.owner as usize].put_back(Vec::new());
         for &(id, _) in touched {
             liquidity::store(&mut self.state, self.owner, id, (0, 0));
         }

@@ -214,10 +214,20 @@ pub enum ExecutionStage {
     Open = 0,
     /// Settled at the broker.
     Settled = 1,
-    /// Taken back or failed; the venue's own account carries it.
+    /// Taken back; the venue's own account carries it.
     Carried = 2,
     /// In quarantine behind a break; nothing is booked.
     Quarantined = 3,
+    /// Its settlement failed; the venue's own account carries it until it settles after all.
+    Failed = 4,
+}
+
+impl ExecutionStage {
+    /// Whether the venue's own account carries it.
+    #[must_use]
+    pub const fn is_carried(self) -> bool {
+        matches!(self, Self::Carried | Self::Failed)
+    }
 }
 
 /// One fill, as a broker reported it.
@@ -231,7 +241,7 @@ pub struct Execution {
     pub order: u64,
     /// Whether it bought.
     pub bought: bool,
-    /// Shares, 1e-9.
+    /// Shares, 1e-9; of a purchase behind tokens only what it settles behind them.
     pub shares: i64,
     /// Price at the underlying's scale.
     pub price: Price,
@@ -249,6 +259,8 @@ pub struct Execution {
     pub house: bool,
     /// Out of quarantine: no request has a part in it.
     pub adopted: bool,
+    /// Shares that a correction added to a purchase behind tokens, 1e-9: the house's.
+    pub extra: i64,
 }
 
 /// A question for a firm price.

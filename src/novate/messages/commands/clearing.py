@@ -142,11 +142,11 @@ class AttestBacking(Command, frozen=True, kw_only=True):
 
 
 class FundBroker(Command, frozen=True, kw_only=True):
-    """The operator's dollars at a broker.
+    """The operator's dollars at a broker: one person pays in, two agree on what is taken out.
 
     Attributes:
         broker: The broker.
-        amount: Dollars that came.
+        amount: Dollars that came; negative: that were taken out, at most what no order and no purchase that settles later claims.
     """
 
     KIND: ClassVar[int] = 904
@@ -156,12 +156,12 @@ class FundBroker(Command, frozen=True, kw_only=True):
 
 
 class FundInventory(Command, frozen=True, kw_only=True):
-    """The operator's shares at a broker, booked apart from the backing.
+    """The operator's shares at a broker, booked apart from the backing: one person brings them, two agree on what is taken out.
 
     Attributes:
         token: The token.
         broker: The broker.
-        shares: Shares.
+        shares: Shares that came; negative: that were taken out, at most what is for no sale.
     """
 
     KIND: ClassVar[int] = 906

@@ -115,8 +115,8 @@ class ListWithholding(Command, frozen=True, kw_only=True):
 
     KIND: ClassVar[int] = 1204
 
-    asset: Id
-    market: Id
+    asset: Id = 0
+    market: Id = 0
     withholding_ppm: Ppm
 
 

@@ -32,7 +32,7 @@ class ConfigureLiquidation(Command, frozen=True, kw_only=True):
         auction_closed_factor: How many times longer while a price is closed.
         backstop_notice_ns: From a provider's notice to the release of its tranche.
         insurance_group_day_cap: Most that insurance pays for one owner in one day.
-        residue_value: Residues up to this value are bought by insurance.
+        residue_value: Residues up to this value are bought by insurance; a loan beyond its owner's cap by no more sells no collateral.
         deleverage_share_ppm: Part of a position that one deleveraging takes at most.
         deleverage_notional: Notional that one deleveraging takes from one account at most.
         sale_tolerance_ppm: How far below the index collateral is sold at most.

@@ -159,6 +159,38 @@ class Broker(Report, frozen=True, kw_only=True):
     committed: int
 
 
+class IssuanceTerms(Report, frozen=True, kw_only=True):
+    """A token's terms of issuance and redemption. Amounts in micro-dollars.
+
+    Attributes:
+        token: The token.
+        cash: The stablecoin that pays and is paid.
+        mint_fee_ppm: Fee of an issuance.
+        redeem_fee_ppm: Fee of a redemption.
+        sanity_ppm: Largest distance of a quote or fill from the index.
+        request_min: Smallest request.
+        request_max: Largest request.
+        account_limit: Most of an account in a window.
+        token_limit: Most of all accounts in a window.
+        window_ns: Length of a window.
+        sessions: One mask per `Session`: 1 issue, 2 redeem, 4 issue in kind, 8 redeem in kind, 16 queue what is not open.
+        statement_age_ns: Greatest age of a custodian's statement for issuance to go on.
+    """
+
+    token: int
+    cash: int
+    mint_fee_ppm: int
+    redeem_fee_ppm: int
+    sanity_ppm: int
+    request_min: int
+    request_max: int
+    account_limit: int
+    token_limit: int
+    window_ns: int
+    sessions: tuple[int, ...]
+    statement_age_ns: int
+
+
 def supply(engine: Answers) -> list[Supply]:
     """Every token with issuance terms."""
     return ask(engine, list[Supply], 900)
@@ -187,3 +219,8 @@ def books(engine: Answers) -> list[BookLine]:
 def brokers(engine: Answers) -> list[Broker]:
     """Every broker."""
     return ask(engine, list[Broker], 905)
+
+
+def terms(engine: Answers) -> list[IssuanceTerms]:
+    """What every token was put under issuance with."""
+    return ask(engine, list[IssuanceTerms], 906)
