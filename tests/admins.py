@@ -1,11 +1,13 @@
 """A venue with a public and an admin door, its people's keys and certificates, and how a client comes through the second."""
 
+import asyncio
 import ssl
 import time
 from contextlib import contextmanager
 
 import httpx
-from websockets.sync.client import connect
+from anyio.from_thread import start_blocking_portal
+from websockets.asyncio.client import connect
 
 from gateways import Key, RunningVenue, Speaker, free_port, patient_listing
 from novate.identity import Grant, Identity, KeyKind, KeyTerms, Scope
@@ -14,6 +16,23 @@ from novate.messages.codes import Role
 from novate.up.genesis import begin
 
 PEOPLE = {"operator": Role.OPERATOR, "risk": Role.RISK, "compliance": Role.COMPLIANCE, "keeper": Role.KEEPER}
+
+
+class TlsSocket:
+    """`send` and `recv` of the asyncio client, called from here.
+
+    The client of `websockets.sync` reads in a thread beside the one that writes, and one TLS object in two threads loses bytes now and then:
+    python/cpython#143756.
+    """
+
+    def __init__(self, portal, connection):
+        self._portal, self._connection = portal, connection
+
+    def send(self, message):
+        self._portal.call(self._connection.send, message)
+
+    def recv(self, timeout):
+        return self._portal.call(asyncio.wait_for, self._connection.recv(), timeout)
 
 
 class AdminVenue(RunningVenue):
@@ -67,8 +86,13 @@ class AdminVenue(RunningVenue):
     @contextmanager
     def admin_socket(self, certificate, key=None):
         url = f"wss://127.0.0.1:{self.admin_port + 1}/v1/ws"
-        with connect(url, max_size=None, ssl=self.context(certificate)) as raw:
-            speaker = Speaker(raw)
+        with (
+            start_blocking_portal() as portal,
+            portal.wrap_async_context_manager(
+                connect(url, max_size=None, ssl=self.context(certificate))
+            ) as raw,
+        ):
+            speaker = Speaker(TlsSocket(portal, raw))
             if key is not None:
                 reply = speaker.ask("login", key.login())
                 assert reply["ok"], reply
