@@ -8,6 +8,7 @@ use crate::order::{NIL, Side};
 use crate::stage::Stage;
 use crate::units::{Amount, Lots, Nanos, Ticks};
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use std::collections::{BTreeMap, VecDeque};
 
 /// States by Excess (RULES section 10).
@@ -174,7 +175,7 @@ impl Position {
     #[inline]
     #[must_use]
     pub fn has_orders(&self) -> bool {
-        self.open != Place::NOWHERE
+        self.open.has_orders()
     }
 
     /// Whether it is or was a perp position of which something is left: lots, or what is owed.
@@ -422,6 +423,20 @@ impl Account {
         self.positions.get(self.place(market)).filter(|p| p.market == market)
     }
 
+    /// Where the position of a market may be, for looking ahead: reads none of them but of an account with many.
+    #[inline]
+    #[must_use]
+    pub fn peek_position(&self, market: u32) -> Option<&Position> {
+        self.positions.get(self.place(market))
+    }
+
+    /// Where what is open at a position is, or was.
+    #[inline]
+    #[must_use]
+    pub fn peek_open(&self, position: &Position) -> Option<&OpenOrders> {
+        self.open.peek(position.open)
+    }
+
     /// Where the position of a market is, or would come.
     #[inline]
     fn place(&self, market: u32) -> usize {
@@ -481,12 +496,14 @@ impl Account {
     /// What is remembered of sizes in a market.
     #[must_use]
     pub fn room(&self, market: u32) -> Option<RateRoom> {
-        self.open.room(market)
+        self.open.room(self.position(market)?.open, market)
     }
 
     /// Remembers it.
     pub fn set_room(&mut self, market: u32, room: RateRoom) {
-        self.open.set_room(market, room);
+        let at = self.place(market);
+        let held = self.positions.get_mut(at).filter(|p| p.market == market);
+        self.open.set_room(held.map_or(&mut Place::default(), |p| &mut p.open), market, room);
     }
 
     /// Works out anew what a snapshot leaves out; its open orders are counted in after it.
@@ -533,7 +550,7 @@ pub struct Owner {
     /// The owner's id.
     pub id: u32,
     /// Dense indexes of the accounts, in the order of their opening.
-    pub accounts: Vec<u32>,
+    pub accounts: SmallVec<[u32; 4]>,
     /// Stored liquidity rates per underlying, sorted; changed by the methods below alone.
     pub(crate) liquidity: Vec<LiquidityRate>,
     /// At the place of each rate, how far it reaches; shorter after a restart. Apart from them, since every evaluation reads the rates.
@@ -545,7 +562,7 @@ impl Owner {
     /// An owner without an account.
     #[must_use]
     pub const fn new(id: u32) -> Self {
-        Self { id, accounts: Vec::new(), liquidity: Vec::new(), reaches: Vec::new() }
+        Self { id, accounts: SmallVec::new_const(), liquidity: Vec::new(), reaches: Vec::new() }
     }
 
     /// The stored rate of an underlying.
@@ -559,6 +576,11 @@ impl Owner {
     pub fn reach(&self, underlying: u32) -> Reach {
         let at = self.liquidity.iter().position(|r| r.underlying == underlying);
         at.and_then(|at| self.reaches.get(at)).copied().unwrap_or_default()
+    }
+
+    /// What the methods here read of it, two pieces of a line each: for looking ahead.
+    pub fn peek_rates(&self) -> impl Iterator<Item = (&LiquidityRate, Option<&Reach>)> {
+        self.liquidity.iter().enumerate().step_by(2).map(|(at, rate)| (rate, self.reaches.get(at)))
     }
 
     /// Stores a rate and how far it reaches.

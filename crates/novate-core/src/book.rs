@@ -30,7 +30,7 @@ pub const MAX_PRICE: Ticks = i64::MAX >> 2;
 
 /// A queue of orders at one price: 16 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Level {
+pub struct Level {
     head: u32,
     tail: u32,
     qty: Lots,
@@ -38,6 +38,13 @@ struct Level {
 
 impl Level {
     const EMPTY: Self = Self { head: NIL, tail: NIL, qty: 0 };
+
+    /// First and last order: for looking ahead.
+    #[inline]
+    #[must_use]
+    pub const fn ends(&self) -> [u32; 2] {
+        [self.head, self.tail]
+    }
 }
 
 /// A ring of levels: rank `r` is at index `r mod SPAN`, so that moving the window leaves in place what stays.
@@ -120,8 +127,13 @@ impl Ladder {
 
     #[inline]
     fn level(&self, rank: i64) -> Option<&Level> {
+        self.peek(rank).filter(|l| l.head != NIL)
+    }
+
+    #[inline]
+    fn peek(&self, rank: i64) -> Option<&Level> {
         match &self.window {
-            Some(window) if self.in_window(rank) => Some(&window.levels[index(rank)]).filter(|l| l.head != NIL),
+            Some(window) if self.in_window(rank) => Some(&window.levels[index(rank)]),
             _ => self.far.get(&rank),
         }
     }
@@ -339,6 +351,13 @@ impl Book {
         }
         let ladder = self.ladder(order.side());
         ladder.level(ladder.next_from(rank(order.side(), order.price) + 1)).map(|level| level.head)
+    }
+
+    /// Where the level of a price is, if anything is kept there, orders or none: for looking ahead, reads nothing of it.
+    #[inline]
+    #[must_use]
+    pub fn peek_level(&self, side: Side, price: Ticks) -> Option<&Level> {
+        self.ladder(side).peek(rank(side, price))
     }
 
     /// Whether `lots` can rest at `price` without overflow of the level's total: ask before any write.

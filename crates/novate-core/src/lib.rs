@@ -14,6 +14,7 @@ pub mod stage;
 pub mod order;
 pub mod open_orders;
 pub mod account;
+pub mod account_index;
 pub mod pool;
 pub mod ledger;
 pub mod session;

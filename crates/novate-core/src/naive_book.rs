@@ -13,10 +13,18 @@ use crate::units::{Lots, Ticks, div_ceil, div_floor};
 
 /// First and last order of a price, and the lots of all.
 #[derive(Clone, Copy, Debug)]
-struct Level {
+pub struct Level {
     head: u32,
     tail: u32,
     qty: Lots,
+}
+
+impl Level {
+    /// See the fast book.
+    #[must_use]
+    pub const fn ends(&self) -> [u32; 2] {
+        [self.head, self.tail]
+    }
 }
 
 /// The order book of one market, as `book::Book`; each method is documented there.
@@ -78,6 +86,11 @@ impl Book {
     #[must_use]
     pub fn best_level_head(&self, side: Side) -> Option<u32> {
         self.best_first(side).next().map(|(_, level)| level.head)
+    }
+
+    #[must_use]
+    pub fn peek_level(&self, side: Side, price: Ticks) -> Option<&Level> {
+        self.sides[side as usize].get(&price)
     }
 
     #[must_use]

@@ -33,8 +33,9 @@ pub struct RateRoom {
     pub most: i64,
 }
 
-/// An account's open orders in one market.
+/// An account's open orders in one market. Two cache lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C, align(64))]
 pub struct OpenOrders {
     /// Open bids.
     pub bids: OpenSide,
@@ -105,13 +106,29 @@ impl OpenOrders {
 
 static NONE: OpenOrders = OpenOrders::NONE;
 
-/// Where a market's totals stand among an account's; `NOWHERE` while no order is open there.
+/// Where a market's totals stand among an account's, and whether any order is open there. Without one the place may be another market's
+/// by now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place(u32);
 
 impl Place {
-    /// No order is open.
+    /// None: the market never had an order.
     pub const NOWHERE: Self = Self(0);
+    /// No order is open.
+    const IDLE: u32 = 1 << 31;
+
+    /// Whether an order is open.
+    #[inline]
+    #[must_use]
+    pub const fn has_orders(self) -> bool {
+        self.0.wrapping_sub(1) < Self::IDLE - 1
+    }
+
+    /// Its index, if there ever was a place.
+    #[inline]
+    fn index(self) -> Option<usize> {
+        (self.0 & !Self::IDLE).checked_sub(1).map(|at| at as usize)
+    }
 }
 
 /// An account's open orders, by market. A record without orders is the next market's.
@@ -139,25 +156,42 @@ impl Totals {
     #[inline]
     #[must_use]
     pub fn at(&self, place: Place) -> &OpenOrders {
-        if place == Place::NOWHERE { &NONE } else { &self.records[place.0 as usize - 1] }
+        if place.has_orders() { &self.records[place.0 as usize - 1] } else { &NONE }
+    }
+
+    /// What stands at a place, whichever market's it is: for looking ahead.
+    #[must_use]
+    pub fn peek(&self, place: Place) -> Option<&OpenOrders> {
+        self.records.get(place.index()?)
     }
 
     /// What is remembered of a market, with or without orders in it.
+    #[inline]
     #[must_use]
-    pub fn room(&self, market: u32) -> Option<RateRoom> {
-        self.records.iter().find(|r| r.market == market).map(|r| r.room)
+    pub fn room(&self, place: Place, market: u32) -> Option<RateRoom> {
+        self.known(place, market).map(|at| self.records[at].room)
     }
 
     /// Remembers it.
-    pub fn set_room(&mut self, market: u32, room: RateRoom) {
-        let at = self.find(market);
+    pub fn set_room(&mut self, place: &mut Place, market: u32, room: RateRoom) {
+        let at = self.known(*place, market).unwrap_or_else(|| {
+            let at = self.find(market);
+            *place = Place(Place::IDLE | (at as u32 + 1));
+            at
+        });
         self.records[at].room = room;
+    }
+
+    /// The index of a place that is the market's still.
+    #[inline]
+    fn known(&self, place: Place, market: u32) -> Option<usize> {
+        place.index().filter(|&at| self.records[at].market == market)
     }
 
     /// Counts an order in, where the market's are or now come.
     pub fn add(&mut self, place: &mut Place, market: u32, (side, price, lots): (Side, Ticks, Lots)) {
-        if *place == Place::NOWHERE {
-            *place = Place(self.find(market) as u32 + 1);
+        if !place.has_orders() {
+            *place = Place(self.known(*place, market).unwrap_or_else(|| self.find(market)) as u32 + 1);
         }
         self.all += 1;
         self.records[place.0 as usize - 1].add(side, price, lots);
@@ -169,7 +203,7 @@ impl Totals {
         let record = &mut self.records[place.0 as usize - 1];
         record.shrink(side, price, lots, gone);
         if record.orders == 0 {
-            *place = Place::NOWHERE;
+            place.0 |= Place::IDLE;
         }
     }
 

@@ -19,6 +19,7 @@ pub use crate::book::Book;
 pub use crate::naive_book::Book;
 
 use crate::account::{Account, LiquidityRate, Owner, Position};
+use crate::account_index::AccountIndex;
 use crate::command::{ConfigureVenue, ListAsset, ListBucket, ListDatedRow, ListMarket, ListPool, ListUnderlying};
 use crate::ledger::Ledger;
 use lull::{Drift, Figures, LotBound, Lull};
@@ -316,7 +317,7 @@ pub struct State {
     pub accounts: Vec<Account>,
     /// Account id to dense index: looked up only, rebuilt on restore.
     #[serde(skip)]
-    pub account_index: FxHashMap<u64, u32>,
+    pub account_index: AccountIndex,
     /// Owner id to dense index: looked up only, rebuilt on restore.
     #[serde(skip)]
     pub owner_index: FxHashMap<u32, u32>,
@@ -420,7 +421,7 @@ impl State {
     /// # Errors
     /// `account_must_exist`.
     pub fn account(&self, id: u64) -> Result<u32, Refusal> {
-        self.account_index.get(&id).copied().ok_or(Reject::account_must_exist.at(0, id as i64, 0))
+        self.account_index.get(id).ok_or(Reject::account_must_exist.at(0, id as i64, 0))
     }
 
     /// Price of a stablecoin in ppm of a dollar; face before the first price.

@@ -26,7 +26,7 @@ fn regroup(state: &mut State, account: u32, to: u32) {
         let freed = std::mem::take(&mut balance.admitted);
         state.asset_mut(asset).admitted -= freed;
     }
-    state.owners[from as usize].accounts.retain(|&a| a != account);
+    state.owners[from as usize].accounts.retain(|a| *a != account);
     let accounts = &mut state.owners[to as usize].accounts;
     accounts.push(account);
     accounts.sort_unstable();
