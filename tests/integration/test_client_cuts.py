@@ -195,7 +195,7 @@ def events_of(client: Client, account: int, since: int) -> list[Event]:
     """All events of an account behind a number so far."""
     with client.follow_account(account, resume_from=since) as stream:
         found = []
-        while (item := stream.next(0.3)) is not None:
+        while (item := stream.next(1.0)) is not None:
             assert isinstance(item, Event)
             found.append(item)
         return found

@@ -19,7 +19,7 @@ from novate.messages import OpenAccount, encode
 from novate.up.genesis import begin
 from novate.venue import Venue
 
-COMMANDS, PER_FRAME = 400_000, 20_000
+COMMANDS, PER_FRAME = 4_000_000, 20_000
 
 
 @pytest.fixture(scope="module")

@@ -212,6 +212,7 @@ PAST = (placed(), filled(5, "2", "3"), filled(6, "3", "0"))
         ([CUT, reply(AGAIN), None, None, None], "ended", 0, None),
         ([CUT, reply(AGAIN), None, Past(PAST, 9)], "filled", 5, None),
         ([CUT, reply(AGAIN), Past((*PAST[:2], cancelled(6)), 9)], "cancelled", 2, None),
+        ([CUT, reply(AGAIN), Past((), 8), Past(PAST, 9)], "filled", 5, None),
         ([CUT, reply(STANDS), Past(PAST[:2], 9)], "open", 2, None),
         ([CUT, reply(STANDS), None, None, None], "open", 2, None),
         ([CUT, reply(STANDS), Past((), 9)], "open", 2, None),

@@ -107,6 +107,8 @@ class Sending:
     def __init__(self, persistence: Persistence) -> None:
         self._persistence = persistence
         self.uncertain = False
+        self.seq = 0
+        """The venue's position when it answered."""
 
     def run(self, call: Call[T]) -> Steps[T]:
         """The answer. Raises VenueRefused, VenueUnreachable, OutcomeUnknown."""
@@ -120,6 +122,7 @@ class Sending:
                 stop = told.sent and not call.again
             else:
                 reply = told.reply
+                self.seq = reply.seq
                 if reply.ok:
                     return answers.read(call.answer, reply.result)
                 problem = reply.error
@@ -173,7 +176,7 @@ def place(
         raise
     orders.hear(done.events)
     if done.order is not None and done.order.duplicate:
-        past = yield from _past(account, order.since, persistence)
+        past = yield from _past(account, order.since, sending.seq, persistence)
         orders.hear(past.events if past else ())
         # Its own events say more than the reply, and the fills of both are the same ones: never count them twice.
         if past is None or not order.order:
@@ -193,14 +196,16 @@ def find(orders: Orders, client_id: str, persistence: Persistence) -> Steps[Orde
     return order if found else None
 
 
-def _past(account: int, since: int, persistence: Persistence) -> Steps[Past | None]:
-    """An account's events behind a number, asked for as often as anything; None when they can't be had."""
+def _past(account: int, since: int, seq: int, persistence: Persistence) -> Steps[Past | None]:
+    """An account's events behind a number up to a position, asked for as often as anything; None when they can't be had."""
     for number in range(persistence.attempts):
         if number:
             yield Pause(persistence.pause(number - 1))
         past: Past | None = yield Recall(account, since)
-        if past is not None:
-            return past if past.kept else None
+        if past is not None and not past.kept:
+            return None
+        if past is not None and past.seq >= seq:
+            return past
     return None
 
 
@@ -272,7 +277,7 @@ def cancel(orders: Orders, order: Order, persistence: Persistence) -> Steps[Orde
     except VenueRefused as refused:
         if not (sending.uncertain and refused.number == _GONE):
             raise
-        past = yield from _past(order.account, since, persistence)
+        past = yield from _past(order.account, since, refused.seq, persistence)
         orders.hear(past.events if past else ())
         if order.alive:
             order.status = "ended"
@@ -301,7 +306,7 @@ def batch(
     refused_legs = {one.data.leg: one.data.code for one in done.events if one.event == "leg_refused"}
     for at, order in placed:
         if refused_legs.get(at) == _ALREADY:
-            yield from _find(orders, order, 0, persistence)
+            yield from _find(orders, order, sending.seq, persistence)
         elif not order.order:
             order.status = "refused"
     return done

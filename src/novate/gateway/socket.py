@@ -321,7 +321,7 @@ class Connection(WSListener):
                 case "unsubscribe":
                     self._unsubscribe(said)
                 case "ping":
-                    self._retelling.after(lambda: self._say(said, {"pong": self._door.link.time_ns}))
+                    self._after_beginnings(partial(self._pong, said))
         except NovateError as error:
             self._refuse(said, error)
 
@@ -461,6 +461,20 @@ class Connection(WSListener):
 
         self._pending += 1
         self._beginning[self._later(said, begin())] = said, _what_for(wanted)
+
+    def _after_beginnings(self, do: Callable[[], None]) -> None:
+        """Does it once all that was subscribed to has begun, and what was to be told first was told."""
+        if not self._beginning:
+            self._retelling.after(do)
+            return
+        waiting = asyncio.gather(*self._beginning, return_exceptions=True)
+        waiting.add_done_callback(lambda _: self._retelling.after(do))
+
+    def _pong(self, said: Said) -> None:
+        """Its `seq` is the command up to which events have come to this gateway: replies may be ahead of them."""
+        link = self._door.link
+        told = Reply(ok=True, ts_ns=link.time_ns, seq=link.heard, result={"pong": link.time_ns}, id=said.id)
+        self.tell(_encode(told))
 
     def _unsubscribe(self, said: Said) -> None:
         wanted = _read(_subscription, said.args)
