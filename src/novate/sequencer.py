@@ -367,7 +367,7 @@ def open_venue_log(
     """Opens (or begins) the journal of `home`, recovers the engine, and returns the sequencer that goes on with it.
 
     In order: take the lock; judge the whole journal; cut a torn tail and make the end durable; restore the newest
-    snapshot that belongs here (the newest there is is read while the journal is judged); replay the rest, its events going to `on_events`; journal `resume`.
+    snapshot that belongs here (the newest there is is restored while a helper thread judges the journal); replay the rest, its events going to `on_events`; journal `resume`.
 
     Args:
         home: the directory; `journal` and `snapshots` are made inside it.
@@ -396,8 +396,10 @@ def open_venue_log(
     lock.acquire()
     log: Log | None = None
     try:
-        begun = RestoreAhead(paths, engines, ruleset)
-        judged = judge(paths, ruleset=ruleset, on_progress=on_progress)
+        with ThreadPoolExecutor(1, "novate-judge") as helper:
+            judging = helper.submit(judge, paths, ruleset=ruleset, on_progress=on_progress)
+            begun = RestoreAhead(paths, engines, ruleset)
+            judged = judging.result()
         kept = repair_tail(paths.journal, judged.walk)
         rebuilt = rebuild(paths, engines, judged, on_events, begun=begun, on_progress=on_progress)
         blanks = BlankSegments(paths.journal, segment_bytes) if zeros_ahead else None

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chain_engine import RESUME, RESUME_TYPE, ChainEngine, event_of, fields, message, split
+from novate import sequencer as opening
 from novate.errors import (
     BadBuffer,
     ConfigError,
@@ -510,15 +511,23 @@ def test_recovery_takes_the_newest_sound_snapshot_and_replays_the_rest(tmp_path)
 def test_what_is_restored_while_the_journal_is_judged_is_restored_once(tmp_path, monkeypatch):
     engine = with_snapshots(tmp_path)
     newest = max(int(path.stem) for path in (tmp_path / "snapshots").iterdir())
-    begun, real = [], recovery.restored
+    begun, threads = [], {}
+    restores, judges = recovery.restored, opening.judge
 
     def noted(engines, file):
-        begun.append((threading.current_thread().name.startswith("novate-restore"), file.sequence))
-        return real(engines, file)
+        begun.append(file.sequence)
+        threads["restores"] = threading.current_thread()
+        return restores(engines, file)
+
+    def judging(*words, **named):
+        threads["judges"] = threading.current_thread()
+        return judges(*words, **named)
 
     monkeypatch.setattr(recovery, "restored", noted)
+    monkeypatch.setattr(opening, "judge", judging)
     venue = open_home(tmp_path, resume=None)
-    assert begun == [(True, newest)]
+    assert begun == [newest]
+    assert threads["restores"] is threading.current_thread() is not threads["judges"]
     assert venue.sequencer.engine.state_hash() == engine.state_hash()
     venue.sequencer.close()
 

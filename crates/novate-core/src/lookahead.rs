@@ -39,6 +39,8 @@ struct Next<'a> {
     place: Option<(u32, Side, i64)>,
     /// Index of the account that it will meet first.
     maker: Option<u32>,
+    /// The account is evaluated, as far as can be said by the step before, and that its positions were asked for just then.
+    evaluated: bool,
 }
 
 impl<'a> Next<'a> {
@@ -168,7 +170,8 @@ fn touch_places(next: &mut Next<'_>, state: &State) {
     if let Some(owner) = state.owners.get(account.owner as usize) {
         touch(&owner.liquidity);
     }
-    if is_evaluated(state, next, account) {
+    next.evaluated = next.kind == PlaceOrder::KIND && is_unknown(state, account);
+    if next.evaluated {
         touch_holdings(state, account);
     }
     let (Some(market), Some((id, side, _))) = (next.market(state), next.place) else { return };
@@ -187,13 +190,18 @@ fn touch_places(next: &mut Next<'_>, state: &State) {
 #[inline]
 fn touch_margin(next: &mut Next<'_>, state: &State) {
     let Some(account) = next.account(state) else { return };
-    if is_evaluated(state, next, account) {
+    if next.evaluated {
         touch_all_open(account);
     }
     if next.wanted().is_some() {
         touch_rates(state, account);
     }
-    touch_open(next, account);
+    // Nothing is remembered of a market in which it never had an order.
+    let is_first = !touch_open(next, account) && next.kind == PlaceOrder::KIND;
+    next.evaluated = is_first && !next.evaluated;
+    if next.evaluated {
+        touch_holdings(state, account);
+    }
     next.maker = next.maker.and_then(|slot| state.orders.peek(slot)).map(|order| order.account());
     if let Some(maker) = next.maker.and_then(|at| state.accounts.get(at as usize)) {
         touch_record(maker);
@@ -203,6 +211,11 @@ fn touch_margin(next: &mut Next<'_>, state: &State) {
 /// The position of whom it meets, and what is read to evaluate him.
 #[inline]
 fn touch_maker(next: &mut Next<'_>, state: &State) {
+    if next.evaluated
+        && let Some(account) = next.account(state)
+    {
+        touch_all_open(account);
+    }
     let (Some(maker), Some((market, ..))) = (next.maker.and_then(|at| state.accounts.get(at as usize)), next.place) else { return };
     if let Some(position) = maker.peek_position(market) {
         touch(position);
@@ -225,13 +238,11 @@ fn touch_makers_orders(next: &mut Next<'_>, state: &State) {
     }
 }
 
-/// What an account has open where a command is about.
+/// What an account has, or had, open where a command is about; whether it has such a record.
 #[inline]
-fn touch_open(next: &Next<'_>, account: &Account) {
-    let position = next.place.and_then(|(market, ..)| account.peek_position(market));
-    if let Some(open) = position.and_then(|p| account.peek_open(p)) {
-        touch_record_of(open);
-    }
+fn touch_open(next: &Next<'_>, account: &Account) -> bool {
+    let position = next.place.and_then(|(market, ..)| account.peek_position(market).filter(|p| p.market == market));
+    position.and_then(|p| account.peek_open(p)).inspect(|open| touch_record_of(open)).is_some()
 }
 
 /// What an account has open anywhere; its positions are near.
@@ -242,11 +253,6 @@ fn touch_all_open(account: &Account) {
 fn touch_record_of(open: &OpenOrders) {
     touch(open);
     touch(&open.room);
-}
-
-/// Whether a command's account is going to be evaluated.
-fn is_evaluated(state: &State, next: &Next<'_>, account: &Account) -> bool {
-    next.kind == PlaceOrder::KIND && is_unknown(state, account)
 }
 
 /// Nobody knows what it has left.

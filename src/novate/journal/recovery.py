@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Generic, Protocol, Self, TypeVar
@@ -196,7 +196,7 @@ def rebuild(
     """The engine at the end of the judged journal, from the newest snapshot that restores.
 
     `on_events` gets the events of all replayed commands, in order, those of several frames at a time. `begun` is a restore that was begun
-    before the journal was judged; `on_progress` is told between runs of frames how far it is. `upto` is for a journal that is written
+    while the journal was judged; `on_progress` is told between runs of frames how far it is. `upto` is for a journal that is written
     meanwhile: not a byte behind the frame that ends there is looked at. Raises EngineHalted if the engine fails inside a command,
     ReplayDiverged if a seal on the way recorded another state, JournalError unless two people `confirmed` each command that was put aside.
     """
@@ -292,22 +292,27 @@ def restored(engines: EngineFactory[EngineT], file: SnapshotFile) -> EngineT:
 
 
 class RestoreAhead(Generic[EngineT]):
-    """The newest snapshot of a home, restored by a helper thread while the journal is judged.
+    """The newest snapshot of a home, restored while a helper thread judges the journal.
 
-    Nothing of it counts before the journal says that the snapshot belongs to it: until then it is memory that may be dropped.
+    Nothing of it counts before the journal says that the snapshot belongs to it: until then it is memory that may be dropped. It is the
+    helper that judges, for what a thread asks memory for lies apart from what other threads do, and this one goes on with the engine.
     """
 
     def __init__(self, paths: HomePaths, engines: EngineFactory[EngineT], ruleset: int | None) -> None:
-        """Begins."""
+        """Restores it; what is wrong with it is said by `restored`."""
         self._engines = engines
         files, _ = _peek_snapshots(paths.snapshots, ruleset)
         self._file = files[0] if files else None
-        helper = ThreadPoolExecutor(1, "novate-restore")
-        self._engine = helper.submit(restored, engines, self._file) if self._file else None
-        helper.shutdown(wait=False)
+        self._engine: Future[EngineT] | None = None
+        if self._file is not None:
+            self._engine = Future()
+            try:
+                self._engine.set_result(restored(engines, self._file))
+            except Exception as error:  # noqa: BLE001 - whoever asks for the engine gets it
+                self._engine.set_exception(error)
 
     def restored(self, file: SnapshotFile) -> EngineT:
-        """As `restored`: the engine that was begun if it is of that file, which is given out once."""
+        """As `restored`: the engine that is there if it is of that file, which is given out once."""
         engine, self._engine = self._engine, None
         return engine.result() if engine and file == self._file else restored(self._engines, file)
 
