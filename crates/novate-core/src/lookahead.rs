@@ -37,7 +37,9 @@ struct Next<'a> {
     dense: Option<u32>,
     /// Market, side and price that it is about.
     place: Option<(u32, Side, i64)>,
-    /// Index of the account that it will meet first.
+    /// Slot of the order that it will meet first.
+    met: Option<u32>,
+    /// Index of the account whose order that is.
     maker: Option<u32>,
     /// The account is evaluated, as far as can be said by the step before, and that its positions were asked for just then.
     evaluated: bool,
@@ -78,8 +80,12 @@ impl<'a> Next<'a> {
         state.markets.get(self.place?.0 as usize)?.as_ref()
     }
 
+    fn maker<'s>(&self, state: &'s State) -> Option<&'s Account> {
+        state.accounts.get(self.maker? as usize)
+    }
+
     /// The price it meets first, if it meets any.
-    fn met(&self, market: &Market) -> Option<i64> {
+    fn meets(&self, market: &Market) -> Option<i64> {
         let (wanted, (_, side, _)) = (self.wanted()?, self.place?);
         market.book.best(side.opposite()).filter(|&best| if side == Side::Bid { best <= wanted } else { best >= wanted })
     }
@@ -159,7 +165,7 @@ fn touch_records(next: &mut Next<'_>, state: &State) {
         }
     };
     let (Some(market), Some((_, side, price))) = (next.market(state), next.place) else { return };
-    let levels = [(side, Some(price)), (side, next.wanted()), (side.opposite(), next.met(market))];
+    let levels = [(side, Some(price)), (side, next.wanted()), (side.opposite(), next.meets(market))];
     levels.into_iter().filter_map(|(side, price)| market.book.peek_level(side, price?)).for_each(touch);
 }
 
@@ -181,9 +187,8 @@ fn touch_places(next: &mut Next<'_>, state: &State) {
     }
     let Some(wanted) = next.wanted() else { return };
     let last = market.book.peek_level(side, wanted).map(|level| level.ends()[1]);
-    let met = next.met(market).and_then(|price| market.book.peek_level(side.opposite(), price)).map(|level| level.ends()[0]);
-    next.maker = met;
-    [Some(account.orders), last, met].into_iter().flatten().filter_map(|slot| state.orders.peek(slot)).for_each(touch);
+    next.met = next.meets(market).and_then(|price| market.book.peek_level(side.opposite(), price)).map(|level| level.ends()[0]);
+    [Some(account.orders), last, next.met].into_iter().flatten().filter_map(|slot| state.orders.peek(slot)).for_each(touch);
 }
 
 /// What is open there, what getting out costs the owner, and the account that it meets first.
@@ -202,8 +207,8 @@ fn touch_margin(next: &mut Next<'_>, state: &State) {
     if next.evaluated {
         touch_holdings(state, account);
     }
-    next.maker = next.maker.and_then(|slot| state.orders.peek(slot)).map(|order| order.account());
-    if let Some(maker) = next.maker.and_then(|at| state.accounts.get(at as usize)) {
+    next.maker = next.met.and_then(|slot| state.orders.peek(slot)).map(|order| order.account());
+    if let Some(maker) = next.maker(state) {
         touch_record(maker);
     }
 }
@@ -216,7 +221,7 @@ fn touch_maker(next: &mut Next<'_>, state: &State) {
     {
         touch_all_open(account);
     }
-    let (Some(maker), Some((market, ..))) = (next.maker.and_then(|at| state.accounts.get(at as usize)), next.place) else { return };
+    let (Some(maker), Some((market, ..))) = (next.maker(state), next.place) else { return };
     if let Some(position) = maker.peek_position(market) {
         touch(position);
         touch(&position.seen_round);
@@ -229,7 +234,7 @@ fn touch_maker(next: &mut Next<'_>, state: &State) {
 /// What is open there.
 #[inline]
 fn touch_makers_orders(next: &mut Next<'_>, state: &State) {
-    if let Some(maker) = next.maker.and_then(|at| state.accounts.get(at as usize)) {
+    if let Some(maker) = next.maker(state) {
         touch_open(next, maker);
         if is_unknown(state, maker) {
             touch_all_open(maker);
