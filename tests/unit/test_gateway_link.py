@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -67,5 +68,18 @@ def test_without_a_reader_the_refusal_says_so(tmp_path: Path) -> None:
         with pytest.raises(GatewayRefused) as refused:
             await mine.ask(question)
         assert refused.value.broken is Rule.VENUE_MUST_BE_REACHABLE
+
+    asyncio.run(run())
+
+
+def test_commands_are_taken_once_the_reader_has_said_what_is_listed(tmp_path: Path) -> None:
+    async def run() -> None:
+        mine = await link(tmp_path)
+        assert not mine.takes_commands and "core can't be reached" in str(mine.unreachable())
+        mine._core = SimpleNamespace(gone=False)  # type: ignore[assignment]
+        assert mine.connected and not mine.takes_commands
+        assert "reader is not there yet" in str(mine.unreachable())
+        mine.catalogue = SimpleNamespace()  # type: ignore[assignment]
+        assert mine.takes_commands
 
     asyncio.run(run())

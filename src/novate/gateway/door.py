@@ -125,7 +125,7 @@ class Door:
             "venue": self.settings.venue,
             "release": release(),
             "development": self.settings.dev,
-            "takes_commands": self.link.connected and not (shipping and shipping["refusing"]),
+            "takes_commands": self.link.takes_commands and not (shipping and shipping["refusing"]),
             "recovery": told_of(self.link.recovery()),
             "standby": shipping["state"] if shipping else None,
             "seq": self.link.sequence,

@@ -92,6 +92,11 @@ class VenueLink:
         return self._core is not None and not self._core.gone
 
     @property
+    def takes_commands(self) -> bool:
+        """Whether commands can be read and sent: the reader has said once what is listed."""
+        return self.connected and self.catalogue is not None
+
+    @property
     def heard(self) -> int:
         """Last command whose events this gateway has heard."""
         return self._heard
@@ -103,6 +108,10 @@ class VenueLink:
     def unreachable(self) -> GatewayRefused:
         """Why there is no core: it recovers, and so far it is; or nobody knows."""
         facts = self.recovery()
+        if facts is None and self.connected:
+            return GatewayRefused(
+                Rule.VENUE_MUST_BE_REACHABLE, "The venue's reader is not there yet; it was not told."
+            )
         if facts is None:
             return GatewayRefused(Rule.VENUE_MUST_BE_REACHABLE)
         return GatewayRefused(
