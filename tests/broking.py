@@ -11,7 +11,7 @@ from itertools import count
 
 from novate.broker import Cash, EndOfDay, Position, Trade, execution_bytes
 from novate.clearing.reconciliation import net_dollars, signed_shares
-from novate.clearing.settlement import business_day, settlement_day
+from novate.clearing.settlement import business_day, day_ends_ns, settlement_day
 from novate.core_process import CoreClient
 from novate.messages import (
     BrokerOrderRaised,
@@ -30,7 +30,7 @@ from novate.messages.codes import Session, Side
 from novate.messages.reports.portfolios import listed
 from novate.reader_process import ReaderClient
 
-SHARE, DOLLAR, DAY_NS = 10**9, 10**6, 86_400 * 10**9
+SHARE, DOLLAR = 10**9, 10**6
 
 
 class HandBroker:
@@ -114,7 +114,7 @@ class HandBroker:
         self.send(
             ReportBrokerFill(
                 order=int(line.order), execution=execution_bytes(line.execution), underlying=self.underlyings[line.symbol], side=line.side,
-                complete=1, shares=line.shares, price=line.price // 1_000, fee=line.fee, settle_time_ns=time.time_ns() + DAY_NS,
+                complete=1, shares=line.shares, price=line.price // 1_000, fee=line.fee, settle_time_ns=day_ends_ns(line.settles),
             )
         )  # fmt: skip
 
