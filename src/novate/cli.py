@@ -39,6 +39,7 @@ from novate.operations.drills import COMMANDS as DRILLS
 from novate.standby.commands import COMMANDS as STANDBY
 from novate.up import commands, records
 from novate.up.certificates import certificates
+from novate.up.children import end_with_supervisor
 from novate.up.commands import say_ready
 
 ERROR, USAGE, INTERRUPTED = 1, 2, 130
@@ -46,11 +47,15 @@ ProgressCall = Callable[[float, str], None]
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command line (by default the process's own) and return its exit status. Raises nothing."""
+def main(arguments: Sequence[str] | None = None, begun: object = None) -> int:
+    """Run one command line (by default the process's own) and return its exit status. Raises nothing.
+
+    `begun` is for the command: what this process has in memory that it can begin from.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    end_with_supervisor()
     try:
-        status = cli.main(given, prog_name="novate", standalone_mode=False)
+        status = cli.main(given, prog_name="novate", standalone_mode=False, obj=begun)
     except click.Abort:
         return _tell({"code": "interrupted", "sentence": "Interrupted."}, given, INTERRUPTED)
     except click.ClickException as error:
@@ -456,6 +461,7 @@ def quarantine(
 @click.option(
     "--ship-from", metavar="HOST:PORT", default=None, help="Ship by TCP, too, encrypted under standby.key."
 )
+@click.option("--then", hidden=True, help="What to fork once recovered; see `novate.up.children`.")
 @common
 def core(
     directory: Path,
@@ -469,6 +475,7 @@ def core(
     standby_lost: Any,
     standby_wait: float,
     ship_from: str | None,
+    then: str | None,
 ) -> None:
     """Serve the venue in DIR to processes on this machine, through a Unix socket, until SIGTERM or SIGINT.
 
@@ -508,6 +515,7 @@ def core(
             clock=pace,
             shipping=shipping,
             on_progress=recovering,
+            branch=commands.branch_of(directory, then, main) if then else None,
             on_ready=ready,
         )
     finally:

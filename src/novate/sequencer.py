@@ -33,6 +33,7 @@ from novate.journal.log import SEGMENT_BYTES, FileLog, HomeLock, Log, repair_tai
 from novate.journal.progress import OnProgress
 from novate.journal.quarantine import holds_quarantine
 from novate.journal.recovery import (
+    Branch,
     EngineFactory,
     EngineT,
     HomePaths,
@@ -363,6 +364,7 @@ def open_venue_log(
     on_events: Callable[[bytes], None] | None = None,
     wrap_log: Callable[[Log], Log] | None = None,
     on_progress: OnProgress | None = None,
+    branch: Branch[EngineT] | None = None,
 ) -> OpenedVenue[EngineT]:
     """Opens (or begins) the journal of `home`, recovers the engine, and returns the sequencer that goes on with it.
 
@@ -385,6 +387,7 @@ def open_venue_log(
         on_events: gets the events of all replayed commands, in order.
         wrap_log: puts another log around the files (a standby, fault injection).
         on_progress: is told how far the recovery is, some ten times a second.
+        branch: goes on by himself from where the recovery comes by; what is in memory then is the engine alone, and no other thread runs.
 
     Raises HomeIsStandby or HomeFenced (no core may write it), JournalLocked, JournalDamaged, ReleaseMismatch, ReplayDiverged,
     EngineHalted, JournalFull, SyncFailed; the home is then as it was, but for a torn tail already cut and kept.
@@ -397,11 +400,14 @@ def open_venue_log(
     log: Log | None = None
     try:
         with ThreadPoolExecutor(1, "novate-judge") as helper:
-            judging = helper.submit(judge, paths, ruleset=ruleset, on_progress=on_progress)
+            watch = frozenset({branch.at.sequence} if branch and branch.at else ())
+            judging = helper.submit(judge, paths, ruleset=ruleset, on_progress=on_progress, watch=watch)
             begun = RestoreAhead(paths, engines, ruleset)
             judged = judging.result()
         kept = repair_tail(paths.journal, judged.walk)
-        rebuilt = rebuild(paths, engines, judged, on_events, begun=begun, on_progress=on_progress)
+        rebuilt = rebuild(
+            paths, engines, judged, on_events, begun=begun, on_progress=on_progress, branch=branch
+        )
         blanks = BlankSegments(paths.journal, segment_bytes) if zeros_ahead else None
         log = FileLog(
             paths.journal,

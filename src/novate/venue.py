@@ -15,6 +15,7 @@ from novate._core import Engine, release, ruleset
 from novate.errors import ResumeRefused
 from novate.journal import SEGMENT_BYTES, Log, Recovery
 from novate.journal.progress import OnProgress
+from novate.journal.recovery import Branch
 from novate.messages import (
     ActivateRelease,
     AdvanceTime,
@@ -57,11 +58,12 @@ class Venue:
         segment_bytes: int = SEGMENT_BYTES,
         wrap_log: Callable[[Log], Log] | None = None,
         on_progress: OnProgress | None = None,
+        branch: Branch[Engine] | None = None,
     ) -> Self:
         """Opens the venue of `home`; `time_ns` is the time of its first command (default: the clock's, else the journal's last).
 
         `keeper` is the key that says that the venue resumes: on a venue with governance one with the keeper's role. `clock`,
-        `pipelined`, `zeros_ahead`, `segment_bytes`, `wrap_log` and `on_progress` are for live use, where time is not what the caller says (see `open_venue_log`).
+        `pipelined`, `zeros_ahead`, `segment_bytes`, `wrap_log`, `on_progress` and `branch` are for live use, where time is not what the caller says (see `open_venue_log`).
 
         Raises JournalLocked, JournalDamaged, ReleaseMismatch and the other errors of `open_venue_log`; ResumeRefused when that key
         may not resume the venue, which then stays closed.
@@ -79,6 +81,7 @@ class Venue:
             segment_bytes=segment_bytes,
             wrap_log=wrap_log,
             on_progress=on_progress,
+            branch=branch,
         )
         for event in iter_events(opened.events, (CommandRefused,)):
             opened.sequencer.close()

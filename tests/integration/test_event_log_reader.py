@@ -15,13 +15,16 @@ import pytest
 from test_core_process import numbered, started
 from test_reader_process import caught_up, eventually, listed, order, reading
 
-from novate._core import Engine
+from novate._core import Engine, release, ruleset
 from novate.core_process import CoreClient, CoreGone
-from novate.event_log import EventLog, EventLogPlan, layout
+from novate.event_log import EventLog, EventLogPlan, layout, log_end
 from novate.journal import Walk, walk_journal
+from novate.journal.recovery import Branch, Passed
+from novate.journal.scan import Position
 from novate.journal.snapshots import snapshot_paths
 from novate.messages import split
 from novate.reader_process import Follower, NotTold, ReaderClient, ReaderGone, SnapshotPlan, Why
+from novate.sequencer import open_venue_log
 from novate.venue import Venue
 from venues import START_NS
 
@@ -94,8 +97,8 @@ def reader_process(home: Path, *words: str) -> subprocess.Popen:
     return process
 
 
-def follow(home: Path, upto: int, log: EventLog) -> Follower:
-    follower = Follower(home, upto, log)
+def follow(home: Path, upto: int, log: EventLog | None, begun: Passed | None = None) -> Follower:
+    follower = Follower(home, upto, log, begun)
     while follower.has_work:
         follower.work(time.monotonic() + 0.01)
     assert follower.position.sequence == upto
@@ -175,6 +178,62 @@ def test_from_any_end_of_the_log_the_missing_events_are_made_again(tmp_path):
         assert log.end == follower.position
         log.close()
         assert written(events) == replayed(home, upto=upto)
+
+
+def test_from_a_state_that_a_recovery_came_by_it_goes_on_as_from_the_beginning(tmp_path):
+    """Where the log ends before, at, or behind that state, or holds nothing, or is of another journal."""
+    home, events = tmp_path / "home", tmp_path / "home/events"
+    ends = filled(home)
+    log = EventLog(events, SMALL)
+    truth_of = follow(home, ends[25], log).engine.state_hash()
+    log.close()
+    assert log_end(events).sequence == ends[25]
+
+    def passed(at: Position | None) -> Passed:
+        found: list[Passed] = []
+        venue = open_venue_log(
+            home, Engine, release=release(), ruleset=ruleset(), resume=None,
+            branch=Branch(at, lambda one: found.append(Passed(one.engine.fork(), one.position, one.place))),
+        )  # fmt: skip
+        venue.sequencer.journal.close()
+        venue.sequencer._lock.release()
+        return found[0]
+
+    def walked(at: int) -> Position:
+        return next(
+            Position(at, frame.time_ns, frame.hash)
+            for frame in walk_journal(home / "journal", Walk())
+            if frame.last_sequence == at
+        )
+
+    kept = tmp_path / "kept"
+    shutil.copytree(events, kept)
+    state = follow(home, ends[-1], None).engine.state_hash()
+    for at, begins in ((log_end(events), ends[25]), (walked(ends[10]), ends[10]), (walked(ends[30]), 0)):
+        shutil.rmtree(events)
+        shutil.copytree(kept, events)
+        log = EventLog(events, SMALL)
+        begun = passed(at)
+        assert begun.engine.state_hash() == truth_of or at.sequence != ends[25]
+        follower = follow(home, ends[-1], log, begun)
+        assert follower.restored_at == begins, "one that is behind the log's end would leave events out"
+        assert follower.engine.state_hash() == state
+        log.close()
+        assert written(events) == replayed(home, upto=ends[-1])
+    shutil.rmtree(events)
+    assert log_end(events) is None
+    log = EventLog(events, SMALL)
+    follow(home, ends[-1], log, passed(None))
+    assert log.first_sequence == ends[-1] + 1, "an empty log begins where the reader does"
+    log.close()
+    log = EventLog(events, SMALL)
+    other = filled(tmp_path / "other", 5, first=7)
+    follow(tmp_path / "other", other[-1], log)
+    log.close()
+    log = EventLog(events, SMALL)
+    follower = follow(home, ends[-1], log, passed(log.end))
+    assert follower.engine.state_hash() == state and log.end == follower.position
+    log.close()
 
 
 def test_a_snapshot_behind_the_end_of_the_log_is_not_begun_from(tmp_path):

@@ -31,6 +31,7 @@ from novate.core_process.wire import BadRecord, Kind, Refusal, Welcome
 from novate.errors import BadBuffer, ConfigError
 from novate.journal.envelope import stamp
 from novate.journal.progress import OnProgress
+from novate.journal.recovery import Branch
 from novate.sequencer import Answer, Clock, Sequencer, check_buffer, steady_clock
 from novate.venue import Venue
 
@@ -294,6 +295,7 @@ def serve(
     segment_bytes: int = SEGMENT_BYTES,
     shipping: Shipping | None = None,
     on_progress: OnProgress | None = None,
+    branch: Branch[Engine] | None = None,
     on_ready: Callable[[Venue], None] | None = None,
 ) -> None:
     """Opens the venue of `home`, serves it on the Unix socket `socket_path` until SIGTERM or SIGINT, and seals its journal.
@@ -301,7 +303,7 @@ def serve(
     For the main thread of a process of its own. `keeper` is the key that says the venue resumes; `clock` is the wall clock, read once
     and then steady, unless another is given; `realtime` is `run_before_others`;
     `segment_bytes` is the size of a segment, and of the zeros written ahead for the next one; `shipping` sends the journal to a standby;
-    `on_progress` is told how far a recovery is; `on_ready` gets the venue once the socket listens. The socket is readable and writable by its owner alone.
+    `on_progress` is told how far a recovery is; `branch` goes on by himself from it (see `open_venue_log`); `on_ready` gets the venue once the socket listens. The socket is readable and writable by its owner alone.
 
     Raises what `Venue.open` raises; ConfigError when the socket's path can't be used; SyncFailed, JournalFull or EngineHalted when
     the venue has to stop: then nothing more was told, and recovery is by serving the home anew.
@@ -319,6 +321,7 @@ def serve(
         segment_bytes=segment_bytes,
         wrap_log=shipping.wrap if shipping is not None else None,
         on_progress=on_progress,
+        branch=branch,
     )
     path = Path(socket_path)
     try:

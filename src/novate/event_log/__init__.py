@@ -7,7 +7,16 @@
 Written by the reader process, which has the events of every durable frame. docs/internals/event-log.md says what holds after a kill.
 """
 
-from novate.event_log.log import DIRECTORY, KEPT_S, EventLog, EventLogPlan, EventLogStopped, Page
+from novate.event_log.log import DIRECTORY, KEPT_S, EventLog, EventLogPlan, EventLogStopped, Page, log_end
 from novate.event_log.segment import EventsDamaged
 
-__all__ = ["DIRECTORY", "KEPT_S", "EventLog", "EventLogPlan", "EventLogStopped", "EventsDamaged", "Page"]
+__all__ = [
+    "DIRECTORY",
+    "KEPT_S",
+    "EventLog",
+    "EventLogPlan",
+    "EventLogStopped",
+    "EventsDamaged",
+    "Page",
+    "log_end",
+]

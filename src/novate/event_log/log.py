@@ -363,6 +363,16 @@ class EventLog:
         return EventLogStopped(self._stopped, errno=error.errno)
 
 
+def log_end(directory: Path) -> Position | None:
+    """Where the log in `directory` ends, for who only looks; None where there is none, or it can't be read."""
+    try:
+        paths = sorted(path for path in directory.iterdir() if _NAME.fullmatch(path.name))
+        found = (complete(paths[-1]) or scan(paths[-1])) if paths else None
+    except OSError:
+        return None
+    return found.end if found is not None else None
+
+
 def _before(path: Path) -> Position | None:
     """Where the journal stood before the segment at `path`; None where its header is not sound."""
     with path.open("rb") as stream:

@@ -16,7 +16,17 @@ from typing import Final, Generic, Protocol, Self, TypeVar
 from novate.errors import EngineHalted, JournalDamaged, JournalError, ReplayDiverged
 from novate.journal.progress import Meter, OnProgress
 from novate.journal.quarantine import Quarantines
-from novate.journal.scan import Frame, Span, Walk, journal_bytes, segment_name, segment_paths, walk_journal
+from novate.journal.scan import (
+    Frame,
+    Place,
+    Position,
+    Span,
+    Walk,
+    journal_bytes,
+    segment_name,
+    segment_paths,
+    walk_journal,
+)
 from novate.journal.snapshots import (
     BadSnapshot,
     Snapshot,
@@ -131,15 +141,43 @@ class Recovery:
     """Release named in the last segment."""
 
 
-def judge(paths: HomePaths, *, ruleset: int | None = None, on_progress: OnProgress | None = None) -> Judged:
+@dataclass(frozen=True, slots=True)
+class Passed(Generic[EngineT]):
+    """Where a recovery came by."""
+
+    engine: EngineT
+    position: Position
+    place: Place | None
+    """Where the frames behind it begin; None at the beginning of the journal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Branch(Generic[EngineT]):
+    """Somebody who goes on by himself from where a recovery comes by."""
+
+    at: Position | None
+    """Behind which command: that of a frame's end. None, or one that this journal does not know, is the end of the journal."""
+    go: Callable[[Passed[EngineT]], None]
+    """Called once, between two commands; the engine is the recovery's own. Not called where the snapshot in use is behind `at`."""
+
+
+def judge(
+    paths: HomePaths,
+    *,
+    ruleset: int | None = None,
+    on_progress: OnProgress | None = None,
+    watch: frozenset[int] = frozenset(),
+) -> Judged:
     """Reads every frame, and what every snapshot says about itself. Raises JournalDamaged or ReleaseMismatch; changes nothing.
+
+    The walk also tells where the frames that end at the commands of `watch` are.
 
     A sound snapshot is proof that the commands up to its sequence were durable: a journal that ends before one has
     lost commands and is refused. Snapshots that belong here are read in full when they are restored, not here: a home keeps
     all it ever took.
     """
     files, skipped = _peek_snapshots(paths.snapshots, ruleset)
-    walk = Walk(watch=frozenset(file.sequence for file in files))
+    walk = Walk(watch=watch | {file.sequence for file in files})
     quarantines = Quarantines()
     meter = Meter("reading", journal_bytes(paths.journal), on_progress)
     for frame in walk_journal(paths.journal, walk, ruleset=ruleset):
@@ -192,12 +230,13 @@ def rebuild(
     begun: RestoreAhead[EngineT] | None = None,
     on_progress: OnProgress | None = None,
     upto: int | None = None,
+    branch: Branch[EngineT] | None = None,
 ) -> Rebuilt[EngineT]:
     """The engine at the end of the judged journal, from the newest snapshot that restores.
 
     `on_events` gets the events of all replayed commands, in order, those of several frames at a time. `begun` is a restore that was begun
     while the journal was judged; `on_progress` is told between runs of frames how far it is. `upto` is for a journal that is written
-    meanwhile: not a byte behind the frame that ends there is looked at. Raises EngineHalted if the engine fails inside a command,
+    meanwhile: not a byte behind the frame that ends there is looked at; `branch`, who goes on by himself on the way. Raises EngineHalted if the engine fails inside a command,
     ReplayDiverged if a seal on the way recorded another state, JournalError unless two people `confirmed` each command that was put aside.
     """
     newest = judged.snapshots[0].sequence if judged.snapshots else 0
@@ -205,18 +244,48 @@ def rebuild(
     engine, base, skipped = restore_newest(engines, judged.snapshots, begun)
     restoring.at(base)
     put_aside(engine, judged.quarantined)
-    replayed = 0
     meter = Meter("replaying", judged.walk.next_sequence - 1 - base, on_progress, base)
-    for run in _ahead(_runs(frames_after(paths.journal, base, upto))):
-        if run.is_seal:
-            check_seal(engine, run)
-            continue
-        apply_frame(engine, run, on_events)
-        replayed += run.count
-        meter.at(replayed)
+    frames = frames_after(paths.journal, base, upto)
+    if branch is not None:
+        position, place = _passing(judged.walk, branch.at)
+        if position.sequence >= base:
+            _replay(engine, _until(frames, base, position.sequence), on_events, meter, base)
+            branch.go(Passed(engine, position, place))
+    _replay(engine, frames, on_events, meter, base)
     if confirmed:
         check_confirmed(engine, judged.quarantined)
-    return Rebuilt(engine, base, replayed, judged.skipped + skipped)
+    return Rebuilt(engine, base, engine.sequence - base, judged.skipped + skipped)
+
+
+def _passing(walk: Walk, at: Position | None) -> tuple[Position, Place | None]:
+    """Where to go on from: `at` where this journal knows it, else its end."""
+    if at is None or walk.hash_at.get(at.sequence) != at.frame_hash:
+        return walk.position, walk.command_end
+    return at, walk.end_at.get(at.sequence)
+
+
+def _until(frames: Iterator[Frame], base: int, sequence: int) -> Iterator[Frame]:
+    """The frames up to the one that ends at `sequence`, from behind command `base` on; the others stay in `frames`."""
+    at = base
+    while at < sequence and (frame := next(frames, None)) is not None:
+        at = frame.last_sequence
+        yield frame
+
+
+def _replay(
+    engine: Engine,
+    frames: Iterator[Frame],
+    on_events: Callable[[bytes], None] | None,
+    meter: Meter,
+    base: int,
+) -> None:
+    """Applies frames, which begin behind where the engine is; checks the seals among them."""
+    for run in _ahead(_runs(frames)):
+        if run.is_seal:
+            check_seal(engine, run)
+        else:
+            apply_frame(engine, run, on_events)
+            meter.at(engine.sequence - base)
 
 
 def frames_after(

@@ -16,10 +16,11 @@ there, in all of this; and where nothing but zeros is left, nothing is wrong: it
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple, Self
 
 from novate.errors import JournalDamaged, ReleaseMismatch
 from novate.journal import layout
@@ -41,6 +42,15 @@ class Position(NamedTuple):
 
 START: Final = Position(0, 0, layout.NO_HASH)
 """Before the first command."""
+
+
+class Place(NamedTuple):
+    """Where in its files a journal goes on."""
+
+    segment: str
+    """File name."""
+    offset: int
+    """Byte behind the last frame there."""
 
 
 class Span:
@@ -74,6 +84,11 @@ class Frame(Span):
     payload: bytes
     hash: bytes
 
+    @property
+    def end(self) -> Place:
+        """Where what follows it begins, unless that is another segment."""
+        return Place(self.segment, self.offset + self.length)
+
 
 @dataclass(frozen=True, slots=True)
 class TornTail:
@@ -102,12 +117,26 @@ class Walk:
     """Where zeros begin that were written ahead, in the last segment; None where there are none behind the last frame."""
     command_hash: bytes = layout.NO_HASH
     """Hash of the last frame that held commands (the last frame may be a seal)."""
+    command_end: Place | None = None
+    """Where that frame ends."""
     hash_at: dict[int, bytes] = field(default_factory=lambda: {0: layout.NO_HASH})
     """`command_hash` after each sequence in `watch`: snapshots prove with it that they belong here."""
+    end_at: dict[int, Place] = field(default_factory=dict)
+    """`command_end` after each sequence in `watch`."""
     watch: frozenset[int] = frozenset()
     judged: bool = False
     """Whether this process has just walked the same bytes: then checksums, numbers and marks are checked again, but not the hashes
     of the chain, and frames come without their own."""
+
+    @classmethod
+    def behind(cls, position: Position, *, judged: bool = False) -> Self:
+        """One that stands behind the frame that ends at `position`."""
+        return cls(position.sequence + 1, position.frame_hash, position.time_ns, judged=judged)
+
+    @property
+    def position(self) -> Position:
+        """Behind the last frame that held commands."""
+        return Position(self.next_sequence - 1, self.time_ns, self.command_hash)
 
 
 def segment_name(first_sequence: int) -> str:
@@ -128,36 +157,53 @@ def journal_bytes(directory: Path) -> int:
 
 
 def walk_journal(
-    directory: Path, walk: Walk, *, ruleset: int | None = None, start: int = 0
+    directory: Path, walk: Walk, *, ruleset: int | None = None, start: int | Place = 0
 ) -> Iterator[Frame]:
     """Every sound frame from segment number `start` on, in order; afterwards `walk` says where and how it ended.
 
-    A `start` above 0 takes that segment's header on trust for the chain before it; use it after a walk from 0.
-    Raises JournalDamaged at the first byte that breaks the rule above, ReleaseMismatch for a segment of another
+    A `start` above 0 takes that segment's header on trust for the chain before it; use it after a walk from 0. A place is where a
+    `Walk.behind` stands that another walk has been at. Raises JournalDamaged at the first byte that breaks the rule above, ReleaseMismatch for a segment of another
     format or (when `ruleset` is given) another ruleset.
     """
     paths = segment_paths(directory)
-    for number, path in enumerate(paths[start:], start):
+    place = start if isinstance(start, Place) else None
+    begin = start if isinstance(start, int) else bisect_left([path.name for path in paths], start.segment)
+    for number, path in enumerate(paths[begin:], begin):
         try:
             with path.open("rb", buffering=1 << 20) as stream:
-                trusted = start > 0 and number == start
+                trusted = begin > 0 and number == begin and place is None
+                offset = place.offset if place is not None and path.name == place.segment else 0
                 yield from walk_segment(
-                    stream, path.name, walk, last=number == len(paths) - 1, ruleset=ruleset, trusted=trusted
+                    stream,
+                    path.name,
+                    walk,
+                    last=number == len(paths) - 1,
+                    ruleset=ruleset,
+                    trusted=trusted,
+                    offset=offset,
                 )
         except OSError as error:
             raise _damaged(walk, path.name, 0, f"the file cannot be read ({error.strerror})") from error
 
 
 def walk_segment(
-    stream: BinaryIO, name: str, walk: Walk, *, last: bool, ruleset: int | None = None, trusted: bool = False
+    stream: BinaryIO,
+    name: str,
+    walk: Walk,
+    *,
+    last: bool,
+    ruleset: int | None = None,
+    trusted: bool = False,
+    offset: int = 0,
 ) -> Iterator[Frame]:
-    """The frames of one segment, read from `stream`. `last`: only there can a tail be torn."""
-    walk.header = _check_segment_header(
-        stream.read(layout.SEGMENT_HEADER_BYTES), name, walk, ruleset, trusted
-    )
+    """The frames of one segment, read from `stream`. `last`: only there can a tail be torn. With an `offset` those from there on, where `walk` stands."""
+    header_bytes = stream.read(layout.SEGMENT_HEADER_BYTES)
+    walk.header = _check_segment_header(header_bytes, name, walk, ruleset, trusted, inside=offset > 0)
     walk.segments += 1
     walk.bytes_read += layout.SEGMENT_HEADER_BYTES
-    offset = layout.SEGMENT_HEADER_BYTES
+    if offset:
+        stream.seek(offset)
+    offset = offset or layout.SEGMENT_HEADER_BYTES
     while raw := stream.read(layout.FRAME_HEADER_BYTES):
         header = layout.parse_frame_header(raw)
         rest = stream.read(header.length - len(raw)) if header else b""
@@ -183,7 +229,7 @@ def walk_segment(
 
 
 def _check_segment_header(
-    raw: bytes, name: str, walk: Walk, ruleset: int | None, trusted: bool
+    raw: bytes, name: str, walk: Walk, ruleset: int | None, trusted: bool, *, inside: bool
 ) -> SegmentHeader:
     """Segments appear by rename after their header is durable, so a bad header is never a torn tail."""
     header = layout.parse_segment_header(raw)
@@ -203,6 +249,8 @@ def _check_segment_header(
         )
     if name != segment_name(header.first_sequence):
         raise _damaged(walk, name, 0, f"the header says its first command is {header.first_sequence}")
+    if inside:
+        return header
     if trusted:
         walk.next_sequence, walk.previous_hash = header.first_sequence, header.previous_hash
     if header.first_sequence != walk.next_sequence:
@@ -245,9 +293,9 @@ def _step(walk: Walk, frame: Frame) -> None:
     walk.last = frame
     if frame.is_seal:
         return
-    walk.command_hash = frame.hash
+    walk.command_hash, walk.command_end = frame.hash, frame.end
     if frame.last_sequence in walk.watch:
-        walk.hash_at[frame.last_sequence] = frame.hash
+        walk.hash_at[frame.last_sequence], walk.end_at[frame.last_sequence] = frame.hash, frame.end
 
 
 def _judge(

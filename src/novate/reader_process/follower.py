@@ -21,6 +21,7 @@ from novate.journal import layout
 from novate.journal.quarantine import Quarantines
 from novate.journal.recovery import (
     HomePaths,
+    Passed,
     Run,
     apply_frame,
     check_confirmed,
@@ -28,7 +29,16 @@ from novate.journal.recovery import (
     put_aside,
     restored,
 )
-from novate.journal.scan import START, Frame, Position, Walk, segment_name, segment_paths, walk_journal
+from novate.journal.scan import (
+    START,
+    Frame,
+    Place,
+    Position,
+    Walk,
+    segment_name,
+    segment_paths,
+    walk_journal,
+)
 from novate.journal.snapshots import BadSnapshot, SnapshotFile, peek_snapshot, snapshot_paths
 
 _RUN_BYTES: Final = 1 << 18
@@ -38,11 +48,18 @@ _RUN_BYTES: Final = 1 << 18
 class Follower:
     """One engine that follows the journal of a home. For one thread."""
 
-    def __init__(self, home: Path | str, upto: int, events: EventLog | None = None) -> None:
+    def __init__(
+        self,
+        home: Path | str,
+        upto: int,
+        events: EventLog | None = None,
+        begun: Passed[Engine] | None = None,
+    ) -> None:
         """The newest state of `home` that a snapshot not behind command `upto` holds, else none yet; `upto` is the core's word.
 
         `events` gets the events of every command from there on. Where it ends before, the state begins no later than it ends, so that what
-        it misses is made again; one that is not of this journal is put aside.
+        it misses is made again; one that is not of this journal is put aside. `begun` is the state that the core's own recovery came by,
+        which is as good as a snapshot.
 
         Raises JournalDamaged or ReleaseMismatch when the journal around that snapshot can't be trusted.
         """
@@ -58,7 +75,12 @@ class Follower:
         if events is not None and events.end is not None and events.end.sequence > upto:
             events.put_aside(f"The event log goes up to command {events.end.sequence}, the core to {upto}")
         at_most = events.end.sequence if events is not None and events.end is not None else upto
-        self.engine, self.position = self._restored(upto, at_most)
+        self._place: Place | None = None
+        """Where the frames behind the position begin, while that is known."""
+        if begun is not None and begun.position.sequence <= at_most:
+            self.engine, self.position, self._place = begun.engine, begun.position, begun.place
+        else:
+            self.engine, self.position = self._restored(upto, at_most)
         if events is not None:
             self._check_log(events, self.position)
         self.restored_at = self.position.sequence
@@ -130,13 +152,14 @@ class Follower:
 
     def _from_disk(self, upto: int) -> Iterator[Frame | None]:
         """The frames up to `upto`, None for each step without one; what was put aside there is known before they are applied."""
-        start, quarantines = self.position, Quarantines()
-        for frame in frames_between(self.paths.journal, start, upto, judged=True):
+        start, place, quarantines = self.position, self._place, Quarantines()
+        self._place = None
+        for frame in frames_between(self.paths.journal, start, upto, judged=True, place=place):
             if frame is not None:
                 quarantines.take(frame)
             yield None
         put_aside(self.engine, quarantines.confirmed)
-        yield from frames_between(self.paths.journal, start, upto)
+        yield from frames_between(self.paths.journal, start, upto, place=place)
         check_confirmed(self.engine, quarantines.confirmed)
 
     def _apply_from(self, disk: Iterator[Frame | None], until: float) -> None:
@@ -206,15 +229,17 @@ class Follower:
 
 
 def frames_between(
-    journal_dir: Path, start: Position, upto: int, *, judged: bool = False
+    journal_dir: Path, start: Position, upto: int, *, judged: bool = False, place: Place | None = None
 ) -> Iterator[Frame | None]:
     """The frames behind `start` up to command `upto`, and the seals between, None for each frame passed over on the way.
 
     Not a byte behind the frame that ends at `upto` is judged: a writer may be at it. `judged` leaves the hashes out, for a first look.
+    `place` is where they begin; without it they are looked for from the beginning of the segment on.
     Raises JournalDamaged or ReleaseMismatch; JournalError when the frame at `start` is not the one that was applied.
     """
-    walk, number = Walk(judged=judged), _segment_of(journal_dir, start.sequence)
-    for frame in walk_journal(journal_dir, walk, ruleset=ruleset(), start=number):
+    walk = Walk.behind(start, judged=judged) if place is not None else Walk(judged=judged)
+    begin = _segment_of(journal_dir, start.sequence) if place is None else place
+    for frame in walk_journal(journal_dir, walk, ruleset=ruleset(), start=begin):
         at = frame.last_sequence
         if at == start.sequence and not frame.is_seal and not judged and frame.hash != start.frame_hash:
             raise JournalError(

@@ -20,10 +20,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from novate._core import Engine
 from novate.core_process.listening import listen, stopped_by_signals
 from novate.core_process.wire import BadRecord, DurableFrame, Record, Refusal, Welcome
 from novate.errors import ConfigError, EngineHalted
 from novate.event_log import DIRECTORY, EventLog, EventLogPlan, EventsDamaged
+from novate.journal.recovery import Passed
 from novate.reader_process import wire
 from novate.reader_process.askers import Asker, Waiting, until
 from novate.reader_process.feed import CoreFeed
@@ -65,10 +67,11 @@ class ReaderServer:
         limits: ReaderLimits | None = None,
         snapshots: SnapshotPlan | None = None,
         events: EventLog | None = None,
+        begun: Passed[Engine] | None = None,
         on_ready: Callable[[Follower], None] | None = None,
         on_snapshot: Told | None = None,
     ) -> None:
-        """`events` is written and answered from; whoever opened it closes it."""
+        """`events` is written and answered from; whoever opened it closes it. `begun` is a state to begin from."""
         self.limits = limits or ReaderLimits()
         self.follower: Follower | None = None
         """None until the core has said how far the journal is durable."""
@@ -79,6 +82,7 @@ class ReaderServer:
         self._on_snapshot = on_snapshot
         self._plan = snapshots
         self._events = events
+        self._begun = begun
         self._snapshots: SnapshotWriter | None = None
         self._feed = CoreFeed(core_path)
         self._welcomed = False
@@ -172,7 +176,8 @@ class ReaderServer:
         for one in heard:
             if isinstance(one, Welcome):
                 if self.follower is None:
-                    self.follower = Follower(self._home, one.sequence, self._events)
+                    self.follower = Follower(self._home, one.sequence, self._events, self._begun)
+                    self._begun = None
                 else:
                     self.follower.catch_up(one.sequence)
                 self._welcomed = True
@@ -447,6 +452,7 @@ def serve_reader(
     limits: ReaderLimits | None = None,
     snapshots: SnapshotPlan | None = None,
     events: EventLogPlan | None = None,
+    begun: Passed[Engine] | None = None,
     on_ready: Callable[[Follower], None] | None = None,
     on_snapshot: Told | None = None,
     on_note: Callable[[str], None] | None = None,
@@ -454,7 +460,8 @@ def serve_reader(
     """Follows the core of `home` and answers on the Unix socket `socket_path` (HOME/reader.sock) until SIGTERM or SIGINT.
 
     For the main thread of a process of its own. `core_path` is the core's socket (HOME/core.sock); a core that is not there yet, or no
-    more, is waited for. With `snapshots` it writes snapshots, and `on_snapshot` gets the path of each, or why there is none;
+    more, is waited for. `begun` is a state of this journal to begin from, which nobody else has; without it the reader begins from a
+    snapshot. With `snapshots` it writes snapshots, and `on_snapshot` gets the path of each, or why there is none;
     `on_ready` gets the follower once the socket listens. The socket is readable and writable by its owner alone. With `events` it keeps an
     event log in HOME/events; `on_note` gets a line for what of it was cut or put aside.
 
@@ -480,6 +487,7 @@ def serve_reader(
         limits=limits,
         snapshots=snapshots,
         events=log,
+        begun=begun,
         on_ready=on_ready,
         on_snapshot=on_snapshot,
     )

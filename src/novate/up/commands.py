@@ -9,16 +9,20 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from novate.console import say, terminal
+from novate.up.children import FORKED, SUPERVISED, Then, fork
 from novate.up.processes import PROGRESS
 
-SUPERVISED: Final = "NOVATE_SUPERVISED"
-"""Set for a process that a supervisor started: it says on standard output that it serves."""
+if TYPE_CHECKING:
+    from novate._core import Engine
+    from novate.journal.recovery import Branch, Passed
+
 HOME: Final = click.argument("directory", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
 KEEPER: Final = click.option("--keeper", type=click.IntRange(min=0), default=0, help="Key of the keepers.")
 
@@ -48,6 +52,22 @@ def say_progress(facts: dict[str, Any]) -> None:
         sys.stdout.flush()
 
 
+def branch_of(home: Path, then: str, main: Callable[[Sequence[str], object], int]) -> Branch[Engine]:
+    """What the core's recovery forks on its way: the command line in `then`, run by `main`, from where the event log ends."""
+    import msgspec
+
+    from novate.event_log import DIRECTORY, log_end
+    from novate.journal.recovery import Branch
+
+    forked = msgspec.json.decode(then, type=Then)
+
+    def go(passed: Passed[Engine]) -> None:
+        pid = fork(forked, lambda: main(forked.arguments, passed))
+        say_words(f"{FORKED} {pid}")
+
+    return Branch(log_end(home / DIRECTORY), go)
+
+
 @click.command()
 @HOME
 @click.option(
@@ -57,7 +77,8 @@ def say_progress(facts: dict[str, Any]) -> None:
     "--events-kept", type=click.IntRange(min=0), default=604_800, show_default=True,
     help="Seconds that events are kept to be told again; 0 for no event log.",
 )  # fmt: skip
-def reader(directory: Path, snapshot_every: int, events_kept: int) -> None:
+@click.pass_obj
+def reader(begun: Passed[Engine] | None, directory: Path, snapshot_every: int, events_kept: int) -> None:
     """Answer questions about the venue in DIR, following its core, until SIGTERM or SIGINT."""
     from novate.event_log import EventLogPlan
     from novate.reader_process import SnapshotPlan, serve_reader
@@ -66,6 +87,7 @@ def reader(directory: Path, snapshot_every: int, events_kept: int) -> None:
         directory,
         snapshots=SnapshotPlan(every_s=float(snapshot_every)) if snapshot_every else None,
         events=EventLogPlan(kept_s=float(events_kept)) if events_kept else None,
+        begun=begun,
         on_ready=lambda _: say_ready(f"Answering from {directory / 'reader.sock'}"),
         on_note=lambda line: click.echo(line, err=True),
     )
@@ -236,7 +258,9 @@ def keeper(kind: str, directory: Path, keeper: int, settings: Path | None) -> No
     show_default=True,
     help="Ship the journal to a standby; sync: answer only what it has, too.",
 )
-@click.option("--ship-from", default="", metavar="HOST:PORT", help="Ship by TCP, too, encrypted under standby.key.")
+@click.option(
+    "--ship-from", default="", metavar="HOST:PORT", help="Ship by TCP, too, encrypted under standby.key."
+)
 @click.option(
     "--metrics-port",
     type=click.IntRange(0, 65_535),
@@ -295,7 +319,9 @@ def up(
         )
     unknown = sorted(set(without) - {"projector", "keeper", "gateway", "reader", "bridge"})
     if unknown:
-        raise click.UsageError(f"--without takes projector, keeper, gateway, reader or bridge; not {unknown[0]!r}.")
+        raise click.UsageError(
+            f"--without takes projector, keeper, gateway, reader or bridge; not {unknown[0]!r}."
+        )
     # What a gateway would refuse is refused before anything begins.
     of = file.process
     GatewaySettings(venue=of.venue or "novate-dev", host=of.host, port=of.port, dev=dev)
@@ -336,7 +362,6 @@ def up(
         raise click.UsageError(
             "The venue in DIR has begun: what it lists changes by commands, not by a file."
         )
-    os.environ[SUPERVISED] = "1"
     plan = plan_of(file, dev=dev, without=frozenset(without), venue_stated="venue" in stated)
     supervisor = Supervisor(plan, say, recovers)
     watched = Watched(plan.home, plan.database_url, plan.ports, plan.dev)
@@ -380,7 +405,6 @@ def live(home: Path, scenario: str, *, data: str | None, speed: str, port: int) 
         screen.print(f"{name:>16}  {words.removeprefix('ready ')}", markup=False, soft_wrap=True)
 
     settings = begin_live(home, load_scenario(scenario, find_data(data)), speed, data or "")
-    os.environ[SUPERVISED] = "1"
     plan = Plan(home=home, dev=True, port=port, keepers=settings, people=scenario, data=data or "")
     words = f"plays {scenario} at {speed} times its speed; trade at http://{plan.host}:{port}/v1 and ws://{plan.host}:{port + 1}/v1/ws"
     Supervisor(plan, say).run(on_ready=lambda: say("venue", words))

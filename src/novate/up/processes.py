@@ -34,6 +34,8 @@ class Process:
     """Of `novate`."""
     vital: bool = False
     """Whether the venue ends with it when it can't be started again."""
+    forks: str = ""
+    """Name of the process that it forks when it has recovered, which need not recover then."""
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -129,6 +131,7 @@ class Plan:
                 *self._shipping,
             ),
             vital=True,
+            forks="reader",
         )
         kept = ("--events-kept", str(self.events_s))
         yield Process("reader", ("reader", home, "--snapshot-every", str(self.snapshot_s), *kept))

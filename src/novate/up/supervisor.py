@@ -7,6 +7,7 @@ starts in a row it is left ended and said so; where that is the core, the venue 
 from __future__ import annotations
 
 import json
+import os
 import queue
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from typing import IO, Any, Final
 from novate.errors import NovateError
 from novate.journal.terms import fence_of
 from novate.operations.metrics import ProcessState
+from novate.up.children import AVAILABLE, FORKED, SUPERVISED, Child, Forked, Pipes, adopt_orphans
 from novate.up.processes import PROGRESS, READY, Plan, Process
 
 _BACK_OFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -26,6 +28,8 @@ _LONG_ENOUGH_S: Final = 30.0
 """Who has served so long begins to count anew."""
 _READY_S: Final = 300.0
 """A core that recovers may take so long."""
+_ALONE_S: Final = 10.0
+"""A core that reads its journal and restores a snapshot, which keep two processors busy, has them to itself for so long."""
 _END_S: Final = 15.0
 _LOOK_S: Final = 0.1
 _LATE_LOOK_S: Final = 30.0
@@ -45,7 +49,7 @@ class StartFailed(NovateError):
 @dataclass(slots=True)
 class _Running:
     process: Process
-    child: subprocess.Popen[str]
+    child: Child
     since: float
     ready: threading.Event = field(default_factory=threading.Event)
     starts: int = 1
@@ -56,6 +60,8 @@ class _Running:
     """How far its recovery is, as it said last."""
     recovered_at: float = 0.0
     """When (of `time.monotonic`) it said so."""
+    pipes: Pipes | None = None
+    """Of the process that it may fork."""
 
 
 class Supervisor:
@@ -65,6 +71,8 @@ class Supervisor:
         self._plan, self._say, self._on_recovery = plan, say, on_recovery
         self._running: list[_Running] = []
         self._stopping = threading.Event()
+        self._forked: dict[str, Forked] = {}
+        """By name: those that another process forked, until they are begun with."""
         self._lines: queue.Queue[tuple[str, str]] = queue.Queue()
         self._looked = time.monotonic()
 
@@ -92,6 +100,7 @@ class Supervisor:
         """Starts all, keeps them, and ends them after `stop`, SIGTERM or SIGINT. Raises StartFailed where the venue can't go on."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stop())
+        adopt_orphans()
         try:
             for process in self._plan.processes():
                 if self._stopping.is_set():
@@ -109,7 +118,9 @@ class Supervisor:
         begun = time.monotonic()
         while not one.ready.wait(_LOOK_S):
             self._look(starting=one)  # what it waits for may be one that ended meanwhile
-            if one.recovery is not None:
+            if one.recovery is not None and (
+                one.recovery["phase"] == "replaying" or time.monotonic() > begun + _ALONE_S
+            ):
                 self._answer_meanwhile()
             if self._stopping.is_set():
                 return
@@ -128,10 +139,18 @@ class Supervisor:
         for one in self._running:
             if one.process.name == process.name:
                 return one
-        one = _Running(process, self._spawn(process), time.monotonic())
+        forked = self._forked.pop(process.name, None)
+        pipes = self._pipes_of(process)
+        child = forked or self._spawn(process, pipes)
+        one = _Running(process, child, time.monotonic(), pipes=pipes)
         self._running.append(one)
         self._listen(one)
         return one
+
+    def _pipes_of(self, process: Process) -> Pipes | None:
+        """For what a process forks once it has recovered: at the start of the venue, and where it is wanted."""
+        wanted = AVAILABLE and any(one.name == process.forks for one in self._plan.processes())
+        return Pipes(with_errors=self._plan.collects_words) if wanted else None
 
     def _answer_meanwhile(self) -> None:
         """While the core recovers the gateways already say how far it is."""
@@ -139,19 +158,29 @@ class Supervisor:
             if process.name.partition(" ")[0] == "gateway":
                 self._begun(process)
 
-    def _spawn(self, process: Process) -> subprocess.Popen[str]:
-        # A session of its own: Ctrl-C reaches the supervisor alone, which ends the others in order.
-        return subprocess.Popen(
-            process.command,
+    def _spawn(self, process: Process, pipes: Pipes | None = None) -> subprocess.Popen[str]:
+        then: tuple[str, ...] = ()
+        if pipes is not None:
+            forks = next(one for one in self._plan.processes() if one.name == process.forks)
+            then = ("--then", pipes.then(forks.arguments))
+        # A session of its own: Ctrl-C reaches the supervisor alone, which ends the others in order. Called in the main thread: a child
+        # ends with the thread that started it.
+        child = subprocess.Popen(
+            (*process.command, *then),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if self._plan.collects_words else None,
             text=True,
             start_new_session=True,
             stdin=subprocess.DEVNULL,
+            env=os.environ | {SUPERVISED: str(os.getpid())},
+            pass_fds=pipes.passed if pipes is not None else (),
         )
+        if pipes is not None:
+            pipes.given()
+        return child
 
     def _listen(self, one: _Running) -> None:
-        child, ready = one.child, one.ready
+        child, ready, pipes = one.child, one.ready, one.pipes
 
         def read(stream: IO[str]) -> None:
             for line in stream:
@@ -160,6 +189,9 @@ class Supervisor:
                     one.recovery = None
                 elif stream is child.stdout and line.startswith(f"{PROGRESS} {{"):
                     one.recovery, one.recovered_at = json.loads(line.partition(" ")[2]), time.monotonic()
+                    continue
+                elif stream is child.stdout and line.startswith(f"{FORKED} ") and pipes is not None:
+                    self._forked[one.process.forks] = pipes.forked(int(line.partition(" ")[2]))
                     continue
                 self._lines.put((one.process.name, line.rstrip()))
 
@@ -212,13 +244,14 @@ class Supervisor:
                 self._listen(one)
 
     def _end(self) -> None:
-        for one in reversed(self._running):
-            if one.child.poll() is None:
-                one.child.terminate()
+        held: list[tuple[str, Child]] = [(one.process.name, one.child) for one in self._running]
+        for name, child in reversed([*held, *self._forked.items()]):
+            if child.poll() is None:
+                child.terminate()
                 try:
-                    one.child.wait(_END_S)
+                    child.wait(_END_S)
                 except subprocess.TimeoutExpired:
-                    self._say(one.process.name, "does not end; it is killed")
-                    one.child.kill()
-                    one.child.wait()
+                    self._say(name, "does not end; it is killed")
+                    child.kill()
+                    child.wait()
         self._tell()
