@@ -2,11 +2,14 @@
 
     restart_side.py build   FILE.cmds HOME [--frame N]
     restart_side.py restart HOME
+    restart_side.py venue   HOME
 
 FILE.cmds is what `workload encode FILE OUT --wide` writes. `build` makes the home: everything before the timed commands, a
 snapshot, then the timed commands in frames of `--frame`, as a core at 100 k/s makes them; it ends as if killed, without a seal.
 Building does not sync, since nobody waits for these commands. `restart` opens that home in a fresh process and closes it as killed
-again, but for the one command that says the venue resumes.
+again, but for the one command that says the venue resumes. `venue` starts that home with `novate up`, without read models and keepers,
+until a gateway has answered a command and a question, and kills every process of it; where the home has no event log yet, as a venue
+that ran has, it does so twice.
 
 Responsible for: the measurement. The state at the end of `build` is compared with the hash in the file, the restored snapshot with
 the one it was taken of; that a replay comes to the same state is what tests are for.
@@ -19,11 +22,17 @@ import json
 import mmap
 import os
 import resource
+import socket
+import subprocess
+import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+import httpx
 from python_side import HEAD, LENGTH
 
 import novate._core as core
@@ -34,6 +43,8 @@ from novate.messages import ResumeVenue, encode
 from novate.sequencer import open_venue_log
 
 FACTS = "live.json"
+SERVES = {"core": "Serving", "reader": "Answering", "gateway": "Serving"}
+"""The processes that trading takes, and how each says that it serves."""
 
 
 def chunks(data: mmap.mmap, start: int, end: int, size: int) -> Iterator[bytes]:
@@ -123,6 +134,70 @@ def restart(home: Path) -> dict[str, Any]:
     }
 
 
+def venue(home: Path) -> dict[str, Any]:
+    """Starts the whole venue, and says when what of it served; seconds since its command was given."""
+    if not (home / "events").is_dir():
+        started(home)
+    return started(home)
+
+
+def started(home: Path) -> dict[str, Any]:
+    """One start, ended by killing everybody at once."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    words = ("up", str(home), "--dev", "--port", str(port), "--without", "projector", "--without", "keeper")
+    serves: dict[str, float] = {}
+    begun = time.perf_counter()
+    child = subprocess.Popen(
+        (sys.executable, "-m", "novate.cli", *words, "--json"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+    def listen(said: IO[str]) -> None:
+        for line in said:
+            facts = json.loads(line)
+            if facts["process"] in SERVES and facts["says"].startswith(SERVES[facts["process"]]):
+                serves.setdefault(facts["process"] + "_s", time.perf_counter() - begun)
+
+    assert child.stdout is not None
+    threading.Thread(target=listen, args=(child.stdout,), daemon=True).start()
+    url = f"http://127.0.0.1:{port}/v1/accounts/1"
+    try:
+        with httpx.Client(timeout=10.0) as client:
+            answered(child, lambda: client.post(f"{url}/operations/cancel_all", json={}))
+            command_s = time.perf_counter() - begun
+            answered(child, lambda: client.get(url))
+            question_s = time.perf_counter() - begun
+        rss_mib = {name: resident(home, name) for name in SERVES}
+    finally:
+        subprocess.run(("pkill", "-KILL", "-f", f"novate.cli .*{home}"), check=False)
+        child.wait()
+    return {"venue_s": command_s, "question_s": question_s, **serves, "rss_mib": rss_mib}
+
+
+def answered(child: subprocess.Popen[str], ask: Callable[[], httpx.Response]) -> None:
+    """Asks until it is answered."""
+    while True:
+        with suppress(httpx.TransportError):
+            if ask().status_code == 200:
+                return
+        if child.poll() is not None:
+            raise SystemExit("novate up ended")
+        time.sleep(0.1)
+
+
+def resident(home: Path, name: str) -> float:
+    """Memory of one of the processes, what it shares counted in each, in MiB."""
+    pid = subprocess.run(
+        ("pgrep", "-f", f"novate.cli {name} {home}"), capture_output=True, text=True, check=True
+    ).stdout.split()[0]
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
 def time_step(module: Any, name: str, key: str, spent: dict[str, float]) -> None:
     """Adds what calls of `module.name` take to `spent`."""
     real = getattr(module, name)
@@ -142,14 +217,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("mode", choices=("build", "restart"))
+    parser.add_argument("mode", choices=("build", "restart", "venue"))
     parser.add_argument("paths", type=Path, nargs="+")
     parser.add_argument("--frame", type=int, default=64, help="commands in a frame behind the snapshot")
     given = parser.parse_args()
     if given.mode == "build":
         print(json.dumps(build(given.paths[0], given.paths[1], given.frame)), flush=True)
     else:
-        print(json.dumps(restart(given.paths[0])), flush=True)
+        measure = restart if given.mode == "restart" else venue
+        print(json.dumps(measure(given.paths[0])), flush=True)
     os._exit(0)  # as if killed: no seal, and gigabytes are not taken apart first
 
 

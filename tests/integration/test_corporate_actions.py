@@ -254,7 +254,7 @@ def check_split(bars: list[Bar], ratio: tuple[int, int]) -> PlainVenue:
     lots = {p.market: p.lots for p in reports.account(venue.engine, HEDGED).positions if p.lots}
     assert lots == {1: -SHARES * LOTS_PER_SHARE}, "lots stay; what a lot is changed"
     assert {difference for _, difference in venue.engine.conservation()} == {0}
-    assert {(m.position_sum, m.clearing_difference) for m in reports.markets(venue.engine)} == {(0, 0)}
+    assert {line[1:] for line in reports.ledger(venue.engine).clearing} == {(0, 0)}
     return venue
 
 

@@ -24,18 +24,12 @@ from novate.config import packaged_listing
 from novate.core_process import CoreClient, CoreServer
 from novate.errors import ConfigError
 from novate.journal.recovery import frames_after
-from novate.keepers import (
-    KeeperSettings,
-    Pace,
-    load_settings,
-    run_alert_keeper,
-    run_keepers,
-    run_session_keeper,
-    run_time_keeper,
-)
 from novate.keepers.alert_book import Alert, AlertBook
 from novate.keepers.channels import Email, Undelivered, verify
 from novate.keepers.health import read_health
+from novate.keepers.pace import Pace
+from novate.keepers.run import run_alert_keeper, run_keepers, run_session_keeper, run_time_keeper
+from novate.keepers.settings import KeeperSettings, load_settings
 from novate.marketdata import load_scenario
 from novate.messages import (
     AdvanceTime,
@@ -153,7 +147,7 @@ def test_at_a_pace_the_venue_lives_a_minute_a_second_and_time_stays_fine(tmp_pat
 
 def test_a_process_ends_on_sigterm(tmp_path):
     code = (
-        "import sys; from novate.keepers import run_time_keeper\n"
+        "import sys; from novate.keepers.run import run_time_keeper\n"
         "run_time_keeper(sys.argv[1], on_ready=lambda: print('ready', flush=True))"
     )
     with core(tmp_path):
@@ -257,7 +251,7 @@ def prices_of(home: Path) -> list[PostPrice]:
 CORE = """
 import sys
 from novate.core_process import serve
-from novate.keepers import Pace
+from novate.keepers.pace import Pace
 serve(sys.argv[1], sys.argv[1] + "/core.sock", clock=Pace.read(sys.argv[1]), on_ready=lambda _: print("ready", flush=True))
 """
 READER = """
@@ -267,7 +261,8 @@ serve_reader(sys.argv[1], on_ready=lambda _: print("ready", flush=True))
 """
 KEEPERS = """
 import sys
-from novate.keepers import load_settings, run_keepers
+from novate.keepers.run import run_keepers
+from novate.keepers.settings import load_settings
 from novate.reader_process import ReaderClient
 settings = load_settings({"recorded": {"scenario": "october-2008"}})
 answers = lambda: ReaderClient.connect(sys.argv[1] + "/reader.sock")

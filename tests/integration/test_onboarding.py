@@ -15,8 +15,8 @@ from novate.identity import Grant, Identity, KeyKind, KeyTerms, Scope, verify_au
 from novate.messages import reports
 from novate.messages.codes import Role
 from novate.messages.reports import governance
-from novate.onboarding import Onboarding
 from novate.onboarding.people import FILE as PEOPLE
+from novate.onboarding.service import Onboarding
 from novate.reader_process import ReaderClient
 
 STAFF = {"operator": Role.OPERATOR, "anna": Role.COMPLIANCE, "boris": Role.COMPLIANCE, "keeper": Role.KEEPER}

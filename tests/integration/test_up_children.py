@@ -92,7 +92,7 @@ def parent_of(pid: int) -> int:
 
 
 def open_files(pid: int) -> set[str]:
-    return {os.readlink(file) for file in Path(f"/proc/{pid}/fd").iterdir() if file.is_symlink()}
+    return {str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir() if file.is_symlink()}
 
 
 def gone(pid: int) -> bool:
@@ -117,7 +117,7 @@ def test_each_comes_again_alone_and_the_other_stays(venue: Up):
     reader, core = venue.pid("reader"), venue.pid("core")
     os.kill(core, signal.SIGKILL)
     assert eventually(lambda: venue.pids("core ") not in ([], [core]), 30)
-    eventually(lambda: (venue.home / "core.sock").exists(), 30)
+    eventually((venue.home / "core.sock").exists, 30)
     venue.serves()
     last = eventually(lambda: _or_none(lambda: venue.open_accounts(200, 10)), 30)
     assert venue.pid("reader") == reader, "it did not hold the home's lock, nor end with the core"
@@ -233,6 +233,29 @@ def test_a_process_whose_supervisor_is_gone_does_not_begin(tmp_path: Path):
         env=os.environ | {"NOVATE_SUPERVISED": "999999999"},
     )  # fmt: skip
     assert done.returncode == 1 and "supervisor" in done.stderr and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_where_the_system_gives_no_process_nothing_is_forked_and_nothing_stays_open(which: int):
+    code = (
+        "import os, pathlib, sys\n"
+        "from novate.up.children import Then, fork\n"
+        f"really, left = os.fork, [{which}]\n"
+        "def fails():\n"
+        "    left[0] -= 1\n"
+        "    if left[0] < 0: raise OSError(12, 'Cannot allocate memory')\n"
+        "    return really()\n"
+        "os.fork = fails\n"
+        "def files(): return [name for name in os.listdir('/proc/self/fd') if pathlib.Path('/proc/self/fd', name).exists()]\n"
+        "before = files()\n"
+        "out, err = os.pipe()[1], os.pipe()[1]\n"
+        "said = fork(Then(('reader',), out, err), lambda: 0)\n"
+        "print(said, len(files()) - len(before))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "None 2\n", "the two ends that are read, which this test has"
 
 
 def _or_none(call):

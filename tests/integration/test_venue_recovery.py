@@ -55,7 +55,7 @@ def test_a_killed_venue_recovers_to_the_state_of_its_journal(tmp_path: Path, at_
         assert {difference for _, difference in venue.engine.conservation()} == {0}
         ledger = reports.ledger(venue.engine)
         assert ledger.pools_are_true
-        assert {(m.position_sum, m.clearing_difference) for m in reports.markets(venue.engine)} == {(0, 0)}
+        assert {line[1:] for line in reports.ledger(venue.engine).clearing} == {(0, 0)}
         assert {u.quality for u in reports.underlyings(venue.engine) if u.index} <= {
             3,
             4,

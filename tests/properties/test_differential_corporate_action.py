@@ -123,7 +123,7 @@ class Pair:
         for account, holder in zip(ACCOUNTS, world.holders, strict=True):
             assert self.holder(account) == holder, account
         assert {difference for _, difference in engine.conservation()} == {0}
-        assert {(m.position_sum, m.clearing_difference) for m in reports.markets(engine)} == {(0, 0)}
+        assert {line[1:] for line in reports.ledger(engine).clearing} == {(0, 0)}
 
     def live_again(self) -> None:
         """The window is over and sources post the new price; nothing settles meanwhile."""

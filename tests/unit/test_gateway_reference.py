@@ -5,7 +5,7 @@ from pathlib import Path
 from novate.gateway.errors import Rule
 from novate.gateway.reference import main, page
 from novate.identity import RULES
-from novate.onboarding import Rule as OnboardingRule
+from novate.onboarding.refusals import Rule as OnboardingRule
 
 DOCS = Path(__file__).parents[2] / "docs"
 

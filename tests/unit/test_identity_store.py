@@ -91,6 +91,22 @@ def test_a_key_comes_back_as_it_was_made(store: IdentityStore, tmp_path: Path, d
     other.close()
 
 
+def test_many_accounts_are_assigned_at_once_or_none(store: IdentityStore) -> None:
+    largest = 2**64 - 1
+    many = {account: account % 700 + 1 for account in range(100, 1_400)} | {7: 2, largest: 3}
+    before = store.generation()
+    store.assign_accounts(many, NOW)
+    changes = store.changes_after(before)
+    assert changes.owners_of == many and changes.generation == before + 1
+    assert store.owners() == {1: "Acme", **dict.fromkeys(range(2, 701), "")}
+    store.assign_accounts({8: 4}, NOW)
+    assert store.changes_after(before).owners_of == many | {8: 4}
+    for bad in ({9: 4, 0: 4}, {9: 4, 10: 0}, {9: 2**32}, {2**64: 1, 9: 1}):
+        assert rule_of(store.assign_accounts, bad, NOW) is Rule.TERMS_MUST_BE_POSSIBLE
+    assert 9 not in store.changes_after(-1).owners_of and store.generation() == before + 2
+    store.assign_accounts({}, NOW)
+
+
 def test_actors_are_counted_and_never_given_twice(store: IdentityStore) -> None:
     store.create_key(KeyKind.HMAC, KeyTerms(owner=1), NOW, actor=2)
     made = [store.create_key(KeyKind.HMAC, KeyTerms(owner=1), NOW).record.actor for _ in range(3)]

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from novate.calendar import Session, to_ns, trading_days
 from novate.config import packaged_listing
 from novate.errors import ConfigError
-from novate.keepers import Pace, load_settings
 from novate.keepers.health import read_health, write_health
 from novate.keepers.line import Line, Stopped
+from novate.keepers.pace import Pace
 from novate.keepers.price_keeper import PriceKeeper, send_archived
 from novate.keepers.session_keeper import (
     SessionKeeper,
@@ -25,6 +25,7 @@ from novate.keepers.session_keeper import (
     hours_of,
     recorded_hours,
 )
+from novate.keepers.settings import load_settings
 from novate.keepers.thresholds import BEYOND, Marks, usage_ppm
 from novate.keepers.time_keeper import LEAST_REAL_NS, TimeKeeper, beat_ns
 from novate.messages import AdvanceTime, PostPrice

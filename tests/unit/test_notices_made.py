@@ -31,7 +31,9 @@ from novate.messages import (
 from novate.messages.codes import CapKind, MarketPhase, Power, Session
 from novate.messages.commands import COMMANDS
 from novate.messages.events import EVENTS
-from novate.notices import Feed, NoticeBook, NoticeRefused, Post, Rule
+from novate.notices.book import NoticeBook
+from novate.notices.feed import Feed
+from novate.notices.records import NoticeRefused, Post, Rule
 from novate.projections import notices
 from novate.projections.listing import Asset, Market, Underlying
 from novate.projections.notices import Announcer

@@ -22,23 +22,14 @@ from novate.identity import (
 )
 from novate.identity.sealing import Seal, SealBroken
 from novate.messages.codes import HolderType
-from novate.onboarding import (
-    CONSOLE,
-    Document,
-    Event,
-    Onboarding,
-    OnboardingRefused,
-    Person,
-    Rule,
-    State,
-    Terms,
-    service,
-)
+from novate.onboarding import service
 from novate.onboarding.book import APPLICATIONS, DECIDE_NS, META, Book, Who
 from novate.onboarding.engine import free_account
 from novate.onboarding.people import FILE, People
-from novate.onboarding.records import NEEDED, checked_reason, checked_terms
-from novate.onboarding.states import OPEN, TABLE, after
+from novate.onboarding.records import NEEDED, Document, Person, Terms, checked_reason, checked_terms
+from novate.onboarding.refusals import OnboardingRefused, Rule
+from novate.onboarding.service import CONSOLE, Onboarding
+from novate.onboarding.states import OPEN, TABLE, Event, State, after
 
 NOW = 1_767_623_400 * 10**9
 ANNA, BORIS = Who(1, "key 1"), Who(2, "key 2")

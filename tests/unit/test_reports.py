@@ -138,7 +138,6 @@ def test_the_venue_tells_prices_markets_and_books(venue: PlainVenue) -> None:
     perp = next(line for line in reports.markets(venue.engine) if line.market == PERP_ID)
     assert (perp.unit, perp.index_ticks, perp.best_bid, perp.best_ask) == (100, 10_000, 9_990, None)
     assert (perp.last_trade, perp.open_interest, perp.orders) == (10_000, 1_000, 1)
-    assert (perp.position_sum, perp.clearing_difference) == (0, 0)
     book = reports.book(venue.engine, PERP_ID)
     assert (book.bids, book.asks) == ((reports.BookLevel(9_990, 5),), ())
     assert {(k.owner, k.underlying) for k in reports.liquidity(venue.engine)} == {(11, NAME), (12, NAME)}
@@ -151,7 +150,16 @@ def test_the_ledger_balances(venue: PlainVenue) -> None:
         TOKEN: 3 * 10**11,
     }
     assert ledger.pools_are_true
+    assert {line.market for line in ledger.clearing} >= {one.market for one in PERP}
+    assert {line[1:] for line in ledger.clearing} == {(0, 0)}
     assert not any(line.difference for line in ledger.conservation)
+
+
+def test_whose_each_account_is_comes_in_pages_without_an_evaluation(venue: PlainVenue) -> None:
+    every = reports.owners(venue.engine, 0, 100)
+    assert every == [(line.account, line.owner) for line in reports.accounts(venue.engine)] and len(every) > 2
+    assert [pair for skip in range(len(every) + 2) for pair in reports.owners(venue.engine, skip, 1)] == every
+    assert reports.owners(venue.engine, 0, 0) == reports.owners(venue.engine, 2**32 - 1, 2**32 - 1) == []
 
 
 def test_asking_changes_nothing(venue: PlainVenue) -> None:

@@ -34,6 +34,7 @@ const WHAT_IF: u64 = 8;
 const DISTANCE: u64 = 9;
 const LIQUIDITY: u64 = 10;
 const WITH_ROW: u64 = 11;
+const OWNERS: u64 = 12;
 
 /// Answers a request.
 ///
@@ -61,6 +62,10 @@ pub fn answer(state: &State, request: &[u8]) -> Result<Vec<u8>, String> {
         WITH_ROW => {
             let (_, account, date, moves_ppm) = arguments::<(u64, u64, String, Vec<i64>)>(request)?;
             reply(&with_row(state, account, date, moves_ppm)?)
+        }
+        OWNERS => {
+            let (_, skip, limit) = arguments::<(u64, u32, u32)>(request)?;
+            reply(&owners(state, skip as usize, limit as usize))
         }
         500..=549 => explain::answer(state, number, request),
         450..=499 => packages::answer(state, number, request),
@@ -490,33 +495,29 @@ struct MarketLine {
     last_trade: i64,
     open_interest: i64,
     orders: u32,
-    /// Sum of signed positions: zero.
-    position_sum: i64,
-    /// Claims - debts - clearing - costs: zero.
-    clearing_difference: i64,
 }
 
+/// Walks no account: everybody may ask it, as often as they like.
 fn markets(state: &State) -> Vec<MarketLine> {
-    let differences = state.clearing_differences();
-    let tell = |m: &crate::state::Market| {
-        let (positions, clearing) = differences.get(&m.terms.market).copied().unwrap_or_default();
-        MarketLine {
-            market: m.terms.market,
-            name: m.terms.name.clone(),
-            perp: m.is_perp(),
-            unit: m.unit,
-            index_ticks: state.index_ticks(m),
-            mark: m.mark.mark(),
-            best_bid: m.book.best(Side::Bid),
-            best_ask: m.book.best(Side::Ask),
-            last_trade: m.last_trade,
-            open_interest: m.open_interest,
-            orders: m.book.len(),
-            position_sum: small(positions),
-            clearing_difference: small(clearing),
-        }
+    let tell = |m: &crate::state::Market| MarketLine {
+        market: m.terms.market,
+        name: m.terms.name.clone(),
+        perp: m.is_perp(),
+        unit: m.unit,
+        index_ticks: state.index_ticks(m),
+        mark: m.mark.mark(),
+        best_bid: m.book.best(Side::Bid),
+        best_ask: m.book.best(Side::Ask),
+        last_trade: m.last_trade,
+        open_interest: m.open_interest,
+        orders: m.book.len(),
     };
     state.markets.iter().flatten().map(tell).collect()
+}
+
+/// Account, owner: so many accounts from one on, in the order they were opened.
+fn owners(state: &State, skip: usize, limit: usize) -> Vec<(u64, u32)> {
+    state.accounts.iter().skip(skip).take(limit).map(|a| (a.id, state.owners[a.owner as usize].id)).collect()
 }
 
 #[derive(Serialize)]
@@ -528,6 +529,8 @@ struct LedgerReport {
     /// Asset, custody less everything owed: zero.
     conservation: Vec<(u32, i64)>,
     pools_are_true: bool,
+    /// Perp market, sum of signed positions, claims - debts - clearing - costs: zeros.
+    clearing: Vec<(u32, i64, i64)>,
 }
 
 fn ledger(state: &State) -> LedgerReport {
@@ -540,6 +543,7 @@ fn ledger(state: &State) -> LedgerReport {
         pools: pools.collect(),
         conservation: state.ledger.conservation(&state.accounts).into_iter().map(|(a, d)| (a, small(d))).collect(),
         pools_are_true: state.ledger.pools_are_true(&state.accounts),
+        clearing: state.clearing_differences().into_iter().map(|(m, (lots, units))| (m, small(lots), small(units))).collect(),
     }
 }
 

@@ -13,9 +13,8 @@ from novate.gateway.keys import KeyWish
 from novate.gateway.onboarding import ACTS, APPLY, READ
 from novate.gateway.wallets import WalletWish
 from novate.gateway.whatif import Effect, WhatIf
-from novate.notices import Post
 from novate.notices.formats import ATOM_TYPE, JSON_TYPE
-from novate.notices.records import Words
+from novate.notices.records import Post, Words
 from novate.onboarding.words import ApplicationWish
 from novate.schema.operations import operations
 

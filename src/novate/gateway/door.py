@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 from novate._core import release
 from novate.core_process.recovering import told_of
@@ -26,26 +26,27 @@ from novate.gateway.history import History
 from novate.gateway.limits import UNPAID_BURST, UNPAID_PER_S
 from novate.gateway.link import IN_FLIGHT, VenueLink
 from novate.gateway.notices import Notices
+from novate.gateway.ownership import Ownership
 from novate.gateway.past_trades import PastTrades
 from novate.gateway.settings import GatewaySettings
+from novate.gateway.shared import Shared
 from novate.gateway.streams import PUBLIC, Streams
-from novate.identity import RULES, BudgetLimits, Budgets, Identity, IdentityRefused
+from novate.identity import RULES, BudgetLimits, Budgets, Identity
 from novate.identity.certificates import FOLDER
 from novate.keepers.alert_book import AlertBook
 from novate.messages import (
     AccountOpened,
     CorporateActionTaken,
-    EventMessage,
     Listed,
     OwnershipMoved,
     ReceivableChanged,
     reports,
 )
 from novate.messages.reports.orders import RestingOrders
-from novate.notices import Feed
-from novate.notices import Rule as NoticeRule
-from novate.onboarding import Onboarding
-from novate.onboarding import Rule as OnboardingRule
+from novate.notices.feed import Feed
+from novate.notices.records import Rule as NoticeRule
+from novate.onboarding.refusals import Rule as OnboardingRule
+from novate.onboarding.service import Onboarding
 from novate.projections.location import url_of
 from novate.reader_process import whole_book
 from novate.schema.catalogue import Catalogue
@@ -71,12 +72,14 @@ class Door:
         self.link = VenueLink(home / "core.sock", home / "reader.sock", self._heard, self._missed)
         for changes in (Listed, CorporateActionTaken, ReceivableChanged):
             self.streams.listen(changes, lambda _: self._later(self.link.renew_catalogue))
-        self.streams.listen(AccountOpened, self._opened)
-        self.streams.listen(OwnershipMoved, lambda _: self._later(self._learn_accounts))
+        self.ownership = Ownership(self.link, identity)
+        self.streams.listen(AccountOpened, self.ownership.opened)
+        self.streams.listen(OwnershipMoved, lambda _: self._later(self.ownership.learn))
         self.book_orders = BookOrders(self.epoch, lambda: self.catalogue, self._whole_book, self._later)
         self.history = History(url_of(home, settings.database))
         self.backlog = Backlog(self.streams, self.link, self.history)
         self.past_trades = PastTrades(self.streams, self.history, lambda: self.catalogue.markets)
+        self.shared = Shared()
         self.gate = Gate(identity, Budgets(self.budgets), public=settings.surface == "public")
         self.admin = (
             AdminDoor(Path(settings.certificates or home / FOLDER)) if settings.surface == "admin" else None
@@ -174,9 +177,6 @@ class Door:
         self.streams.feed(frame)
         self.book_orders.feed(frame)
 
-    def _opened(self, event: EventMessage) -> None:
-        self._own(event.header.account, cast("AccountOpened", event.body).owner)
-
     async def _onboard(self) -> None:
         """What is due of applications: completes what a kill left half done, looks for test deposits."""
         await self.link.ready()
@@ -190,14 +190,6 @@ class Door:
         finally:
             self.onboarding.close()
 
-    def _own(self, account: int, owner: int) -> None:
-        store = self._identity.store
-        try:
-            store.assign_account(account, owner)
-        except IdentityRefused:  # the first account of its owner
-            store.add_owner(time.time_ns(), owner=owner)
-            store.assign_account(account, owner)
-
     def _missed(self, sequence: int) -> None:
         """Events up to `sequence` may have been missed: books, owners and prices are asked for."""
         self.streams.missed()
@@ -205,7 +197,7 @@ class Door:
         self.past_trades.begins(sequence)
         self.book_orders.missed()
         self._later(self._learn_books)
-        self._later(self._learn_accounts)
+        self._later(self.ownership.learn)
         self._later(self.past_trades.learn)
 
     async def _whole_book(self, market: int) -> RestingOrders:
@@ -227,13 +219,6 @@ class Door:
         lines, seq = await self.link.ask(reports.underlyings)
         markets, seq = await self.link.ask(reports.markets)
         self.streams.begin_prices(lines, markets, seq, self.link.time_ns)
-
-    async def _learn_accounts(self) -> None:
-        lines, _ = await self.link.ask(reports.accounts)
-        known = self._identity.keyring.owner_of
-        for line in lines:
-            if line.owner and known(line.account) != line.owner:
-                self._own(line.account, line.owner)
 
     def _later(self, work: Callable[[], Awaitable[Any]]) -> None:
         """Does it, and again while the reader can't answer."""

@@ -15,9 +15,9 @@ import msgspec
 from novate.errors import DataError
 from novate.gateway.gate import now
 from novate.identity import Principal
-from novate.notices import Feed, Notice, Post, atom, json_feed
-from novate.notices.formats import ATOM_TYPE, JSON_TYPE
-from novate.notices.records import Words
+from novate.notices.feed import Feed
+from novate.notices.formats import ATOM_TYPE, JSON_TYPE, atom, json_feed
+from novate.notices.records import Notice, Post, Words
 from novate.schema.catalogue import named
 from novate.schema.operations import SchemaError
 

@@ -16,7 +16,9 @@ import msgspec
 from novate.gateway.gate import now
 from novate.identity import Principal, PrincipalKind
 from novate.identity.authority import action_of
-from novate.onboarding import Application, Onboarding, Who, who
+from novate.onboarding.book import Who
+from novate.onboarding.records import Application
+from novate.onboarding.service import Onboarding, who
 from novate.onboarding.words import (
     ApplicationWish,
     ClassificationWish,

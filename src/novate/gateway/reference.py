@@ -24,10 +24,9 @@ from novate.gateway.streams import PUBLIC
 from novate.identity import RULES
 from novate.identity.authority import ACTIONS
 from novate.messages.reference import meanings
-from novate.notices import Notice, Post
-from novate.notices import Rule as NoticeRule
-from novate.notices.records import Words
-from novate.onboarding import Rule as OnboardingRule
+from novate.notices.records import Notice, Post, Words
+from novate.notices.records import Rule as NoticeRule
+from novate.onboarding.refusals import Rule as OnboardingRule
 from novate.onboarding.words import ApplicationWish
 from novate.schema.operations import Operation, operations
 from novate.schema.outcomes import happenings

@@ -132,6 +132,17 @@ def _of_venue(question: Callable[[Answers], Any]) -> Callable[[Asked], Awaitable
     return answer
 
 
+def _of_everybody(question: Callable[[Answers], Any]) -> Callable[[Asked], Awaitable[tuple[Any, int]]]:
+    """The same for a question that walks every account: one answer for all who ask within a while."""
+    answer = _of_venue(question)
+
+    async def shared(asked: Asked) -> tuple[Any, int]:
+        found: tuple[Any, int] = await asked.door.shared.of(question, lambda: answer(asked), asked.min_seq)
+        return found
+
+    return shared
+
+
 async def _markets(asked: Asked) -> tuple[Any, int]:
     (names, live), seq = await asked.door.link.ask(
         lambda engine: (asked.door.catalogue, reports.markets(engine))
@@ -426,17 +437,17 @@ READS: Final[tuple[Read, ...]] = (
     Read("/capacity", "What can be issued and redeemed now, and what binds it.", Access.PUBLIC, _of_venue(clearing.capacity), (clearing.Capacity,), True),
     Read("/issuance-terms", "Fees, limits and the table of sessions and channels of every token that is issued and redeemed here.", Access.PUBLIC, _of_venue(clearing.terms), (clearing.IssuanceTerms,), True),
     Read("/supply", "Backing of every token against what is out.", Access.PUBLIC, _of_venue(clearing.supply), (clearing.Supply,), True),
-    Read("/insurance", "Insurance by bucket: balance, target, draws.", Access.PUBLIC, _of_venue(liquidation.insurance), (liquidation.BucketInsurance,), True),
+    Read("/insurance", "Insurance by bucket: balance, target, draws; as of a few seconds ago where `min_seq` asks for no more.", Access.PUBLIC, _of_everybody(liquidation.insurance), (liquidation.BucketInsurance,), True),
     Read("/open-interest", "Open interest and its caps.", Access.PUBLIC, _of_venue(liquidation.open_interest), (liquidation.OpenInterest,), True),
     Read("/auctions", "Backstop auctions that run.", Access.PUBLIC, _of_venue(liquidation.auctions), (liquidation.Auction,), True),
-    Read("/conservation", "Per asset what is in custody less all that is owed: 0 always.", Access.PUBLIC, _of_venue(reports.ledger), (reports.LedgerReport,)),
+    Read("/conservation", "Per asset what is in custody less all that is owed, and per market what its positions come to: 0 always; as of a few seconds ago where `min_seq` asks for no more.", Access.PUBLIC, _of_everybody(reports.ledger), (reports.LedgerReport,)),
     Read("/accounts/{account}", "Equity, requirements, balances, positions and open orders.", Access.ACCOUNT, _of_account(reports.account), (reports.AccountReport,)),
     Read("/accounts/{account}/margin", "Why the requirement is what it is, by term and position; it sums exactly.", Access.ACCOUNT, _of_account(reports.margin), (reports.MarginReport,)),
     Read("/accounts/{account}/explain", "In one sentence why its margin is what it is and what would liquidate it, and the figures behind it.", Access.ACCOUNT, _explain),
     Read("/accounts/{account}/distance", "How far each price is from liquidating the account.", Access.ACCOUNT, _of_account(reports.distance), (reports.Distance,), True),
     Read("/accounts/{account}/thresholds", "At which prices it comes into each state.", Access.ACCOUNT, _of_account(thresholds.thresholds), (thresholds.Thresholds,), True),
     Read("/accounts/{account}/waiting", "Triggers, parent orders and the dead-man switch.", Access.ACCOUNT, _of_account(orders.waiting), (orders.Waiting,)),
-    Read("/accounts/{account}/standing", "Liquidation state, stages ahead, and its rank for deleveraging.", Access.ACCOUNT, _of_account(liquidation.standing), (liquidation.Standing,)),
+    Read("/accounts/{account}/standing", "Liquidation state, stages ahead, and its rank for deleveraging.", Access.ACCOUNT, _of_account(liquidation.standing), (liquidation.Standing,), weight=10),
     Read("/accounts/{account}/claims", "What it lends.", Access.ACCOUNT, _of_account(lending.claims), (lending.Claim,), True),
     Read("/accounts/{account}/loans", "What it borrows.", Access.ACCOUNT, _of_account(lending.loans), (lending.Loan,), True),
     Read("/accounts/{account}/calls", "Cash calls and called loans.", Access.ACCOUNT, _of_account(lending.calls), (lending.Call,), True),

@@ -115,6 +115,10 @@ class Keyring:
         """Whose an account is; None for one that the store does not know."""
         return self._owner_of.get(account)
 
+    def told(self, account: int, owner: int) -> None:
+        """Whose an account is, for here and now; who says so writes it into the store, too."""
+        self._owner_of[account] = owner
+
     def _check_usable(self, record: KeyRecord, now_ns: int) -> None:
         if record.revoked_ns:
             raise IdentityRefused(

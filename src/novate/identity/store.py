@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -34,6 +34,8 @@ _U64: Final = 2**64
 _I64: Final = 2**63
 _U32: Final = 2**32
 _LABEL: Final = 64
+_AT_ONCE: Final = 500
+"""Numbers asked for in one query."""
 _MOST_NETWORKS: Final = 100
 _PUBLIC_BYTES: Final = {KeyKind.ED25519: 32, KeyKind.HMAC: 32, KeyKind.WALLET: 20, KeyKind.AGENT: 20}
 
@@ -130,6 +132,29 @@ class IdentityStore:
                 connection.execute(
                     ACCOUNTS.insert().values(account=_signed(account), owner=owner, changed=generation)
                 )
+
+    def assign_accounts(self, owner_of: Mapping[int, int], now_ns: int) -> None:
+        """Says of many accounts whose they are, all or none; owners that are not known are added. Raises IdentityRefused (`terms_must_be_possible`)."""
+        for account, owner in owner_of.items():
+            _bounded("account", account, 1, _U64)
+            _bounded("owner", owner, 1, _U32)
+        with self._change() as (connection, generation):
+            owners = set(owner_of.values())
+            new = owners - _known(connection, OWNERS.c.owner, owners)
+            if new:
+                rows = [{"owner": owner, "label": "", "created_ns": now_ns} for owner in sorted(new)]
+                connection.execute(OWNERS.insert(), rows)
+            signed = {_signed(account): owner for account, owner in owner_of.items()}
+            known = _known(connection, ACCOUNTS.c.account, signed)
+            said = [
+                {"at": account, "owner": owner, "changed": generation} for account, owner in signed.items()
+            ]
+            if moved := [row for row in said if row["at"] in known]:
+                at = ACCOUNTS.c.account == sa.bindparam("at")
+                values: dict[str, Any] = {"owner": sa.bindparam("owner"), "changed": sa.bindparam("changed")}
+                connection.execute(ACCOUNTS.update().where(at).values(values), moved)
+            if opened := [row for row in said if row["at"] not in known]:
+                connection.execute(ACCOUNTS.insert().values(account=sa.bindparam("at")), opened)
 
     def cap_owner(self, owner: int, order_cap_micro_usd: int) -> None:
         """Says what one order of an owner may be worth at most, by whichever key; 0 without limit. Holds at once for all its keys.
@@ -427,6 +452,15 @@ def _check_accounts(connection: sa.Connection, terms: KeyTerms) -> None:
 
 def _has_owner(connection: sa.Connection, owner: int) -> bool:
     return connection.execute(sa.select(OWNERS.c.owner).where(OWNERS.c.owner == owner)).first() is not None
+
+
+def _known(connection: sa.Connection, column: sa.Column[int], wanted: Iterable[int]) -> set[int]:
+    """Which of the numbers are in a column."""
+    numbers, found = sorted(wanted), set[int]()
+    for start in range(0, len(numbers), _AT_ONCE):
+        asked = column.in_(numbers[start : start + _AT_ONCE])
+        found.update(connection.execute(sa.select(column).where(asked)).scalars())
+    return found
 
 
 def _bounded(name: str, value: object, least: int, below: int) -> None:

@@ -17,24 +17,3 @@
 Each keeper is a pure machine with a small runner around it. None decides a rule; the engine judges every command they send.
 docs/concepts/keepers.md tells the story.
 """
-
-from novate.keepers.pace import Pace
-from novate.keepers.run import (
-    run_alert_keeper,
-    run_keepers,
-    run_price_keeper,
-    run_session_keeper,
-    run_time_keeper,
-)
-from novate.keepers.settings import KeeperSettings, load_settings
-
-__all__ = [
-    "KeeperSettings",
-    "Pace",
-    "load_settings",
-    "run_alert_keeper",
-    "run_keepers",
-    "run_price_keeper",
-    "run_session_keeper",
-    "run_time_keeper",
-]

@@ -8,21 +8,3 @@
 
 Notices of events come from the read models (`novate.projections.notices`) and are rebuilt with them; those of operators stand in HOME/notices.db.
 """
-
-from novate.notices.book import NoticeBook
-from novate.notices.feed import Feed, Mark
-from novate.notices.formats import atom, json_feed
-from novate.notices.records import Notice, NoticeRefused, Post, Rule, Update
-
-__all__ = [
-    "Feed",
-    "Mark",
-    "Notice",
-    "NoticeBook",
-    "NoticeRefused",
-    "Post",
-    "Rule",
-    "Update",
-    "atom",
-    "json_feed",
-]

@@ -12,24 +12,3 @@
 
 Names never leave `people`: journal, log and decisions hold a salted id. docs/guides/onboarding.md says how it is used.
 """
-
-from novate.onboarding.book import Who
-from novate.onboarding.records import Application, Document, Person, Terms
-from novate.onboarding.refusals import OnboardingRefused, Rule
-from novate.onboarding.service import CONSOLE, Onboarding, who
-from novate.onboarding.states import Event, State
-
-__all__ = [
-    "CONSOLE",
-    "Application",
-    "Document",
-    "Event",
-    "Onboarding",
-    "OnboardingRefused",
-    "Person",
-    "Rule",
-    "State",
-    "Terms",
-    "Who",
-    "who",
-]

@@ -238,8 +238,7 @@ READS: Final[dict[type, Reading]] = {
     ),
     reports.MarketLine: _reads(
         market=MARKET, name=PLAIN, perp=PLAIN, unit=MONEY, index_ticks=TICKS, mark=MARK,
-        **_all(TICKS, "best_bid best_ask last_trade"), open_interest=LOTS, orders=NUMBER, position_sum=LOTS,
-        clearing_difference=MONEY,
+        **_all(TICKS, "best_bid best_ask last_trade"), open_interest=LOTS, orders=NUMBER,
     ),
     reports.Book: _reads("market", bids=NESTED, asks=NESTED),
     reports.BookLevel: _reads("market", price=TICKS, lots=LOTS),
@@ -319,7 +318,8 @@ READS: Final[dict[type, Reading]] = {
     reports.VenueBalance: _reads(asset=ASSET, party=PLAIN, amount=AMOUNT),
     reports.PoolLine: _reads(asset=ASSET, **_all(AMOUNT, "lent borrowed reserved")),
     reports.AssetDifference: _reads(asset=ASSET, difference=AMOUNT),
-    reports.LedgerReport: _reads(**_all(NESTED, "venue pools conservation"), pools_are_true=PLAIN),
+    reports.LedgerReport: _reads(**_all(NESTED, "venue pools conservation clearing"), pools_are_true=PLAIN),
+    reports.ClearingDifference: _reads(market=MARKET, positions=LOTS, difference=MONEY),
     # --- liquidation ---------------------------------------------------------------------------------------------------
     liquidation.Rank: _reads(market=MARKET, lots=LOTS, unhedged_lots=LOTS, profit=MONEY, rank=NUMBER, of=NUMBER),
     liquidation.Standing: _reads(

@@ -19,7 +19,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from typing import IO, Final, Protocol
+from contextlib import suppress
+from typing import IO, Final, NoReturn, Protocol
 
 import msgspec
 from setproctitle import setproctitle
@@ -33,6 +34,8 @@ _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _LOOK_S: Final = 0.02
 _MOMENT_S: Final = 0.001
+_ERRORS: Final = 2
+"""Standard error."""
 
 
 class Then(msgspec.Struct, frozen=True):
@@ -41,7 +44,7 @@ class Then(msgspec.Struct, frozen=True):
     arguments: tuple[str, ...]
     out: int
     """File of its standard output."""
-    err: int = 2
+    err: int = _ERRORS
     """File of its standard error."""
 
 
@@ -124,7 +127,7 @@ class Pipes:
         out, self._write_out = os.pipe()
         self.stdout: IO[str] = os.fdopen(out)
         self.stderr: IO[str] | None = None
-        self._write_err = 2
+        self._write_err = _ERRORS
         if with_errors:
             err, self._write_err = os.pipe()
             self.stderr = os.fdopen(err)
@@ -132,7 +135,7 @@ class Pipes:
     @property
     def passed(self) -> tuple[int, ...]:
         """Files that the process which forks must have."""
-        return (self._write_out,) if self._write_err == 2 else (self._write_out, self._write_err)
+        return (self._write_out,) if self._write_err == _ERRORS else (self._write_out, self._write_err)
 
     def then(self, arguments: tuple[str, ...]) -> str:
         """`--then` for the process that is to fork a `novate` with `arguments`."""
@@ -169,8 +172,8 @@ def end_with_supervisor() -> None:
             raise SystemExit(f"novate: the supervisor, process {supervisor}, is gone.")
 
 
-def fork(then: Then, work: Callable[[], int]) -> int:
-    """Forks a process that does `work` and exits with what it returns; returns its number.
+def fork(then: Then, work: Callable[[], int]) -> int | None:
+    """Forks a process that does `work` and exits with what it returns; returns its number, None where the system does not give one.
 
     For a process with one thread. The copy has its standard output and error as `then` says, no other file, and no right to go before others.
     Its parent is whoever adopts orphans.
@@ -179,29 +182,40 @@ def fork(then: Then, work: Callable[[], int]) -> int:
     sys.stderr.flush()
     gc.collect()  # what would be closed later is closed now: a number may be another file's there
     told, tell = os.pipe()
-    between = os.fork()
-    if between == 0:
-        status, between = 70, os.getpid()
-        try:
-            if pid := os.fork():
-                os.write(tell, str(pid).encode())
-                os._exit(0)
-            while os.getppid() == between:
-                time.sleep(_MOMENT_S)
-            os.dup2(then.out, 1)
-            os.dup2(then.err, 2)
-            os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-            setproctitle(" ".join((sys.executable, "-m", "novate.cli", *then.arguments)))
-            status = work()
-        finally:  # nothing of what the other process was about to do is done here
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(status)
-    os.close(tell)
-    os.waitpid(between, 0)
-    with os.fdopen(told) as words:
-        pid = int(words.read())
-    for file in {then.out, then.err} - {2}:
-        os.close(file)
-    return pid
+    try:
+        between = os.fork()
+        if between == 0:
+            _fork_again(then, tell, work)
+        os.waitpid(between, 0)
+    except OSError:
+        return None  # no memory is promised for a second one, or there are processes enough
+    finally:
+        for file in {tell, then.out, then.err} - {_ERRORS}:
+            os.close(file)
+        with os.fdopen(told) as words:
+            pid = words.read()
+    return int(pid) if pid else None
+
+
+def _fork_again(then: Then, tell: int, work: Callable[[], int]) -> NoReturn:
+    """In the process between, which ends at once so that the copy is an orphan. Never comes back: nothing of what the first one was about to do is done here."""
+    status, between = 70, os.getpid()
+    try:
+        if pid := os.fork():
+            os.write(tell, str(pid).encode())
+            os._exit(0)
+        while os.getppid() == between:
+            time.sleep(_MOMENT_S)
+        os.dup2(then.out, 1)
+        os.dup2(then.err, 2)
+        for file in [int(name) for name in os.listdir("/proc/self/fd")]:  # noqa: PTH208 - numbers, not paths
+            if file > _ERRORS:
+                with suppress(OSError):  # the one that lists them
+                    os.close(file)
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        setproctitle(" ".join((sys.executable, "-m", "novate.cli", *then.arguments)))
+        status = work()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)

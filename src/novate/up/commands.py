@@ -62,8 +62,8 @@ def branch_of(home: Path, then: str, main: Callable[[Sequence[str], object], int
     forked = msgspec.json.decode(then, type=Then)
 
     def go(passed: Passed[Engine]) -> None:
-        pid = fork(forked, lambda: main(forked.arguments, passed))
-        say_words(f"{FORKED} {pid}")
+        if pid := fork(forked, lambda: main(forked.arguments, passed)):
+            say_words(f"{FORKED} {pid}")
 
     return Branch(log_end(home / DIRECTORY), go)
 

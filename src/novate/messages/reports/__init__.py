@@ -374,8 +374,6 @@ class MarketLine(Report, frozen=True, kw_only=True):
         last_trade: Ticks; 0 before the first.
         open_interest: Lots held long, equal to lots held short.
         orders: Open orders.
-        position_sum: Sum of all signed positions: 0 always.
-        clearing_difference: Claims less debts, costs and what clearing holds, quote units: 0 always.
     """
 
     market: int
@@ -389,8 +387,6 @@ class MarketLine(Report, frozen=True, kw_only=True):
     last_trade: int
     open_interest: int
     orders: int
-    position_sum: int
-    clearing_difference: int
 
 
 class VenueBalance(NamedTuple):
@@ -419,6 +415,16 @@ class AssetDifference(NamedTuple):
     difference: int
 
 
+class ClearingDifference(NamedTuple):
+    """What the positions of a market come to: zeros always."""
+
+    market: int
+    positions: int
+    """Sum of all signed positions, lots."""
+    difference: int
+    """Claims less debts, costs and what clearing holds, quote units."""
+
+
 class LedgerReport(Report, frozen=True, kw_only=True):
     """The venue's own books.
 
@@ -427,12 +433,14 @@ class LedgerReport(Report, frozen=True, kw_only=True):
         pools: Lending pools.
         conservation: One line per asset; every difference is 0.
         pools_are_true: Whether the pools' totals are the sums over the accounts: True always.
+        clearing: One line per perp, and per other market with positions or orders; all zeros.
     """
 
     venue: tuple[VenueBalance, ...]
     pools: tuple[PoolLine, ...]
     conservation: tuple[AssetDifference, ...]
     pools_are_true: bool
+    clearing: tuple[ClearingDifference, ...]
 
 
 class BookLevel(NamedTuple):
@@ -527,12 +535,18 @@ def _wire(change: Change) -> tuple[int, int, int, int, int]:
     _DISTANCE,
     _LIQUIDITY,
     _WITH_ROW,
-) = range(1, 12)
+    _OWNERS,
+) = range(1, 13)
 
 
 def accounts(engine: Answers) -> tuple[AccountLine, ...]:
     """All accounts in the order they were opened. Re-margins every one: the cost grows with their number."""
     return ask(engine, tuple[AccountLine, ...], _ACCOUNTS)
+
+
+def owners(engine: Answers, skip: int, limit: int) -> list[tuple[int, int]]:
+    """Account and owner of `limit` accounts at most behind the first `skip`, in the order they were opened."""
+    return ask(engine, list[tuple[int, int]], _OWNERS, skip, limit)
 
 
 def account(engine: Answers, account: int) -> AccountReport:
@@ -556,7 +570,7 @@ def markets(engine: Answers) -> tuple[MarketLine, ...]:
 
 
 def ledger(engine: Answers) -> LedgerReport:
-    """The venue's own balances, its pools, and the proof that nothing was made or lost."""
+    """The venue's own balances, its pools, and the proof that nothing was made or lost. Walks every account."""
     return ask(engine, LedgerReport, _LEDGER)
 
 
