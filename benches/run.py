@@ -240,8 +240,9 @@ class Plan:
 
     def restart(self) -> Iterator[Task]:
         """A killed venue comes back. At full size only where it is asked for by name."""
-        side = (sys.executable, str(BENCHES / "restart_side.py"))
-        yield Task("restart", (*side, "restart", str(restart_home(self.driver, self.quick))), pinned=False)
+        side, home = (sys.executable, str(BENCHES / "restart_side.py")), restart_home(self.driver, self.quick)
+        yield Task("restart", (*side, "restart", str(home)), pinned=False)
+        yield Task("restart venue", (*side, "venue", str(home)), pinned=False)
 
     def tasks(self, only: list[str]) -> list[Task]:
         """All, or those whose name holds one of the words."""
@@ -407,6 +408,7 @@ class Rows:
                 self.add(f"{words} (open loop)", "us", task, f"{key}_us", peer=sync, better="less")
         if any(figures["accounts"] == 1_000_000 for figures in self.found.get("restart", [])):
             self.target("restart, 1 M accounts, 1 M orders, 10 M commands", "s", "restart", "restart_s", 30.0)
+            self.target("the same, the whole venue, to an order's answer", "s", "restart venue", "venue_s", 30.0)
         else:
             self.add("restart, a hundredth", "s", "restart", "restart_s", better="less")
         live = ("own live rate, journaled", "restart", "live_kcmd_s")
