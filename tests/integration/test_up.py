@@ -44,7 +44,8 @@ class UpVenue(RunningVenue):
     def pid(self, name: str) -> int:
         """The process of that name."""
         for path in Path(f"/proc/{self.up.pid}/task/{self.up.pid}/children").read_text().split():
-            words = Path(f"/proc/{path}/cmdline").read_bytes().split(b"\0")
+            # One that was forked has its words in a row, not each by itself.
+            words = Path(f"/proc/{path}/cmdline").read_bytes().replace(b"\0", b" ").split()
             if name.encode() in words[:8]:
                 return int(path)
         return 0
@@ -111,7 +112,7 @@ def test_killed_processes_come_back_and_nothing_that_was_answered_is_lost(tmp_pa
                             acked.append((wish["client_id"], reply.json()["result"]["order"]["order"]))
                     time.sleep(0.02)
 
-        loading = threading.Thread(target=load)
+        loading = threading.Thread(target=load, daemon=True)
         loading.start()
         for name in ("gateway", "reader", "core"):
             known = len(acked)

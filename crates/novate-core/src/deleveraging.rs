@@ -46,30 +46,49 @@ pub struct Taken {
 /// are not asked.
 #[must_use]
 pub fn winners(state: &State, market: u32, sign: i64, owner: u32, portfolio: &mut Portfolio) -> Vec<Winner> {
-    let listed = state.known_market(market);
-    let price = state.index_ticks(listed);
-    let mut found = Vec::new();
-    for (index, holder) in state.accounts.iter().enumerate() {
-        let Some(position) = holder.position(market).filter(|p| p.lots.signum() == sign) else { continue };
-        let profit = perp::result_at(listed, position, price).saturating_sub(position.opened);
-        if profit <= 0 || holder.owner == owner || holder.liquidation.is_some() {
+    ranked(state, &[(market, sign)], owner, portfolio).pop().unwrap_or_default()
+}
+
+/// The same for positions of a sign in each of several markets, by one walk over the accounts.
+#[must_use]
+pub fn ranked(state: &State, legs: &[(u32, i64)], owner: u32, portfolio: &mut Portfolio) -> Vec<Vec<Winner>> {
+    let of = |&(market, sign): &(u32, i64)| {
+        let listed = state.known_market(market);
+        (listed, sign, state.index_ticks(listed))
+    };
+    let legs: Vec<_> = legs.iter().map(of).collect();
+    let mut found = vec![Vec::new(); legs.len()];
+    for (index, holder) in (0_u32..).zip(&state.accounts) {
+        if holder.owner == owner || holder.liquidation.is_some() {
             continue;
         }
-        let (lots, unhedged) = (position.lots.abs(), unhedged_lots(state, index as u32, market));
-        let equity = evaluate(state, index as u32, &Question::at(Level::Maintenance), portfolio).equity.max(1);
-        let notional = state.notional(listed, price, unhedged);
-        let part = i128::from(profit) * i128::from(unhedged) / i128::from(lots);
-        let leverage_ppm = notional.saturating_mul(i128::from(PPM)) / equity;
-        found.push(Winner {
-            account: index as u32,
-            id: holder.id,
-            unhedged,
-            hedged: lots - unhedged,
-            profit,
-            score: part.saturating_mul(leverage_ppm),
-        });
+        let mut equity = None;
+        for (&(listed, sign, price), winners) in legs.iter().zip(&mut found) {
+            let market = listed.terms.market;
+            let Some(position) = holder.position(market).filter(|p| p.lots.signum() == sign) else { continue };
+            let profit = perp::result_at(listed, position, price).saturating_sub(position.opened);
+            if profit <= 0 {
+                continue;
+            }
+            let (lots, unhedged) = (position.lots.abs(), unhedged_lots(state, index, market));
+            let evaluated = || evaluate(state, index, &Question::at(Level::Maintenance), portfolio).equity.max(1);
+            let equity = *equity.get_or_insert_with(evaluated);
+            let notional = state.notional(listed, price, unhedged);
+            let part = i128::from(profit) * i128::from(unhedged) / i128::from(lots);
+            let leverage_ppm = notional.saturating_mul(i128::from(PPM)) / equity;
+            winners.push(Winner {
+                account: index,
+                id: holder.id,
+                unhedged,
+                hedged: lots - unhedged,
+                profit,
+                score: part.saturating_mul(leverage_ppm),
+            });
+        }
     }
-    found.sort_unstable_by(|a, b| b.score.cmp(&a.score).then(a.id.cmp(&b.id)));
+    for winners in &mut found {
+        winners.sort_unstable_by(|a: &Winner, b| b.score.cmp(&a.score).then(a.id.cmp(&b.id)));
+    }
     found
 }
 

@@ -6,7 +6,7 @@ mod common;
 use common::venue::{STANDARD, Venue};
 use novate_core::backstop::discount;
 use novate_core::command::{Deposit, FundInsurance, OpenAccount};
-use novate_core::deleveraging::{Taken, Winner, take_hedged, winners};
+use novate_core::deleveraging::{Taken, Winner, ranked, take_hedged, winners};
 use novate_core::margin::Portfolio;
 use novate_core::state::liquidation::Auction;
 use novate_core::units::SECOND;
@@ -46,6 +46,10 @@ fn the_rank_is_profit_times_leverage_of_what_is_unhedged() {
     let second = Winner { account: 1, id: 2, unhedged: 4_000, hedged: 0, profit: 1_598_920_000, score: 1_598_920_000 * (5_600_000_000_000_000 / 51_542_920_000) };
     assert_eq!(found, [first, second]);
     assert!(winners(v.state(), 1, 1, v.state().accounts[0].owner, &mut Portfolio::default()).is_empty(), "the long has lost");
+    let (nobody, legs) = (u32::MAX, [(1, 1), (1, -1), (2, -1), (1, -1)]);
+    let alone = legs.map(|(market, sign)| winners(v.state(), market, sign, nobody, &mut Portfolio::default()));
+    assert_eq!(alone[1], [first, second]);
+    assert_eq!(ranked(v.state(), &legs, nobody, &mut Portfolio::default()), alone, "one walk ranks as several do");
 }
 
 /// 100 of 7 lots: 42 on the first three, 58 on the other four.

@@ -4,6 +4,7 @@
 
 use super::{arguments, dense, reply, small};
 use crate::backstop::{discount, last_discount};
+use crate::deleveraging::Winner;
 use crate::limits::open_interest_caps;
 use crate::margin::{Level, Portfolio, Question, evaluate};
 use crate::own_accounts::unhedged_lots;
@@ -83,7 +84,9 @@ fn standing(state: &State, id: u64) -> Result<Standing, String> {
     let perp_loss = buckets.map(|b| (b, small((-perp::result_since(state, index, b, |p| p.green_result)).max(0)))).filter(|l| l.1 > 0);
     let due = cash_deficit::due(state, index).map_or((0, 0), |d| (d.asset, d.amount));
     let freed = state.clearing.freed.range((index, 0)..=(index, u32::MAX)).map(|(&(_, asset), &units)| (asset, units));
-    let ranks = holder.positions.iter().filter(|p| p.lots != 0).map(|p| rank(state, index, p.market, &mut portfolio));
+    let legs: Vec<(u32, i64)> = holder.positions.iter().filter(|p| p.lots != 0).map(|p| (p.market, p.lots.signum())).collect();
+    let ranked = deleveraging::ranked(state, &legs, u32::MAX, &mut portfolio);
+    let ranks = legs.iter().zip(&ranked).map(|(&(market, _), winners)| rank(state, index, market, winners));
     Ok(Standing {
         account: id,
         state: holder.state as u8,
@@ -108,9 +111,8 @@ fn ahead(stage: Stage) -> Vec<u8> {
     vec![to(stage, Cause::BelowInitial), to(entered, Cause::StillOrange), to(entered, Cause::Red), to(entered, Cause::Black)]
 }
 
-fn rank(state: &State, account: u32, market: u32, portfolio: &mut Portfolio) -> Rank {
+fn rank(state: &State, account: u32, market: u32, winners: &[Winner]) -> Rank {
     let lots = state.accounts[account as usize].lots(market);
-    let winners = deleveraging::winners(state, market, lots.signum(), u32::MAX, portfolio);
     let at = winners.iter().position(|w| w.account == account);
     Rank {
         market,
