@@ -506,17 +506,20 @@ def core(
 
     directory.mkdir(parents=True, exist_ok=True)
     try:
-        serve(
-            directory,
-            path,
-            keeper=keeper,
-            pipelined=not lockstep,
-            realtime=realtime,
-            clock=pace,
-            shipping=shipping,
-            on_progress=recovering,
-            branch=commands.branch_of(directory, then, main) if then else None,
-            on_ready=ready,
+        branch = commands.branch_of(directory, then, main) if then else None
+        commands.once_free(
+            lambda: serve(
+                directory,
+                path,
+                keeper=keeper,
+                pipelined=not lockstep,
+                realtime=realtime,
+                clock=pace,
+                shipping=shipping,
+                on_progress=recovering,
+                branch=branch,
+                on_ready=ready,
+            )
         )
     finally:
         recovering.done()

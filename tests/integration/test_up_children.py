@@ -6,9 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -151,6 +153,37 @@ def test_a_killed_supervisor_leaves_nobody_and_the_next_one_begins_with_all_that
     assert not again.pids() and "put aside" not in words
 
 
+def test_the_next_one_waits_for_what_a_killed_one_left(tmp_path: Path):
+    up = Up(tmp_path / "venue")
+    last = up.open_accounts(300, 100)
+    slow = [up.pid("core"), up.pid("reader")]
+    for pid in slow:
+        os.kill(pid, signal.SIGSTOP)  # it is told to end, and takes its time
+    up.child.kill()
+    up.child.communicate()
+    timer = threading.Timer(3.0, lambda: [os.kill(pid, signal.SIGCONT) for pid in slow])
+    timer.start()
+    begun = time.monotonic()
+    again = Up(up.home)
+    try:
+        assert time.monotonic() - begun > 2.5 and again.told(399, last)
+        assert all(map(gone, slow))
+    finally:
+        timer.join()
+        words = again.end()
+    assert "ended with status" not in words, words
+
+
+def test_a_running_venue_is_not_taken_from_its_supervisor(venue: Up):
+    done = subprocess.run(
+        [sys.executable, "-m", "novate.cli", "up", str(venue.home), "--dev", "--port", str(free_port())],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1 and "journal_locked" in done.stderr
+    venue.serves()
+    assert venue.open_accounts(400, 1)
+
+
 def test_all_killed_at_once_while_commands_flow_no_event_is_missing(tmp_path: Path):
     home, first = tmp_path / "venue", 1_000
     answered = {}
@@ -161,7 +194,8 @@ def test_all_killed_at_once_while_commands_flow_no_event_is_missing(tmp_path: Pa
             answered[first + 49] = last = up.open_accounts(first, 50)
             first += 50
         for pid in up.pids():
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # one that has ended with its supervisor meanwhile
+                os.kill(pid, signal.SIGKILL)
         up.child.communicate()
         assert turn or log_end(home / "events").sequence > 0
     up = Up(home)

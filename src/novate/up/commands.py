@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from novate.console import say, terminal
+from novate.errors import JournalLocked
 from novate.up.children import FORKED, SUPERVISED, Then, fork
 from novate.up.processes import PROGRESS
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from novate._core import Engine
     from novate.journal.recovery import Branch, Passed
 
+_ENDING_S: Final = 10.0
+_LOOK_S: Final = 0.1
 HOME: Final = click.argument("directory", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
 KEEPER: Final = click.option("--keeper", type=click.IntRange(min=0), default=0, help="Key of the keepers.")
 
@@ -50,6 +54,21 @@ def say_progress(facts: dict[str, Any]) -> None:
     if os.environ.get(SUPERVISED):
         sys.stdout.write(f"{PROGRESS} {json.dumps(facts)}\n")
         sys.stdout.flush()
+
+
+def once_free(work: Callable[[], None]) -> None:
+    """Does `work`; under a supervisor again and again while what it needs of the home is another process's, for a while: one that a killed supervisor left is ending.
+
+    Raises what `work` raises, JournalLocked once the while is over.
+    """
+    until = time.monotonic() + (_ENDING_S if os.environ.get(SUPERVISED) else 0.0)
+    while True:
+        try:
+            return work()
+        except JournalLocked:
+            if time.monotonic() >= until:
+                raise
+        time.sleep(_LOOK_S)
 
 
 def branch_of(home: Path, then: str, main: Callable[[Sequence[str], object], int]) -> Branch[Engine]:
@@ -83,13 +102,15 @@ def reader(begun: Passed[Engine] | None, directory: Path, snapshot_every: int, e
     from novate.event_log import EventLogPlan
     from novate.reader_process import SnapshotPlan, serve_reader
 
-    serve_reader(
-        directory,
-        snapshots=SnapshotPlan(every_s=float(snapshot_every)) if snapshot_every else None,
-        events=EventLogPlan(kept_s=float(events_kept)) if events_kept else None,
-        begun=begun,
-        on_ready=lambda _: say_ready(f"Answering from {directory / 'reader.sock'}"),
-        on_note=lambda line: click.echo(line, err=True),
+    once_free(
+        lambda: serve_reader(
+            directory,
+            snapshots=SnapshotPlan(every_s=float(snapshot_every)) if snapshot_every else None,
+            events=EventLogPlan(kept_s=float(events_kept)) if events_kept else None,
+            begun=begun,
+            on_ready=lambda _: say_ready(f"Answering from {directory / 'reader.sock'}"),
+            on_note=lambda line: click.echo(line, err=True),
+        )
     )
 
 
