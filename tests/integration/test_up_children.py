@@ -22,7 +22,7 @@ from novate.event_log import log_end
 from novate.journal import verify_journal
 from novate.messages import OpenAccount, encode
 from novate.reader_process import ReaderClient
-from novate.up.children import AVAILABLE
+from novate.up.children import AVAILABLE, Forked
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="only Linux lets a process have another's children")
 
@@ -259,6 +259,28 @@ def test_what_is_forked_has_its_words_and_its_status_for_the_supervisor(tmp_path
     except OSError:
         return
     assert f"policy {os.SCHED_OTHER}" in run("realtime", "0.1")["out"]
+
+
+def test_how_it_ended_is_told_alike_to_all_threads_that_look(monkeypatch):
+    """The supervisor looks, and so does whoever scrapes its metrics; the system says it once."""
+    really = os.waitpid
+
+    def slowly(*words: int) -> tuple[int, int]:
+        said = really(*words)
+        time.sleep(0.01)
+        return said
+
+    monkeypatch.setattr(os, "waitpid", slowly)
+    with subprocess.Popen(["sleep", "60"], stdout=subprocess.PIPE, text=True) as child:
+        forked, found = Forked(child.pid, child.stdout, None), []
+        threads = [threading.Thread(target=lambda: found.append(forked.wait(20))) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        forked.kill()
+        for thread in threads:
+            thread.join()
+        child.returncode = forked.poll()
+    assert found == [-signal.SIGKILL] * 8 and forked.poll() == -signal.SIGKILL
 
 
 def test_a_process_whose_supervisor_is_gone_does_not_begin(tmp_path: Path):

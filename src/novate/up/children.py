@@ -17,6 +17,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -86,17 +87,19 @@ class Forked:
         self.stdout = stdout
         self.stderr = stderr
         self._status: int | None = None
+        self._asking = threading.Lock()
 
     def poll(self) -> int | None:
-        """See Child."""
-        if self._status is None:
-            try:
-                pid, status = os.waitpid(self.pid, os.WNOHANG)
-            except ChildProcessError:  # it is nobody's, so that nobody knows how it ended
-                pid, status = self.pid, 0
-            if pid:
-                self._status = os.waitstatus_to_exitcode(status)
-        return self._status
+        """See Child. From any thread: the system tells how it ended once."""
+        with self._asking:
+            if self._status is None:
+                try:
+                    pid, status = os.waitpid(self.pid, os.WNOHANG)
+                except ChildProcessError:  # it is nobody's, so that nobody knows how it ended
+                    pid, status = self.pid, 0
+                if pid:
+                    self._status = os.waitstatus_to_exitcode(status)
+            return self._status
 
     def terminate(self) -> None:
         """See Child."""
