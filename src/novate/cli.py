@@ -53,8 +53,8 @@ def main(arguments: Sequence[str] | None = None, begun: object = None) -> int:
     `begun` is for the command: what this process has in memory that it can begin from.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    end_with_supervisor()
     try:
+        end_with_supervisor()
         status = cli.main(given, prog_name="novate", standalone_mode=False, obj=begun)
     except click.Abort:
         return _tell({"code": "interrupted", "sentence": "Interrupted."}, given, INTERRUPTED)

@@ -288,7 +288,7 @@ def test_a_process_whose_supervisor_is_gone_does_not_begin(tmp_path: Path):
         [sys.executable, "-m", "novate.cli", "core", str(tmp_path)], capture_output=True, text=True, check=False,
         env=os.environ | {"NOVATE_SUPERVISED": "999999999"},
     )  # fmt: skip
-    assert done.returncode == 1 and "supervisor" in done.stderr and not list(tmp_path.iterdir())
+    assert done.returncode == 1 and "[supervisor_gone]" in done.stderr and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("which", [0, 1])

@@ -83,6 +83,15 @@ def test_an_account_of_the_venue_itself_is_nobodys(identity):
     asyncio.run(Ownership(Link([(1, 0), (2, 3)]), identity).learn())
     assert stored(identity) == {2: 3} and identity.keyring.owner_of(1) is None
 
+    async def play() -> None:
+        mine = Ownership(Link([]), identity)
+        for account, owner in ((4, 7), (5, 0), (6, 7)):
+            mine.opened(opened(account, owner))
+        await mine.written()
+
+    asyncio.run(play())
+    assert stored(identity) == {2: 3, 4: 7, 6: 7}, "it takes nobody else's with it"
+
 
 def test_a_store_that_takes_nothing_just_now_costs_no_later_write(identity, monkeypatch, caplog):
     really, failed = identity.store.assign_accounts, []

@@ -529,7 +529,7 @@ struct LedgerReport {
     /// Asset, custody less everything owed: zero.
     conservation: Vec<(u32, i64)>,
     pools_are_true: bool,
-    /// Perp market, sum of signed positions, claims - debts - clearing - costs: zeros.
+    /// Market, sum of signed positions, claims - debts - clearing - costs: zeros.
     clearing: Vec<(u32, i64, i64)>,
 }
 

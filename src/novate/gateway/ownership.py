@@ -30,22 +30,25 @@ class Ownership:
 
     def opened(self, event: EventMessage) -> None:
         """An account was opened."""
-        owner = cast("AccountOpened", event.body).owner
-        self._identity.keyring.told(event.header.account, owner)
-        self._unwritten[event.header.account] = owner
-        if self._writing is None:
-            self._writing = asyncio.ensure_future(self._write())
+        self._hear(event.header.account, cast("AccountOpened", event.body).owner)
 
     async def learn(self) -> None:
-        """Asks for every account, a page after the other, and writes those that are known otherwise. Raises GatewayRefused."""
-        known, skip = self._identity.keyring.owner_of, 0
+        """Asks for every account, a page after the other. Raises GatewayRefused."""
+        skip = 0
         while page := (await self._link.ask(reports.owners, skip, _PAGE))[0]:
             skip += len(page)
-            news = {account: owner for account, owner in page if owner and known(account) != owner}
-            for account, owner in news.items():
-                self._identity.keyring.told(account, owner)
-            if news:
-                await asyncio.to_thread(self._identity.store.assign_accounts, news, time.time_ns())
+            for account, owner in page:
+                self._hear(account, owner)
+            await self.written()
+
+    def _hear(self, account: int, owner: int) -> None:
+        """Whose an account is: known at once, and written where it was known otherwise. What is nobody's is not."""
+        if not owner or self._identity.keyring.owner_of(account) == owner:
+            return
+        self._identity.keyring.told(account, owner)
+        self._unwritten[account] = owner
+        if self._writing is None:
+            self._writing = asyncio.ensure_future(self._write())
 
     async def written(self) -> None:
         """Waits until what was heard so far is written."""

@@ -1,6 +1,7 @@
 """Answers that cost as much as a venue has accounts, made once for all who ask within a while.
 
-Responsible for: one at a time, and at most a twentieth of the time spent on them. Never: an answer older than what was asked for.
+Responsible for: one at a time, and at most a twentieth of the time spent on them, but for who asks for a later position in the journal. Never: an
+answer older than what was asked for.
 """
 
 from __future__ import annotations

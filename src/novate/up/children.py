@@ -26,6 +26,8 @@ from typing import IO, Final, NoReturn, Protocol
 import msgspec
 from setproctitle import setproctitle
 
+from novate.errors import NovateError
+
 SUPERVISED: Final = "NOVATE_SUPERVISED"
 """Set for a process that a supervisor started, to the supervisor's number: it says on standard output that it serves."""
 FORKED: Final = "forked"
@@ -37,6 +39,12 @@ _LOOK_S: Final = 0.02
 _MOMENT_S: Final = 0.001
 _ERRORS: Final = 2
 """Standard error."""
+
+
+class SupervisorGone(NovateError):
+    """Who started this process has ended already."""
+
+    code = "supervisor_gone"
 
 
 class Then(msgspec.Struct, frozen=True):
@@ -167,12 +175,12 @@ def adopt_orphans() -> None:
 
 
 def end_with_supervisor() -> None:
-    """Asks for SIGTERM once this process's supervisor is gone, however it ended; nothing for a process without one."""
+    """Asks for SIGTERM once this process's supervisor is gone, however it ended; nothing for a process without one. Raises SupervisorGone."""
     supervisor = os.environ.get(SUPERVISED, "")
     if AVAILABLE and supervisor.isdigit() and int(supervisor) > 1:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
         if os.getppid() != int(supervisor):
-            raise SystemExit(f"novate: the supervisor, process {supervisor}, is gone.")
+            raise SupervisorGone(f"The supervisor, process {supervisor}, is gone; nothing was begun.")
 
 
 def fork(then: Then, work: Callable[[], int]) -> int | None:
