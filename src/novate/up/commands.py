@@ -78,7 +78,10 @@ def branch_of(home: Path, then: str, main: Callable[[Sequence[str], object], int
     from novate.event_log import DIRECTORY, log_end
     from novate.journal.recovery import Branch
 
-    forked = msgspec.json.decode(then, type=Then)
+    try:
+        forked = msgspec.json.decode(then, type=Then)
+    except msgspec.MsgspecError as error:
+        raise click.UsageError(f"--then is said by a supervisor: {error}.") from None
 
     def go(passed: Passed[Engine]) -> None:
         if pid := fork(forked, lambda: main(forked.arguments, passed)):
