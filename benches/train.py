@@ -31,7 +31,11 @@ def run(*command: str | Path) -> None:
 
 
 def orders(driver: Path, work: Path) -> None:
-    """Orders and amendments, one a call and in buffers, with and without margin."""
+    """Orders and amendments, one a call and in buffers, with and without margin.
+
+    From the driver and from Python: each has an engine of its own, by the names of its functions, and what one counts leads
+    nothing of the other.
+    """
     for name, (symbols, mix) in WORKLOADS.items():
         raw, encoded = work / f"{name}.bin", work / f"{name}.cmds"
         shape = ("--symbols", symbols, "--mix", mix, "--commands", COMMANDS, "--seed", SEED)
@@ -39,6 +43,7 @@ def orders(driver: Path, work: Path) -> None:
         run(driver, "encode", raw, encoded)
         run(driver, "engine", encoded, "--reps", "2")
         run(driver, "match", raw, "--reps", "1")
+        run(sys.executable, BENCHES / "python_side.py", "calls", encoded)
 
 
 def margins(driver: Path) -> None:

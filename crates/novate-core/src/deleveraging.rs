@@ -8,11 +8,13 @@ use crate::clearing;
 use crate::context::Context;
 use crate::event::{Deleveraged, MarketSettled, PositionSettled};
 use crate::margin::explain::allocate;
-use crate::margin::{Level, Portfolio, Question, evaluate};
+use crate::margin::everyone::gather;
+use crate::margin::{Level, Question};
 use crate::own_accounts::unhedged_lots;
 use crate::perp;
 use crate::state::State;
 use crate::units::{Lots, PPM, Value, div_ceil, div_floor, div_nearest, narrow};
+use std::cmp::Ordering;
 
 /// An account on the other side that has won.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,28 +44,38 @@ pub struct Taken {
     pub haircut: i64,
 }
 
-/// Winners of a leg's market, best rank first: score, then lowest account id. Accounts of `owner` and accounts in liquidation
-/// are not asked.
-#[must_use]
-pub fn winners(state: &State, market: u32, sign: i64, owner: u32, portfolio: &mut Portfolio) -> Vec<Winner> {
-    ranked(state, &[(market, sign)], owner, portfolio).pop().unwrap_or_default()
+impl Winner {
+    /// Best rank first: score, then lowest account id.
+    #[must_use]
+    pub fn by_rank(&self, other: &Self) -> Ordering {
+        other.score.cmp(&self.score).then(self.id.cmp(&other.id))
+    }
 }
 
-/// The same for positions of a sign in each of several markets, by one walk over the accounts.
+/// Winners of a leg's market, best rank first. Accounts of `owner` and accounts in liquidation are not asked. Where commands change
+/// the state in between, `State::bound_lull` comes first.
 #[must_use]
-pub fn ranked(state: &State, legs: &[(u32, i64)], owner: u32, portfolio: &mut Portfolio) -> Vec<Vec<Winner>> {
+pub fn winners(state: &State, market: u32, sign: i64, owner: u32) -> Vec<Winner> {
+    let mut found = unranked(state, &[(market, sign)], owner).pop().unwrap_or_default();
+    found.sort_unstable_by(Winner::by_rank);
+    found
+}
+
+/// The same for positions of a sign in each of several markets, by one look at everyone, in the order of the accounts.
+#[must_use]
+pub fn unranked(state: &State, legs: &[(u32, i64)], owner: u32) -> Vec<Vec<Winner>> {
     let of = |&(market, sign): &(u32, i64)| {
         let listed = state.known_market(market);
         (listed, sign, state.index_ticks(listed))
     };
     let legs: Vec<_> = legs.iter().map(of).collect();
-    let mut found = vec![Vec::new(); legs.len()];
-    for (index, holder) in (0_u32..).zip(&state.accounts) {
+    let won = gather(state, |evaluator, index, won| {
+        let holder = &state.accounts[index as usize];
         if holder.owner == owner || holder.liquidation.is_some() {
-            continue;
+            return;
         }
         let mut equity = None;
-        for (&(listed, sign, price), winners) in legs.iter().zip(&mut found) {
+        for (leg, &(listed, sign, price)) in legs.iter().enumerate() {
             let market = listed.terms.market;
             let Some(position) = holder.position(market).filter(|p| p.lots.signum() == sign) else { continue };
             let profit = perp::result_at(listed, position, price).saturating_sub(position.opened);
@@ -71,23 +83,17 @@ pub fn ranked(state: &State, legs: &[(u32, i64)], owner: u32, portfolio: &mut Po
                 continue;
             }
             let (lots, unhedged) = (position.lots.abs(), unhedged_lots(state, index, market));
-            let evaluated = || evaluate(state, index, &Question::at(Level::Maintenance), portfolio).equity.max(1);
-            let equity = *equity.get_or_insert_with(evaluated);
+            let equity = *equity.get_or_insert_with(|| evaluator.evaluate(state, index, &Question::at(Level::Maintenance)).equity.max(1));
             let notional = state.notional(listed, price, unhedged);
             let part = i128::from(profit) * i128::from(unhedged) / i128::from(lots);
             let leverage_ppm = notional.saturating_mul(i128::from(PPM)) / equity;
-            winners.push(Winner {
-                account: index,
-                id: holder.id,
-                unhedged,
-                hedged: lots - unhedged,
-                profit,
-                score: part.saturating_mul(leverage_ppm),
-            });
+            let (id, hedged, score) = (holder.id, lots - unhedged, part.saturating_mul(leverage_ppm));
+            won.push((leg, Winner { account: index, id, unhedged, hedged, profit, score }));
         }
-    }
-    for winners in &mut found {
-        winners.sort_unstable_by(|a: &Winner, b| b.score.cmp(&a.score).then(a.id.cmp(&b.id)));
+    });
+    let mut found = vec![Vec::new(); legs.len()];
+    for (leg, winner) in won {
+        found[leg].push(winner);
     }
     found
 }
@@ -154,7 +160,8 @@ pub fn run(cx: &mut Context<'_>, account: u32, leg: &mut Leg) {
         return;
     }
     let owner = cx.state.accounts[account as usize].owner;
-    let winners = winners(cx.state, leg.market, -leg.lots.signum(), owner, &mut cx.scratch.evaluator.portfolio);
+    cx.state.bound_lull();
+    let winners = winners(cx.state, leg.market, -leg.lots.signum(), owner);
     let mut unhedged = Vec::new();
     take_unhedged(&mut unhedged, &winners, lots, open, |w| cap(cx.state, leg.market, w));
     // Beyond their caps before any hedge is touched.

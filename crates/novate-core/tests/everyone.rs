@@ -26,7 +26,7 @@ fn any_number_of_threads_finds_what_the_long_way_finds() {
     assert!((0..state.accounts.len() as u32).any(|a| Plain::default().evaluate(state, a, &initial).is_some()), "and somebody has one");
     let alone: Vec<_> = (0..state.accounts.len() as u32).map(|a| Level::ALL.map(|level| evaluate(state, a, &Question::at(level), &mut portfolio))).collect();
     for threads in [1, 2, 3, 5, alone.len() as u32 - 1, alone.len() as u32, alone.len() as u32 + 4] {
-        let found = in_threads(state, threads, &|evaluator, a| Level::ALL.map(|level| evaluator.evaluate(state, a, &Question::at(level))));
+        let found = in_threads(state, threads, &|evaluator, a, found| found.push(Level::ALL.map(|level| evaluator.evaluate(state, a, &Question::at(level)))));
         assert_eq!(found, alone, "{threads} threads");
     }
 }

@@ -15,6 +15,11 @@ const SHARE: u32 = 2_048;
 
 /// What `visit` finds of every account, by dense index.
 pub fn everyone<T: Send>(state: &State, visit: impl Fn(&mut Evaluator, u32) -> T + Sync) -> Vec<T> {
+    gather(state, |evaluator, account, found| found.push(visit(evaluator, account)))
+}
+
+/// What `visit` adds for the accounts, in their order: nothing for one, or several things.
+pub fn gather<T: Send>(state: &State, visit: impl Fn(&mut Evaluator, u32, &mut Vec<T>) + Sync) -> Vec<T> {
     let worth = state.accounts.len() as u32 / SHARE;
     // Asking costs some system calls.
     let given = if worth > 1 { thread::available_parallelism().map_or(1, NonZero::get) } else { 1 };
@@ -22,16 +27,16 @@ pub fn everyone<T: Send>(state: &State, visit: impl Fn(&mut Evaluator, u32) -> T
 }
 
 /// The same in so many threads, this one included.
-pub fn in_threads<T: Send>(state: &State, threads: u32, visit: &(impl Fn(&mut Evaluator, u32) -> T + Sync)) -> Vec<T> {
+pub fn in_threads<T: Send>(state: &State, threads: u32, visit: &(impl Fn(&mut Evaluator, u32, &mut Vec<T>) + Sync)) -> Vec<T> {
     let all = state.accounts.len() as u32;
     let share = all.div_ceil(threads);
     let walk = |at: u32| {
-        let mut evaluator = Evaluator::default();
-        let mut look = |account: u32| {
+        let (mut evaluator, mut found) = (Evaluator::default(), Vec::new());
+        for account in all.min(at * share)..all.min((at + 1) * share) {
             touch_next(state, account as usize);
-            visit(&mut evaluator, account)
-        };
-        (all.min(at * share)..all.min((at + 1) * share)).map(&mut look).collect::<Vec<T>>()
+            visit(&mut evaluator, account, &mut found);
+        }
+        found
     };
     thread::scope(|scope| {
         let others: Vec<_> = (1..threads).map(|at| scope.spawn(move || walk(at))).collect();

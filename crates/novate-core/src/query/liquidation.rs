@@ -85,8 +85,8 @@ fn standing(state: &State, id: u64) -> Result<Standing, String> {
     let due = cash_deficit::due(state, index).map_or((0, 0), |d| (d.asset, d.amount));
     let freed = state.clearing.freed.range((index, 0)..=(index, u32::MAX)).map(|(&(_, asset), &units)| (asset, units));
     let legs: Vec<(u32, i64)> = holder.positions.iter().filter(|p| p.lots != 0).map(|p| (p.market, p.lots.signum())).collect();
-    let ranked = deleveraging::ranked(state, &legs, u32::MAX, &mut portfolio);
-    let ranks = legs.iter().zip(&ranked).map(|(&(market, _), winners)| rank(state, index, market, winners));
+    let won = deleveraging::unranked(state, &legs, u32::MAX);
+    let ranks = legs.iter().zip(&won).map(|(&(market, _), winners)| rank(state, index, market, winners));
     Ok(Standing {
         account: id,
         state: holder.state as u8,
@@ -113,13 +113,14 @@ fn ahead(stage: Stage) -> Vec<u8> {
 
 fn rank(state: &State, account: u32, market: u32, winners: &[Winner]) -> Rank {
     let lots = state.accounts[account as usize].lots(market);
-    let at = winners.iter().position(|w| w.account == account);
+    let own = winners.iter().find(|w| w.account == account);
+    let rank = |own: &Winner| 1 + winners.iter().filter(|w| w.by_rank(own).is_lt()).count() as u32;
     Rank {
         market,
         lots,
         unhedged_lots: unhedged_lots(state, account, market),
-        profit: at.map_or(0, |i| winners[i].profit),
-        rank: at.map_or(0, |i| i as u32 + 1),
+        profit: own.map_or(0, |w| w.profit),
+        rank: own.map_or(0, rank),
         of: winners.len() as u32,
     }
 }
