@@ -36,7 +36,7 @@ from novate.journal.snapshots import (
     snapshot_paths,
 )
 
-_RUN_BYTES: Final = 1 << 18
+_RUN_BYTES: Final = 1 << 20
 """A replay applies frames together up to about this size, so that small ones cost no more than large ones."""
 
 
