@@ -8,8 +8,7 @@ use crate::clearing;
 use crate::context::Context;
 use crate::event::{Deleveraged, MarketSettled, PositionSettled};
 use crate::margin::explain::allocate;
-use crate::margin::everyone::gather;
-use crate::margin::{Level, Question};
+use crate::margin::{Evaluator, Level, Question};
 use crate::own_accounts::unhedged_lots;
 use crate::perp;
 use crate::state::State;
@@ -55,47 +54,39 @@ impl Winner {
 /// Winners of a leg's market, best rank first. Accounts of `owner` and accounts in liquidation are not asked. Where commands change
 /// the state in between, `State::bound_lull` comes first.
 #[must_use]
-pub fn winners(state: &State, market: u32, sign: i64, owner: u32) -> Vec<Winner> {
-    let mut found = unranked(state, &[(market, sign)], owner).pop().unwrap_or_default();
+pub fn winners(state: &State, market: u32, sign: i64, owner: u32, evaluator: &mut Evaluator) -> Vec<Winner> {
+    let mut found = Vec::new();
+    for account in 0..state.accounts.len() as u32 {
+        add_won(state, account, &[(market, sign)], owner, evaluator, &mut found);
+    }
+    let mut found: Vec<Winner> = found.into_iter().map(|won| won.1).collect();
     found.sort_unstable_by(Winner::by_rank);
     found
 }
 
-/// The same for positions of a sign in each of several markets, by one look at everyone, in the order of the accounts.
-#[must_use]
-pub fn unranked(state: &State, legs: &[(u32, i64)], owner: u32) -> Vec<Vec<Winner>> {
-    let of = |&(market, sign): &(u32, i64)| {
-        let listed = state.known_market(market);
-        (listed, sign, state.index_ticks(listed))
-    };
-    let legs: Vec<_> = legs.iter().map(of).collect();
-    let won = gather(state, |evaluator, index, won| {
-        let holder = &state.accounts[index as usize];
-        if holder.owner == owner || holder.liquidation.is_some() {
-            return;
-        }
-        let mut equity = None;
-        for (leg, &(listed, sign, price)) in legs.iter().enumerate() {
-            let market = listed.terms.market;
-            let Some(position) = holder.position(market).filter(|p| p.lots.signum() == sign) else { continue };
-            let profit = perp::result_at(listed, position, price).saturating_sub(position.opened);
-            if profit <= 0 {
-                continue;
-            }
-            let (lots, unhedged) = (position.lots.abs(), unhedged_lots(state, index, market));
-            let equity = *equity.get_or_insert_with(|| evaluator.evaluate(state, index, &Question::at(Level::Maintenance)).equity.max(1));
-            let notional = state.notional(listed, price, unhedged);
-            let part = i128::from(profit) * i128::from(unhedged) / i128::from(lots);
-            let leverage_ppm = notional.saturating_mul(i128::from(PPM)) / equity;
-            let (id, hedged, score) = (holder.id, lots - unhedged, part.saturating_mul(leverage_ppm));
-            won.push((leg, Winner { account: index, id, unhedged, hedged, profit, score }));
-        }
-    });
-    let mut found = vec![Vec::new(); legs.len()];
-    for (leg, winner) in won {
-        found[leg].push(winner);
+/// Adds in which of `legs`, each a market and the sign of a position there, an account has won, by their place.
+pub fn add_won(state: &State, account: u32, legs: &[(u32, i64)], owner: u32, evaluator: &mut Evaluator, found: &mut Vec<(usize, Winner)>) {
+    let holder = &state.accounts[account as usize];
+    if holder.owner == owner || holder.liquidation.is_some() {
+        return;
     }
-    found
+    let mut equity = None;
+    for (leg, &(market, sign)) in legs.iter().enumerate() {
+        let Some(position) = holder.position(market).filter(|p| p.lots.signum() == sign) else { continue };
+        let listed = state.known_market(market);
+        let price = state.index_ticks(listed);
+        let profit = perp::result_at(listed, position, price).saturating_sub(position.opened);
+        if profit <= 0 {
+            continue;
+        }
+        let (lots, unhedged) = (position.lots.abs(), unhedged_lots(state, account, market));
+        let equity = *equity.get_or_insert_with(|| evaluator.evaluate(state, account, &Question::at(Level::Maintenance)).equity.max(1));
+        let notional = state.notional(listed, price, unhedged);
+        let part = i128::from(profit) * i128::from(unhedged) / i128::from(lots);
+        let leverage_ppm = notional.saturating_mul(i128::from(PPM)) / equity;
+        let (id, hedged, score) = (holder.id, lots - unhedged, part.saturating_mul(leverage_ppm));
+        found.push((leg, Winner { account, id, unhedged, hedged, profit, score }));
+    }
 }
 
 /// Lots of a winner that can pay their haircut out of its profit: `open` is asked for `lots` in all.
@@ -161,7 +152,7 @@ pub fn run(cx: &mut Context<'_>, account: u32, leg: &mut Leg) {
     }
     let owner = cx.state.accounts[account as usize].owner;
     cx.state.bound_lull();
-    let winners = winners(cx.state, leg.market, -leg.lots.signum(), owner);
+    let winners = winners(cx.state, leg.market, -leg.lots.signum(), owner, &mut cx.scratch.evaluator);
     let mut unhedged = Vec::new();
     take_unhedged(&mut unhedged, &winners, lots, open, |w| cap(cx.state, leg.market, w));
     // Beyond their caps before any hedge is touched.

@@ -6,7 +6,8 @@ mod common;
 use common::venue::{STANDARD, Venue};
 use novate_core::backstop::discount;
 use novate_core::command::{Deposit, FundInsurance, OpenAccount};
-use novate_core::deleveraging::{Taken, Winner, take_hedged, unranked, winners};
+use novate_core::deleveraging::{Taken, Winner, add_won, take_hedged, winners};
+use novate_core::margin::Evaluator;
 use novate_core::state::liquidation::Auction;
 use novate_core::units::SECOND;
 
@@ -40,17 +41,19 @@ fn the_rank_is_profit_times_leverage_of_what_is_unhedged() {
     sell(&mut v, 1, 3, 6_000);
     sell(&mut v, 2, 3, 4_000);
     v.price(1, 140 * DOLLAR);
-    let found = winners(v.state(), 1, -1, v.state().accounts[2].owner);
+    let found = winners(v.state(), 1, -1, v.state().accounts[2].owner, &mut Evaluator::default());
     let first = Winner { account: 0, id: 1, unhedged: 5_000, hedged: 1_000, profit: 2_398_380_000, score: 1_998_650_000 * (7_000_000_000_000_000 / 8_714_380_000) };
     let second = Winner { account: 1, id: 2, unhedged: 4_000, hedged: 0, profit: 1_598_920_000, score: 1_598_920_000 * (5_600_000_000_000_000 / 51_542_920_000) };
     assert_eq!(found, [first, second]);
-    assert!(winners(v.state(), 1, 1, v.state().accounts[0].owner).is_empty(), "the long has lost");
+    assert!(winners(v.state(), 1, 1, v.state().accounts[0].owner, &mut Evaluator::default()).is_empty(), "the long has lost");
     let (nobody, legs) = (u32::MAX, [(1, 1), (1, -1), (2, -1), (1, -1)]);
-    let alone = legs.map(|(market, sign)| winners(v.state(), market, sign, nobody));
+    let alone = legs.map(|(market, sign)| winners(v.state(), market, sign, nobody, &mut Evaluator::default()));
     assert_eq!(alone[1], [first, second]);
-    let mut together = unranked(v.state(), &legs, nobody);
-    together.iter_mut().for_each(|won| won.sort_unstable_by(Winner::by_rank));
-    assert_eq!(together, alone, "one look finds whom several do");
+    let mut found = Vec::new();
+    (0..3).for_each(|account| add_won(v.state(), account, &legs, nobody, &mut Evaluator::default(), &mut found));
+    found.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.by_rank(&b.1)));
+    let places = alone.iter().enumerate().flat_map(|(leg, winners)| winners.iter().map(move |w| (leg, *w)));
+    assert_eq!(found, places.collect::<Vec<_>>(), "one look finds whom several do");
 }
 
 /// 100 of 7 lots: 42 on the first three, 58 on the other four.

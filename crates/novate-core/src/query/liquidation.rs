@@ -6,6 +6,7 @@ use super::{arguments, dense, reply, small};
 use crate::backstop::{discount, last_discount};
 use crate::deleveraging::Winner;
 use crate::limits::open_interest_caps;
+use crate::margin::everyone::gather;
 use crate::margin::{Level, Portfolio, Question, evaluate};
 use crate::own_accounts::unhedged_lots;
 use crate::stage::{Cause, Stage, next};
@@ -85,8 +86,8 @@ fn standing(state: &State, id: u64) -> Result<Standing, String> {
     let due = cash_deficit::due(state, index).map_or((0, 0), |d| (d.asset, d.amount));
     let freed = state.clearing.freed.range((index, 0)..=(index, u32::MAX)).map(|(&(_, asset), &units)| (asset, units));
     let legs: Vec<(u32, i64)> = holder.positions.iter().filter(|p| p.lots != 0).map(|p| (p.market, p.lots.signum())).collect();
-    let won = deleveraging::unranked(state, &legs, u32::MAX);
-    let ranks = legs.iter().zip(&won).map(|(&(market, _), winners)| rank(state, index, market, winners));
+    let won = gather(state, |evaluator, account, found| deleveraging::add_won(state, account, &legs, u32::MAX, evaluator, found));
+    let ranks = legs.iter().enumerate().map(|(leg, &(market, _))| rank(state, index, market, won.iter().filter(|w| w.0 == leg).map(|w| &w.1)));
     Ok(Standing {
         account: id,
         state: holder.state as u8,
@@ -111,17 +112,17 @@ fn ahead(stage: Stage) -> Vec<u8> {
     vec![to(stage, Cause::BelowInitial), to(entered, Cause::StillOrange), to(entered, Cause::Red), to(entered, Cause::Black)]
 }
 
-fn rank(state: &State, account: u32, market: u32, winners: &[Winner]) -> Rank {
+fn rank<'a>(state: &State, account: u32, market: u32, winners: impl Iterator<Item = &'a Winner> + Clone) -> Rank {
     let lots = state.accounts[account as usize].lots(market);
-    let own = winners.iter().find(|w| w.account == account);
-    let rank = |own: &Winner| 1 + winners.iter().filter(|w| w.by_rank(own).is_lt()).count() as u32;
+    let own = winners.clone().find(|w| w.account == account);
+    let rank = |own: &Winner| 1 + winners.clone().filter(|w| w.by_rank(own).is_lt()).count() as u32;
     Rank {
         market,
         lots,
         unhedged_lots: unhedged_lots(state, account, market),
         profit: own.map_or(0, |w| w.profit),
         rank: own.map_or(0, rank),
-        of: winners.len() as u32,
+        of: winners.clone().count() as u32,
     }
 }
 
