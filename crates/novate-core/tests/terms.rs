@@ -4,11 +4,12 @@
 mod common;
 
 use common::venue::{STANDARD, Venue};
-use novate_core::command::{Deposit, OpenAccount};
+use novate_core::command::{Deposit, ListDatedRow, OpenAccount};
 use novate_core::margin::collateral::loans;
 use novate_core::margin::scenario::GridRow;
 use novate_core::margin::{Binding, Change, Evaluation, Level, Portfolio, Question, evaluate};
 use novate_core::order::Side;
+use novate_core::state::State;
 use novate_core::units::SECOND;
 
 const DOLLAR: i64 = 1_000_000;
@@ -257,4 +258,33 @@ fn loans_are_what_is_owed_and_what_orders_would_borrow() {
     assert_eq!(v.state().accounts[3].open_in(NVDAX).bids.orders, 1);
     // The bid and its fee of 0.20; 65 % of 15 tokens.
     assert_eq!(asked(&v, 4, 0), (500_200_000, dollars(975)));
+}
+
+/// 10,000 dollars of NVDA long, its worst the day of 2020, 9.6 % times a beta of 1.2. Below a confidence of 0.9 everything is larger by
+/// what is lacking, at initial alone. One working memory is asked throughout: what it keeps follows the price and the listed days.
+#[test]
+fn a_doubted_price_asks_for_more_at_initial() {
+    let mut v = venue(100 * DOLLAR, DOLLAR);
+    let mut portfolio = Portfolio::default();
+    let long = [Change::Trade { market: NVDA_PERP, lots: 10_000, price: 10_000 }];
+    let mut asked = |state: &State, level| {
+        let terms = evaluate(state, 0, &Question { alone: true, changes: &long, ..Question::at(level) }, &mut portfolio).terms;
+        (terms.sr, terms.gap)
+    };
+    assert_eq!(asked(v.state(), Level::Initial), (1_152_000_000, 600_000_000));
+    (1..=3).for_each(|source| drop(v.quote(1, source, 100 * DOLLAR, 800_000)));
+    assert_eq!(asked(v.state(), Level::Initial), (1_267_200_000, 660_000_000));
+    assert_eq!(asked(v.state(), Level::Maintenance), (1_152_000_000, 600_000_000));
+    let mut state = v.state().clone();
+    state.add_dated_row(ListDatedRow { row: 3, date: String::new(), moves_ppm: vec![-200_000, 0, 0] });
+    assert_eq!(asked(&state, Level::Maintenance), (2_400_000_000, 600_000_000));
+}
+
+/// A long exposure costs at most 95 %: the day of 2020 is 11.52, the wrapper of a token 2, one and a half times the cost of getting out of
+/// one 0.015; 81.465 are left for a gap of 90.
+#[test]
+fn a_gap_ends_where_a_long_exposure_costs_its_most() {
+    let v = opened(Venue::standard_but("ListUnderlying name=NVDA gap_ppm=900000"), 100 * DOLLAR, DOLLAR);
+    let long = Change::Trade { market: NVDA_PERP, lots: 10_000, price: 10_000 };
+    assert_eq!(alone(&v, &[long]).terms.gap, 8_146_500_000);
 }

@@ -170,7 +170,7 @@ pub fn keep(state: &mut State, account: u32, excess: Value, new: Option<(u32, Lo
     }
     let holder = &state.accounts[account as usize];
     let alone = state.owners[holder.owner as usize].accounts.len() == 1;
-    let still = |b: &Balance| b.pledged >= 0 && b.lent == 0 && (b.due == 0 && b.pledged == 0 && b.escrowed == 0 || state.known_asset(b.asset).is_stablecoin());
+    let still = |b: &Balance| b.pledged >= 0 && b.lent == 0 && (b.pledged == 0 && b.escrowed == 0 || state.known_asset(b.asset).is_stablecoin());
     let plain = holder.positions.iter().all(|p| !p.has_orders() || state.known_market(p.market).is_perp());
     if !alone || !plain || !holder.balances.iter().all(still) || excess <= 0 {
         return forget(state, account);
@@ -182,7 +182,7 @@ pub fn keep(state: &mut State, account: u32, excess: Value, new: Option<(u32, Lo
     let State { accounts, markets, .. } = state;
     let Account { positions, cushion, .. } = &mut accounts[account as usize];
     mark_paths(markets, positions, era);
-    let seen = if stamp != 0 && cushion.stamp == stamp { *cushion } else { Cushion { traded: SEVERAL, ..Cushion::default() } };
+    let seen = if stamp != 0 && cushion.stamp == stamp { *cushion } else { Cushion::default() };
     *cushion = Cushion { era, stamp, left, ..seen };
 }
 
