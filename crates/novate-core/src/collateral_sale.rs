@@ -151,7 +151,7 @@ fn redemption(state: &State, account: u32, asset: u32, deficit: Deficit, budget:
     let enough = if all <= wanted { most } else { narrow(div_ceil(i128::from(most) * wanted, all)).unwrap_or(most).saturating_add(1) };
     let (units, hedge) = with_hedge(state, account, asset, enough.min(most))?;
     let brings = narrow(clearing::coins_down(coin, clearing::redemption_value(state, asset, units))).unwrap_or(0);
-    let taken = units > 0 && clearing::may_redeem(state, account, asset, units, Origin::Liquidation);
+    let taken = clearing::may_redeem(state, account, asset, units, Origin::Liquidation);
     taken.then_some(Sale { asset, units, way: Way::Redemption(brings), hedge })
 }
 
