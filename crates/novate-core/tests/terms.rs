@@ -260,24 +260,25 @@ fn loans_are_what_is_owed_and_what_orders_would_borrow() {
     assert_eq!(asked(&v, 4, 0), (500_200_000, dollars(975)));
 }
 
-/// 10,000 dollars of NVDA long, its worst the day of 2020, 9.6 % times a beta of 1.2. Below a confidence of 0.9 everything is larger by
+/// 10,000 dollars of NVDA long, its worst the day of 2020, 9.6 % times a beta of 1.2; short, that of 2025, 10.5 %. Below a confidence of 0.9 everything is larger by
 /// what is lacking, at initial alone. One working memory is asked throughout: what it keeps follows the price and the listed days.
 #[test]
 fn a_doubted_price_asks_for_more_at_initial() {
     let mut v = venue(100 * DOLLAR, DOLLAR);
     let mut portfolio = Portfolio::default();
-    let long = [Change::Trade { market: NVDA_PERP, lots: 10_000, price: 10_000 }];
-    let mut asked = |state: &State, level| {
-        let terms = evaluate(state, 0, &Question { alone: true, changes: &long, ..Question::at(level) }, &mut portfolio).terms;
+    let mut asked = |state: &State, level, lots| {
+        let changes = [Change::Trade { market: NVDA_PERP, lots, price: 10_000 }];
+        let terms = evaluate(state, 0, &Question { alone: true, changes: &changes, ..Question::at(level) }, &mut portfolio).terms;
         (terms.sr, terms.gap)
     };
-    assert_eq!(asked(v.state(), Level::Initial), (1_152_000_000, 600_000_000));
+    assert_eq!(asked(v.state(), Level::Initial, 10_000), (1_152_000_000, 600_000_000));
     (1..=3).for_each(|source| drop(v.quote(1, source, 100 * DOLLAR, 800_000)));
-    assert_eq!(asked(v.state(), Level::Initial), (1_267_200_000, 660_000_000));
-    assert_eq!(asked(v.state(), Level::Maintenance), (1_152_000_000, 600_000_000));
+    assert_eq!(asked(v.state(), Level::Initial, 10_000), (1_267_200_000, 660_000_000));
+    assert_eq!(asked(v.state(), Level::Maintenance, 10_000), (1_152_000_000, 600_000_000));
+    assert_eq!(asked(v.state(), Level::Maintenance, -10_000), (1_260_000_000, 600_000_000));
     let mut state = v.state().clone();
-    state.add_dated_row(ListDatedRow { row: 3, date: String::new(), moves_ppm: vec![-200_000, 0, 0] });
-    assert_eq!(asked(&state, Level::Maintenance), (2_400_000_000, 600_000_000));
+    state.add_dated_row(ListDatedRow { row: 3, date: String::new(), moves_ppm: vec![200_000, 0, 0] });
+    assert_eq!(asked(&state, Level::Maintenance, -10_000), (2_400_000_000, 600_000_000));
 }
 
 /// A long exposure costs at most 95 %: the day of 2020 is 11.52, the wrapper of a token 2, one and a half times the cost of getting out of
