@@ -164,10 +164,31 @@ fn nothing_is_believed_of_who_has_more_than_cash_and_perps() {
     assert!(!believed(&["OpenAccount owner=1"], &[]), "a second account");
     assert!(!believed(&[spot], &[]) && !believed(&[], &[spot]), "an order for a token");
     assert!(believed(&[spot, spot_gone], &[]), "no order for a token any more");
+    assert!(!believed(&[spot, spot_gone], &[spot]), "a second one that makes getting out no dearer");
 }
 
 /// Alice's command, but for a new account.
 fn said(v: &mut Venue, line: &str) {
     let events = v.say(if line.starts_with("OpenAccount") { 3 } else { 1 }, line);
     assert!(events.iter().all(|e| e.refusal().is_none()), "{line}: {:?}", events.last().and_then(|e| e.refusal()));
+}
+
+/// Where the spread is nothing a smaller order lowers a stored rate again, from 13,444 ppm to 4,327 of 100,000 dollars. At 104, and at 100
+/// where the price was stable, nobody is believed to have more by that than it brings.
+#[test]
+fn a_rate_that_falls_gives_nothing_back() {
+    let mut v = venue();
+    v.tell("PostLiquidity underlying=1 spot_volume=0 sigma_ppm=30000 half_spread_ppm=0");
+    [1, 2].iter().for_each(|session| v.tell(&format!("SetSession underlying=1 session={session} next_session=2")));
+    v.say(2, "PlaceOrder market=1 side=1 price=10000 lots=100000");
+    bid(&mut v, 1, 100_000, 10_000);
+    v.price(1, 104 * DOLLAR);
+    bid(&mut v, 1, 1_000_000, 9_000);
+    v.say(1, "CancelAll market=1");
+    v.tell("SetSession underlying=3 session=2 next_session=2");
+    bid(&mut v, 3, 1, 49_999);
+    let (before, rate) = (left(&v).expect("known"), perp_ppm(&v));
+    bid(&mut v, 1, 1, 9_999);
+    assert_eq!((rate, perp_ppm(&v)), (Some(13_444), Some(4_327)));
+    assert!(left(&v).is_some_and(|left| left < before && left <= v.excess(1, Level::Initial)));
 }

@@ -258,7 +258,8 @@ fn dearer(state: &mut State, account: u32, market: u32, before: LiquidityRate, n
     }
     let holder = &state.accounts[account as usize];
     let lots = holder.position(market).map_or(0, |p| at_stake(holder, p));
-    Some(rate_up(lots * i128::from(bound.high), now.perp_ppm - before.perp_ppm) + ROUNDING)
+    // A rate falls where nothing is left of a spread: that gives nothing back.
+    Some(rate_up(lots * i128::from(bound.high), (now.perp_ppm - before.perp_ppm).max(0)) + ROUNDING)
 }
 
 /// The most by which an order for lots of a perp, or its fill, with a fee in quote units, can lower the excess at initial of an
