@@ -216,6 +216,9 @@ class Plan:
         cmds = str(self.files["ex1"].with_suffix(".cmds"))
         most = "50000" if self.quick else "200000"
         yield Task("calls", (*side, "calls", cmds, "--commands", most))
+        accounts = "20000" if self.quick else "200000"
+        memory = (sys.executable, str(BENCHES / "memory_side.py"), str(self.files["ex64"].with_suffix(".cmds")))
+        yield Task("memory", (*memory, "--accounts", accounts))
         for name, command in self.peers.items():
             yield Task(f"calls {name}", (*command, str(self.files["ex1"]), name, "--limit", most))
         yield Task("journal", (*side, "journal", cmds, "--commands", most), pinned=False)
@@ -363,6 +366,7 @@ class Rows:
         )
         for what, most in (("order", 200), ("position", 128), ("account", 1_024)):
             self.target(f"memory of one {what}'s record", "bytes", "sizes", f"{what}_bytes", most)
+            self.target(f"resident memory of one {what}", "bytes", "memory", f"{what}_bytes", most)
 
     def _python(self) -> None:
         for size, floor in ((1, 0.6), (64, 2.0), (1024, None)):
