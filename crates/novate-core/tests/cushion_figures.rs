@@ -192,3 +192,18 @@ fn a_rate_that_falls_gives_nothing_back() {
     assert_eq!((rate, perp_ppm(&v)), (Some(13_444), Some(4_327)));
     assert!(left(&v).is_some_and(|left| left < before && left <= v.excess(1, Level::Initial)));
 }
+
+/// A bid for tokens beyond what counts of them takes all that they cost: no bound of a perp's order says that, however little getting out
+/// of them costs more than it did. Alice had bid for more when she had a million; half of that is left.
+#[test]
+fn an_order_for_tokens_is_evaluated() {
+    let mut v = with_prices(Venue::standard_but("ListAsset name=NVDAx owner_cap=1000000"));
+    bid(&mut v, 2, 900_000, 10_000);
+    for line in ["CancelAll market=2", "RequestWithdrawal asset=1 amount=500000000000"] {
+        said(&mut v, line);
+    }
+    bid(&mut v, 1, 10, 9_000);
+    assert!(left(&v).is_some());
+    let refused = |v: &mut Venue, lots: i64| v.say(1, &format!("PlaceOrder market=2 side=0 price=10000 lots={lots}")).last().and_then(|e| e.refusal());
+    assert_eq!((refused(&mut v, 498_000), refused(&mut v, 400_000)), (Some(501), None));
+}
