@@ -33,18 +33,26 @@ fn venue(start: &State, chance: &mut Chance) -> State {
     let name = state.known_underlying(perp.terms.underlying).clone();
     // Names that differ in nothing cancel out where gains count in full: then roundings decide which row leads.
     let twins = chance.one_in(3);
-    if twins {
+    // Nor those nearly alike, whose smaller moves round apart; moves of three times a price round most.
+    let alike = !twins && chance.one_in(3);
+    let size = if chance.one_in(4) { 3_000_000 } else { name.terms.shock_down_ppm };
+    if twins || alike {
         state.buckets.iter_mut().flatten().for_each(|b| b.terms.gain_ppm = 1_000_000);
     }
+    let seldom = i64::from(chance.one_in(3));
     for _ in 0..NAMES {
         let (mut name, mut perp) = (name.clone(), perp.clone());
         name.terms.underlying = state.underlyings.len() as u32;
         perp.terms.market = state.markets.len() as u32;
         perp.terms.underlying = name.terms.underlying;
-        if !twins {
-            name.terms.beta_ppm = chance.range(3, 25) * 100_000;
-            name.terms.sector = chance.range(1, 4) as u32;
-            name.terms.shock_up_ppm = chance.pick(&[name.terms.shock_down_ppm, 80_000, 90_000]);
+        (name.terms.shock_down_ppm, name.terms.shock_up_ppm) = (size, size);
+        if alike {
+            name.terms.beta_ppm = 1_000_000;
+            (name.terms.shock_down_ppm, name.terms.shock_up_ppm) = (size + chance.range(-3, 3), size + chance.range(-3, 3));
+        } else if !twins {
+            name.terms.beta_ppm = if size > 1_000_000 { chance.range(3, 13) } else { chance.range(3, 25) } * 100_000;
+            (name.terms.bucket, name.terms.sector) = (chance.range(1, 2 + seldom) as u32, chance.range(1, 4) as u32);
+            name.terms.shock_up_ppm = chance.pick(&[size, size * 8 / 9, size]);
         }
         name.terms.gap_group = chance.range(1, 6) as u32;
         (name.perps, name.assets, name.spots) = (vec![perp.terms.market], Vec::new(), Vec::new());
@@ -54,12 +62,18 @@ fn venue(start: &State, chance: &mut Chance) -> State {
     // A move near the shock of the copied names, up and down, each a few ppm from the last: rows lead by cents, or tie.
     let near = state.known_underlying(state.underlyings.len() as u32 - 1).terms.shock_down_ppm;
     let buckets = state.buckets.len() - 1;
+    let larger: &[i64] = if near > 1_000_000 { &[1] } else { &[1, 1, 1, 2] };
     state.dated_rows.clear();
     for row in 0..chance.range(8, 16) as u32 {
-        let moves_ppm = (0..buckets).map(|_| chance.pick(&[1, -1]) * (near + chance.range(-3, 3)) * chance.pick(&[1, 1, 1, 2]) / chance.pick(&[1, 1, 2])).collect();
+        let moves_ppm = (0..buckets).map(|_| chance.pick(&[1, -1]) * (near + chance.range(-3, 3)) * chance.pick(larger) / chance.pick(&[1, 1, 2])).collect();
         state.dated_rows.push(ListDatedRow { row: row + 1, date: String::new(), moves_ppm });
     }
     state.rebuild_dated_moves();
+    // A name's own days may be a little off its bucket's.
+    if chance.one_in(3) {
+        let days = state.underlyings.iter_mut().flatten().flat_map(|u| &mut u.dated_ppm);
+        days.for_each(|day| *day += if *day == 0 { 0 } else { chance.range(-25, 25) });
+    }
     state
 }
 

@@ -66,7 +66,7 @@ fn add_name(state: &mut State, coins: &[u32], chance: &mut Chance) -> u32 {
     }
     perp.split = chance.pick(&[Ratio { num: 1, den: 1 }, Ratio { num: 1, den: 1 }, Ratio { num: 3, den: 2 }, Ratio { num: 10, den: 1 }]);
     if chance.one_in(4) {
-        name.price.decide(chance.pick(&[990_000_000, 100_000_000, 123_456_700]), state.now);
+        name.price.decide(chance.pick(&[990_000_000, 100_000_000, 123_459_999]), state.now);
     }
     let index = name.price.index();
     let away = chance.pick(&[0, 1, 50, 100, 1_000, index / 300, index / 20]) * chance.pick(&[1, -1]);
