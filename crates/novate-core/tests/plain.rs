@@ -40,6 +40,8 @@ fn venue(start: &State, chance: &mut Chance) -> State {
         state.buckets.iter_mut().flatten().for_each(|b| b.terms.gain_ppm = 1_000_000);
     }
     let seldom = i64::from(chance.one_in(3));
+    // The tail is a part of the full move; nearly all of it, its roundings may lead.
+    state.venue.as_mut().expect("a venue").tail_weight_ppm = chance.pick(&[350_000, 450_000, 497_000, 499_990]);
     for _ in 0..NAMES {
         let (mut name, mut perp) = (name.clone(), perp.clone());
         name.terms.underlying = state.underlyings.len() as u32;
@@ -47,7 +49,7 @@ fn venue(start: &State, chance: &mut Chance) -> State {
         perp.terms.underlying = name.terms.underlying;
         (name.terms.shock_down_ppm, name.terms.shock_up_ppm) = (size, size);
         if alike {
-            name.terms.beta_ppm = 1_000_000;
+            (name.terms.beta_ppm, name.terms.bucket, name.terms.sector) = (1_000_000, chance.range(1, 1 + seldom) as u32, chance.range(1, 2) as u32);
             (name.terms.shock_down_ppm, name.terms.shock_up_ppm) = (size + chance.range(-3, 3), size + chance.range(-3, 3));
         } else if !twins {
             name.terms.beta_ppm = if size > 1_000_000 { chance.range(3, 13) } else { chance.range(3, 25) } * 100_000;

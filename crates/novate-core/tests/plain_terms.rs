@@ -8,7 +8,8 @@ use common::chance::Chance;
 use common::venue::Venue;
 use common::{length, told};
 use novate_core::command::{Deposit, ListDatedRow, OpenAccount};
-use novate_core::margin::{Change, Evaluation, Level, Plain, Portfolio, Question, evaluate};
+use novate_core::margin::scenario::GridRow;
+use novate_core::margin::{Binding, Change, Evaluation, Level, Plain, Portfolio, Question, evaluate};
 use novate_core::order::Side;
 use novate_core::price::MarkState;
 use novate_core::state::State;
@@ -57,6 +58,7 @@ fn add_name(state: &mut State, coins: &[u32], chance: &mut Chance) -> u32 {
     name.terms.gap_ppm = chance.pick(&[0, 30_000, 60_000, 900_000]);
     name.terms.basis_ppm = chance.pick(&[0, 4_000, 10_000]);
     name.terms.crowd_ppm = chance.pick(&[0, 100_000]);
+    name.liquidity.half_spread_ppm = chance.pick(&[50, 101]);
     (name.terms.crowd_low, name.terms.crowd_high) = (0, 1);
     perp.terms.market = state.markets.len() as u32;
     perp.terms.underlying = name.terms.underlying;
@@ -156,6 +158,31 @@ fn below_initial_the_time_is_asked_in_every_evaluation() {
     assert!(requirements[0] < requirements[1] && requirements[1] < requirements[2]);
 }
 
+/// Two names gain 90,001 and 90,004 millionths, and twice as much of a third loses 90,003: one more than they gain. Two thirds of that,
+/// each rounded up, are 60,001 and 60,003 against twice 60,003: two more.
+#[test]
+fn a_smaller_move_binds_where_its_sizes_round_apart() {
+    let mut state = start();
+    state.dated_rows.clear();
+    state.buckets[1].as_mut().expect("equity").terms.gain_ppm = DOLLAR;
+    for (shock, lots) in [(90_001, 10_000), (90_004, 10_000), (90_003, -20_000)] {
+        let (mut name, mut perp) = (state.known_underlying(1).clone(), state.known_market(1).clone());
+        (name.terms.underlying, perp.terms.market) = (state.underlyings.len() as u32, state.markets.len() as u32);
+        perp.terms.underlying = name.terms.underlying;
+        (name.terms.beta_ppm, name.terms.shock_up_ppm, name.terms.shock_down_ppm) = (DOLLAR, shock, shock);
+        (name.perps, name.assets, name.spots) = (vec![perp.terms.market], Vec::new(), Vec::new());
+        name.price.decide(100 * DOLLAR, state.now);
+        state.accounts[0].position_mut(perp.terms.market).lots = lots;
+        state.underlyings.push(Some(name));
+        state.markets.push(Some(perp));
+    }
+    state.rebuild_dated_moves();
+    let (short, long) = both(&state, &mut Plain::default(), &Question::at(Level::Initial));
+    let row = GridRow::Parallel { fraction_ppm: 666_667 };
+    assert_eq!((long.terms.sr, long.binding), (20_000, Binding::Grid { bucket: 1, row }));
+    assert_eq!(short, Some(long));
+}
+
 /// A change of the state, and whether a long NVDA-PERP has a short way after it; where it has one, both come to the same.
 fn fits(change: impl Fn(&mut State)) -> bool {
     let mut state = start();
@@ -181,6 +208,11 @@ fn beyond_a_bound_there_is_no_short_way() {
     assert!(name(|n| n.terms.shock_down_ppm = 4_000_000) && !name(|n| n.terms.shock_down_ppm = 4_000_001), "a fall");
     assert!(bucket(|b| b.terms.gain_ppm = 1_000_000) && !bucket(|b| b.terms.gain_ppm = 1_000_001) && !bucket(|b| b.terms.gain_ppm = -1), "a gain");
     assert!(name(|n| n.terms.leverage_ppm = 0) && !name(|n| n.terms.leverage_ppm = -DOLLAR), "a gap");
+    let gross = |lots| fits(|s| {
+        s.underlyings[1].as_mut().expect("NVDA").price.decide(100 * DOLLAR, s.now);
+        s.accounts[0].position_mut(1).lots = lots;
+    });
+    assert!(gross(562_949_953) && !gross(562_949_954), "2^49 micro-dollars");
     let rotation = |ppm| fits(|s| s.venue.as_mut().expect("a venue").rotation_ppm = ppm);
     assert!(rotation(1_000_000) && !rotation(1_000_001), "a rotation");
     assert!(!name(|n| n.dated_ppm.truncate(1)), "a row that is not rebuilt");
