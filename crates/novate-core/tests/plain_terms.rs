@@ -158,18 +158,16 @@ fn below_initial_the_time_is_asked_in_every_evaluation() {
     assert!(requirements[0] < requirements[1] && requirements[1] < requirements[2]);
 }
 
-/// Two names gain 90,001 and 90,004 millionths, and twice as much of a third loses 90,003: one more than they gain. Two thirds of that,
-/// each rounded up, are 60,001 and 60,003 against twice 60,003: two more.
-#[test]
-fn a_smaller_move_binds_where_its_sizes_round_apart() {
-    let mut state = start();
+/// Adds copies of NVDA at 100 dollars, each with its sector, shock and lots of the account.
+fn copies(state: &mut State, names: &[(u32, i64, i64)]) {
     state.dated_rows.clear();
     state.buckets[1].as_mut().expect("equity").terms.gain_ppm = DOLLAR;
-    for (shock, lots) in [(90_001, 10_000), (90_004, 10_000), (90_003, -20_000)] {
+    for &(sector, shock, lots) in names {
         let (mut name, mut perp) = (state.known_underlying(1).clone(), state.known_market(1).clone());
         (name.terms.underlying, perp.terms.market) = (state.underlyings.len() as u32, state.markets.len() as u32);
         perp.terms.underlying = name.terms.underlying;
-        (name.terms.beta_ppm, name.terms.shock_up_ppm, name.terms.shock_down_ppm) = (DOLLAR, shock, shock);
+        (name.terms.beta_ppm, name.terms.sector) = (DOLLAR, sector);
+        (name.terms.shock_up_ppm, name.terms.shock_down_ppm) = (shock, shock);
         (name.perps, name.assets, name.spots) = (vec![perp.terms.market], Vec::new(), Vec::new());
         name.price.decide(100 * DOLLAR, state.now);
         state.accounts[0].position_mut(perp.terms.market).lots = lots;
@@ -177,10 +175,31 @@ fn a_smaller_move_binds_where_its_sizes_round_apart() {
         state.markets.push(Some(perp));
     }
     state.rebuild_dated_moves();
+}
+
+/// Two names gain 90,001 and 90,004 millionths, and twice as much of a third loses 90,003: one more than they gain. Two thirds of that,
+/// each rounded up, are 60,001 and 60,003 against twice 60,003: two more.
+#[test]
+fn a_smaller_move_binds_where_its_sizes_round_apart() {
+    let mut state = start();
+    copies(&mut state, &[(1, 90_001, 10_000), (1, 90_004, 10_000), (1, 90_003, -20_000)]);
     let (short, long) = both(&state, &mut Plain::default(), &Question::at(Level::Initial));
     let row = GridRow::Parallel { fraction_ppm: 666_667 };
     assert_eq!((long.terms.sr, long.binding), (20_000, Binding::Grid { bucket: 1, row }));
     assert_eq!(short, Some(long));
+}
+
+/// In each of two sectors what is long and short cancels out, but at half their moves, where the shorts' odd millionth is rounded up. No
+/// row turns both sectors the same way at half, also where another bucket has a third: a lot of bitcoin is all that is lost, 16 %.
+#[test]
+fn a_bucket_turns_its_own_sectors_alone() {
+    let mut state = start();
+    let names = [1, 2].map(|sector| [(90_004, 10_000), (89_998, 10_000), (90_001, -20_000)].map(|(shock, lots)| (sector, shock, lots)));
+    copies(&mut state, &names.concat());
+    state.underlyings[3].as_mut().expect("BTC").price.decide(90_000 * DOLLAR, state.now);
+    state.accounts[0].position_mut(5).lots = 10;
+    let (short, long) = both(&state, &mut Plain::default(), &Question::at(Level::Initial));
+    assert_eq!((long.terms.sr, short), (14_400_000, Some(long)));
 }
 
 /// A change of the state, and whether a long NVDA-PERP has a short way after it; where it has one, both come to the same.
