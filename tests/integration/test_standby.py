@@ -147,7 +147,7 @@ def test_a_stopped_standby_makes_the_core_refuse_and_when_it_goes_on_so_does_the
 
 def test_a_venue_that_may_go_on_without_its_standby_says_so_and_waits_for_it_again_later(tmp_path):
     with pair(tmp_path) as both:
-        core = both.core(None, *SYNC, "--standby-wait", "0.5", "--standby-lost", "continue")
+        core = both.core(None, *SYNC, "--standby-wait", "2", "--standby-lost", "continue")
         standby = both.standby()
         load = Load(both.one / "core.sock")
         load.reach(100)
@@ -160,6 +160,7 @@ def test_a_venue_that_may_go_on_without_its_standby_says_so_and_waits_for_it_aga
         eventually(lambda: core.said("in step again"))
         known = len(load.acked)
         load.reach(known + 100)
+        eventually(lambda: not read_shipping(both.one)["alone"])  # a busy machine may leave it behind once more
         core.kill()
         acked = load.end()
         assert novate("promote", str(both.two), "--reason", "killed")[0] == 0
