@@ -160,7 +160,8 @@ def test_a_venue_that_may_go_on_without_its_standby_says_so_and_waits_for_it_aga
         eventually(lambda: core.said("in step again"))
         known = len(load.acked)
         load.reach(known + 100)
-        eventually(lambda: not read_shipping(both.one)["alone"])  # a busy machine may leave it behind once more
+        # A busy machine may leave it behind once more.
+        eventually(lambda: not read_shipping(both.one)["alone"])
         core.kill()
         acked = load.end()
         assert novate("promote", str(both.two), "--reason", "killed")[0] == 0
