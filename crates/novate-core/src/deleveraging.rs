@@ -59,9 +59,8 @@ pub fn winners(state: &State, market: u32, sign: i64, owner: u32, evaluator: &mu
     for account in 0..state.accounts.len() as u32 {
         add_won(state, account, &[(market, sign)], owner, evaluator, &mut found);
     }
-    let mut found: Vec<Winner> = found.into_iter().map(|won| won.1).collect();
-    found.sort_unstable_by(Winner::by_rank);
-    found
+    found.sort_unstable_by(|a, b| a.1.by_rank(&b.1));
+    found.into_iter().map(|won| won.1).collect()
 }
 
 /// Adds in which of `legs`, each a market and the sign of a position there, an account has won, by their place.

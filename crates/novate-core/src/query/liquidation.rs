@@ -86,8 +86,7 @@ fn standing(state: &State, id: u64) -> Result<Standing, String> {
     let due = cash_deficit::due(state, index).map_or((0, 0), |d| (d.asset, d.amount));
     let freed = state.clearing.freed.range((index, 0)..=(index, u32::MAX)).map(|(&(_, asset), &units)| (asset, units));
     let legs: Vec<(u32, i64)> = holder.positions.iter().filter(|p| p.lots != 0).map(|p| (p.market, p.lots.signum())).collect();
-    let won = gather(state, |evaluator, account, found| deleveraging::add_won(state, account, &legs, u32::MAX, evaluator, found));
-    let ranks = legs.iter().enumerate().map(|(leg, &(market, _))| rank(state, index, market, won.iter().filter(|w| w.0 == leg).map(|w| &w.1)));
+    let ranks = ranks(state, index, &legs);
     Ok(Standing {
         account: id,
         state: holder.state as u8,
@@ -100,7 +99,7 @@ fn standing(state: &State, id: u64) -> Result<Standing, String> {
         debts: bankruptcy::debts(state, index),
         insurance_left_today: insurance::left_today(state, index),
         locked_gains: small(perp::locked_gains(state, index)),
-        ranks: ranks.collect(),
+        ranks,
         freed: freed.collect(),
     })
 }
@@ -112,18 +111,25 @@ fn ahead(stage: Stage) -> Vec<u8> {
     vec![to(stage, Cause::BelowInitial), to(entered, Cause::StillOrange), to(entered, Cause::Red), to(entered, Cause::Black)]
 }
 
-fn rank<'a>(state: &State, account: u32, market: u32, winners: impl Iterator<Item = &'a Winner> + Clone) -> Rank {
-    let lots = state.accounts[account as usize].lots(market);
-    let own = winners.clone().find(|w| w.account == account);
-    let rank = |own: &Winner| 1 + winners.clone().filter(|w| w.by_rank(own).is_lt()).count() as u32;
-    Rank {
+/// Where an account stands among the winners of the markets it has positions in.
+fn ranks(state: &State, account: u32, legs: &[(u32, i64)]) -> Vec<Rank> {
+    let won = gather(state, |evaluator, other, found| deleveraging::add_won(state, other, legs, u32::MAX, evaluator, found));
+    let mut own: Vec<Option<Winner>> = vec![None; legs.len()];
+    won.iter().filter(|w| w.1.account == account).for_each(|&(leg, winner)| own[leg] = Some(winner));
+    let begun = |(&(market, _), own): (&(u32, i64), &Option<Winner>)| Rank {
         market,
-        lots,
+        lots: state.accounts[account as usize].lots(market),
         unhedged_lots: unhedged_lots(state, account, market),
-        profit: own.map_or(0, |w| w.profit),
-        rank: own.map_or(0, rank),
-        of: winners.clone().count() as u32,
+        profit: own.map_or(0, |own| own.profit),
+        rank: u32::from(own.is_some()),
+        of: 0,
+    };
+    let mut found: Vec<Rank> = legs.iter().zip(&own).map(begun).collect();
+    for &(leg, winner) in &won {
+        found[leg].of += 1;
+        found[leg].rank += u32::from(own[leg].is_some_and(|own| winner.by_rank(&own).is_lt()));
     }
+    found
 }
 
 #[derive(Serialize)]
