@@ -8,6 +8,7 @@ use novate_core::backstop::discount;
 use novate_core::command::{Deposit, FundInsurance, OpenAccount};
 use novate_core::deleveraging::{Taken, Winner, add_won, take_hedged, winners};
 use novate_core::margin::Evaluator;
+use novate_core::query;
 use novate_core::state::liquidation::Auction;
 use novate_core::units::SECOND;
 
@@ -54,6 +55,29 @@ fn the_rank_is_profit_times_leverage_of_what_is_unhedged() {
     found.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.by_rank(&b.1)));
     let places = alone.iter().enumerate().flat_map(|(leg, winners)| winners.iter().map(move |w| (leg, *w)));
     assert_eq!(found, places.collect::<Vec<_>>(), "one look finds whom several do");
+    assert_eq!(ranks(&v, 1), [(1, 2_398_380_000, 1, 2)]);
+    assert_eq!(ranks(&v, 2), [(1, 1_598_920_000, 2, 2)]);
+    assert_eq!(ranks(&v, 3), [(1, 0, 0, 0)], "the long has lost, and nobody has won beside it");
+}
+
+/// An account's ranks as its standing tells them: market, profit, rank, of how many.
+fn ranks(v: &Venue, account: u8) -> Vec<(u32, i64, u32, u32)> {
+    let answer = query::answer(v.state(), &[0x92, 0xcd, 0x03, 0x20, account]).expect("question 800, an account's standing");
+    let standing: Standing = rmp_serde::from_slice(&answer).expect("a standing");
+    standing.ranks.iter().map(|r| (r.market, r.profit, r.rank, r.of)).collect()
+}
+
+#[derive(serde::Deserialize)]
+struct Standing {
+    ranks: Vec<Rank>,
+}
+
+#[derive(serde::Deserialize)]
+struct Rank {
+    market: u32,
+    profit: i64,
+    rank: u32,
+    of: u32,
 }
 
 /// 100 of 7 lots: 42 on the first three, 58 on the other four.
